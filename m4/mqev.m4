@@ -1,0 +1,57 @@
+# Macros of mqev's own configure script.
+
+# MQEV_ADD_FLAG(VARIABLE, FLAG...)
+# Appends each flag that the C compiler knows. -Werror makes clang refuse flags that it would
+# otherwise only warn of.
+AC_DEFUN([MQEV_ADD_FLAG], [
+  m4_foreach_w([mqev_flag], [$2], [
+    AS_VAR_PUSHDEF([mqev_cv], [mqev_cv_flag_[]mqev_flag])
+    AC_CACHE_CHECK([whether $CC knows mqev_flag], [mqev_cv], [
+      mqev_save_CFLAGS=$CFLAGS
+      CFLAGS="$CFLAGS -Werror mqev_flag"
+      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])],
+        [AS_VAR_SET([mqev_cv], [yes])], [AS_VAR_SET([mqev_cv], [no])])
+      CFLAGS=$mqev_save_CFLAGS])
+    AS_VAR_IF([mqev_cv], [yes], [$1="$$1 mqev_flag"])
+    AS_VAR_POPDEF([mqev_cv])
+  ])
+])
+
+# MQEV_NEED_LINK(WHAT, FLAGS)
+# Ends configure when a program cannot be linked with the flags that an option asked for.
+AC_DEFUN([MQEV_NEED_LINK], [
+  AC_MSG_CHECKING([whether $CC links with $2])
+  mqev_save_CFLAGS=$CFLAGS
+  CFLAGS="$CFLAGS $2"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([$1 needs a compiler that links with $2; see config.log])])
+  CFLAGS=$mqev_save_CFLAGS
+])
+
+# MQEV_ENABLE(NAME, HELP)
+# An --enable-NAME option that is off by default; sets enable_NAME to yes or no.
+AC_DEFUN([MQEV_ENABLE], [
+  AC_ARG_ENABLE([$1], [AS_HELP_STRING([--enable-$1], [$2 (default: no)])], [],
+    [AS_VAR_SET([enable_$1], [no])])
+  AS_CASE([$enable_$1], [yes|no], [], [AC_MSG_ERROR([--enable-$1 takes yes or no])])
+])
+
+# MQEV_WITH_PACKAGE(NAME, PREFIX, MODULE, HELP)
+# An optional package found by pkg-config: --with-NAME is auto, yes or no. Defines HAVE_PREFIX in
+# config.h and as a conditional, PREFIX_CFLAGS and PREFIX_LIBS, adds the module to what mqev.pc
+# requires, and sets with_NAME to what came of it: yes or no.
+AC_DEFUN([MQEV_WITH_PACKAGE], [
+  AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1], [$4 (default: auto)])], [],
+    [AS_VAR_SET([with_$1], [auto])])
+  AS_CASE([$with_$1],
+    [no], [],
+    [yes], [PKG_CHECK_MODULES([$2], [$3], [],
+      [AC_MSG_ERROR([--with-$1 was given, but pkg-config finds no $3])])],
+    [auto], [PKG_CHECK_MODULES([$2], [$3], [with_$1=yes], [with_$1=no])],
+    [AC_MSG_ERROR([--with-$1 takes yes, no or auto])])
+  AS_VAR_IF([with_$1], [yes], [
+    AC_DEFINE([HAVE_$2], [1], [Define to 1 to use $1.])
+    MQEV_PC_REQUIRES="$MQEV_PC_REQUIRES $3"])
+  AM_CONDITIONAL([HAVE_$2], [test "x$with_$1" = xyes])
+])
