@@ -26,6 +26,38 @@ static struct tk_packet *record(struct tk_link *l, size_t size)
 	return p;
 }
 
+void tk_link_send(struct tk_link *l, const void *data, size_t len)
+{
+	tk_conn_send(l->conn, data, len);
+	if (!l->lenient)
+		tk_stream_from_server(&l->stream, data, len);
+}
+
+/* Sessions live as long as the broker; a client without an id has one of its own each time. */
+static struct tk_session *find_session(void *arg, struct tk_str id)
+{
+	struct tk_broker *b = arg;
+	size_t i;
+
+	for (i = 0; i < b->n_sessions && id.len > 0; i++) {
+		const struct tk_buf *known = &b->sessions[i]->client_id;
+
+		if (tk_str_eq((struct tk_str){ known->data, known->len }, id))
+			return b->sessions[i];
+	}
+	b->sessions = realloc(b->sessions, (b->n_sessions + 1) * sizeof(*b->sessions));
+	if (!b->sessions)
+		tk_die("out of memory");
+	b->sessions[b->n_sessions] = tk_session_new();
+	return b->sessions[b->n_sessions++];
+}
+
+static void judge(struct tk_link *l, const struct tk_packet *p)
+{
+	if (!l->lenient && tk_stream_client_packet(&l->stream, p) < 0)
+		tk_broker_flunk(l->broker, tk_stream_error(&l->stream), p);
+}
+
 static int is_ping(const struct tk_link *l, const struct tk_packet *p)
 {
 	return p->type == TK_PINGREQ && l->broker->options.auto_ping;
@@ -36,16 +68,20 @@ static void on_data(struct tk_conn *c)
 	struct tk_link *l = c->arg;
 	struct tk_packet *p;
 	size_t size;
+	int framed;
 
-	while (tk_frame(c->in.data, c->in.len, &size) == 1) {
+	while ((framed = tk_frame(c->in.data, c->in.len, &size)) == 1) {
 		p = record(l, size);
 		tk_buf_drain(&c->in, size);
+		judge(l, p);
 		if (is_ping(l, p)) {
-			tk_conn_send(l->conn, "\xd0", 2);
+			tk_link_send(l, "\xd0", 2);
 			tk_packet_clear(p);
 			l->n--;
 		}
 	}
+	if (framed < 0)
+		tk_broker_flunk(l->broker, "the client's bytes have a length of more than four bytes", NULL);
 	tk_broker_advance(l->broker);
 }
 
@@ -69,6 +105,10 @@ static void on_accepted(struct tk_listener *listener, int fd)
 	b->links[b->n_links++] = l;
 	l->broker = b;
 	l->version = b->options.version;
+	l->lenient = b->options.lenient;
+	tk_stream_init(&l->stream, b->options.version, NULL);
+	l->stream.find_session = find_session;
+	l->stream.find_arg = b;
 	l->conn = tk_conn_new(b->base, fd, &link_events, l);
 	l->conn->number = b->n_links;
 	tk_broker_advance(b);
@@ -97,10 +137,20 @@ static void free_link(struct tk_link *l)
 	size_t i;
 
 	tk_conn_free(l->conn);
+	tk_stream_clear(&l->stream);
 	for (i = 0; i < l->n; i++)
 		tk_packet_clear(&l->packets[i]);
 	free(l->packets);
 	free(l);
+}
+
+static void free_sessions(struct tk_broker *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_sessions; i++)
+		tk_session_free(b->sessions[i]);
+	free(b->sessions);
 }
 
 void tk_broker_free(struct tk_broker *b)
@@ -114,6 +164,7 @@ void tk_broker_free(struct tk_broker *b)
 	for (i = 0; i < b->n_links; i++)
 		free_link(b->links[i]);
 	free(b->links);
+	free_sessions(b);
 	tk_buf_free(&b->sending);
 	tk_buf_free(&b->error);
 	free(b);
@@ -206,7 +257,7 @@ void tk_broker_send(struct tk_broker *b, const void *data, size_t len)
 {
 	if (!b->current && !tk_broker_take_link(b))
 		tk_die("tk_broker_send: nobody is connected");
-	tk_conn_send(b->current->conn, data, len);
+	tk_link_send(b->current, data, len);
 }
 
 void tk_broker_send_hex(struct tk_broker *b, const char *text)
@@ -215,4 +266,11 @@ void tk_broker_send_hex(struct tk_broker *b, const char *text)
 
 	tk_broker_send(b, bytes.data, bytes.len);
 	tk_buf_free(&bytes);
+}
+
+size_t tk_broker_owes(const struct tk_broker *b, int conn)
+{
+	const struct tk_link *l = link_of(b, conn);
+
+	return l ? tk_stream_owes(&l->stream, NULL) : 0;
 }

@@ -148,6 +148,9 @@ size_t tk_broker_count(const struct tk_broker *b, int conn);
 size_t tk_broker_count_type(const struct tk_broker *b, int conn, unsigned type);
 const struct tk_packet *tk_broker_packet(const struct tk_broker *b, int conn, size_t index);
 
+/* How many PUBACK, PUBREC, PUBREL and PUBCOMP the client of that connection still owes. */
+size_t tk_broker_owes(const struct tk_broker *b, int conn);
+
 /* For use in TK_CALL and in tests without a script; they work on the current connection. */
 void tk_broker_send(struct tk_broker *b, const void *data, size_t len);
 void tk_broker_send_hex(struct tk_broker *b, const char *text);

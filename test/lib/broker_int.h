@@ -4,6 +4,7 @@
 
 #include "broker.h"
 #include "conn.h"
+#include "stream.h"
 
 /* One accepted connection with all that came over it. */
 struct tk_link {
@@ -14,6 +15,8 @@ struct tk_link {
 	size_t n, cap;
 	size_t next; /* the first packet that no step has looked at */
 	unsigned mid; /* of the packet looked at last */
+	int lenient; /* no judge */
+	struct tk_stream stream;
 };
 
 struct tk_broker {
@@ -24,6 +27,8 @@ struct tk_broker {
 	int n_links;
 	int accepted; /* how many of them TK_ACCEPT went through */
 	struct tk_link *current;
+	struct tk_session **sessions; /* of all client ids that came */
+	size_t n_sessions;
 
 	const struct tk_step *script;
 	const struct tk_step *step;
@@ -43,6 +48,9 @@ void tk_broker_advance(struct tk_broker *b);
 
 /* Notes the first error, with the step it came in, and makes the loop return. */
 void tk_broker_flunk(struct tk_broker *b, const char *why, const struct tk_packet *p);
+
+/* Sends, and tells the judge. */
+void tk_link_send(struct tk_link *l, const void *data, size_t len);
 
 /* Makes the next connection the current one; 0 when there is none yet. */
 int tk_broker_take_link(struct tk_broker *b);

@@ -195,7 +195,7 @@ static enum result run_send(struct tk_broker *b, const struct tk_step *s)
 
 	if (!b->entered) {
 		bytes = tk_hex_mid(s->text, b->current->mid);
-		tk_conn_send(b->current->conn, bytes.data, bytes.len);
+		tk_link_send(b->current, bytes.data, bytes.len);
 		tk_buf_free(&bytes);
 	}
 	return sent(b->current);
@@ -206,7 +206,7 @@ static enum result run_send_buf(struct tk_broker *b, const struct tk_step *s)
 	const struct tk_buf *bytes = s->arg;
 
 	if (!b->entered)
-		tk_conn_send(b->current->conn, bytes->data, bytes->len);
+		tk_link_send(b->current, bytes->data, bytes->len);
 	return sent(b->current);
 }
 
@@ -225,7 +225,7 @@ static enum result run_send_cut(struct tk_broker *b, const struct tk_step *s)
 		return WAIT;
 	b->fired = 0;
 	n = b->sending.len < (size_t)s->number ? b->sending.len : (size_t)s->number;
-	tk_conn_send(b->current->conn, b->sending.data, n);
+	tk_link_send(b->current, b->sending.data, n);
 	tk_buf_drain(&b->sending, n);
 	if (b->sending.len == 0)
 		return NEXT;
@@ -306,15 +306,16 @@ static enum result run_call(struct tk_broker *b, const struct tk_step *s)
 
 static enum result run_lenient(struct tk_broker *b, const struct tk_step *s)
 {
-	(void)b;
 	(void)s;
+	b->current->lenient = 1;
 	return NEXT;
 }
 
 static enum result run_settled(struct tk_broker *b, const struct tk_step *s)
 {
-	(void)b;
 	(void)s;
+	if (b->current->stream.session)
+		tk_session_settle(b->current->stream.session);
 	return NEXT;
 }
 
