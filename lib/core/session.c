@@ -250,6 +250,9 @@ write_numbers(struct mqev_writer *w, const struct number_property *list, size_t 
 	return size;
 }
 
+/* One byte, the four of the largest Remaining Length, and that many. */
+#define LARGEST_PACKET (5 + MQEV_VARINT_MAX)
+
 /* The properties that settings make, then the application's own. A block of its own, to be freed.
  */
 static bool
@@ -260,7 +263,7 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	    {MQEV_PROP_SESSION_EXPIRY_INTERVAL, set->session_expiry_s, set->session_expiry_s > 0},
 	    {MQEV_PROP_RECEIVE_MAXIMUM, set->receive_maximum, set->receive_maximum < UINT16_MAX},
 	    {MQEV_PROP_MAXIMUM_PACKET_SIZE, set->max_packet_size,
-		set->max_packet_size < MQEV_VARINT_MAX},
+		set->max_packet_size < LARGEST_PACKET},
 	    {MQEV_PROP_TOPIC_ALIAS_MAXIMUM, set->topic_alias_maximum, set->topic_alias_maximum > 0},
 	};
 	size_t count = sizeof(numbers) / sizeof(numbers[0]);
