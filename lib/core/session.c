@@ -159,6 +159,25 @@ expiry_raised_from_zero(
 	return *expiry > 0 && s->settings->session_expiry_s == 0;
 }
 
+/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]), the
+ * Session Expiry Interval does not: only its bytes stay in *properties. */
+static void
+keep_expiry_only(struct mqev_bytes *properties)
+{
+	struct mqev_property property;
+	size_t at = 0;
+	size_t next = 0;
+
+	while (mqev_property_read(*properties, &next, &property)) {
+		if (property.id == MQEV_PROP_SESSION_EXPIRY_INTERVAL) {
+			*properties = (struct mqev_bytes){properties->data + at, next - at};
+			return;
+		}
+		at = next;
+	}
+	properties->len = 0;
+}
+
 int
 mqev_session_disconnect(
     struct mqev_session *s, uint8_t reason, struct mqev_bytes properties, uint64_t now)
@@ -172,7 +191,7 @@ mqev_session_disconnect(
 		return MQEV_ERR_INVALID;
 	if (s->version == MQEV_V5 &&
 	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
-		packet.properties.len = 0;
+		keep_expiry_only(&packet.properties);
 	if (!write_disconnect(s, &packet))
 		return MQEV_ERR_NOMEM;
 	s->session_expiry_s = expiry;
