@@ -78,6 +78,8 @@ struct mqev_op_parts {
 	void *arg;
 };
 
+/* The bytes of memory that an operation takes. */
+size_t mqev_op_cost(const struct mqev_op_parts *parts);
 /* One reference for the caller; NULL when memory runs out (release is not called then). */
 struct mqev_op *mqev_op_new(const struct mqev_op_parts *parts);
 void mqev_op_ref(struct mqev_op *op);

@@ -52,13 +52,9 @@ accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queu
 static int
 make_op(struct mqev_session *s, const struct mqev_op_parts *parts, struct mqev_op **op)
 {
-	size_t size = parts->topic.len + parts->properties.len;
-
-	if (parts->release == NULL)
-		size += parts->payload.len;
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
-	if (queue_is_full(s, sizeof(**op) + size))
+	if (queue_is_full(s, mqev_op_cost(parts)))
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
 	return *op != NULL ? 0 : MQEV_ERR_NOMEM;
