@@ -260,7 +260,9 @@ on_message(void *owner, const struct mqev_message *m)
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "message ");
 	record_text(&v->record, (const uint8_t *)m->topic, m->topic_len);
-	vbuf_printf(&v->record, " %d%s%s ", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
+	vbuf_printf(&v->record, " %d%s%s", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
+	if (m->payload_len > 0)
+		vbuf_put(&v->record, " ", 1);
 	record_text(&v->record, m->payload, m->payload_len);
 	put_block(&v->record, block);
 	vbuf_put(&v->record, "\n", 1);

@@ -257,7 +257,7 @@ SCENARIO(session_of_clean_connection_ends, V3)
 	vclient_connect(v);
 	v->checked = v->record.len;
 	rx(v, "20 (00 00)");
-	expect(v, "done 1 #0 SESSION_LOST 00; connack 0 00");
+	expect(v, "connack 0 00; done 1 #0 SESSION_LOST 00");
 }
 
 /* --- CONNACK --------------------------------------------------------------------------------- */
