@@ -39,7 +39,9 @@ struct mqev_outbox {
 
 /* Received messages. */
 struct mqev_inbox {
-	struct mqev_ids qos2; /* received and not released */
+	struct mqev_ids qos2; /* received and not released; the value says on which connection */
+	uintptr_t connection; /* the value for this one; never 0 */
+	uint32_t open;	      /* how many have it: they count against Receive Maximum */
 };
 
 /* session.c */
