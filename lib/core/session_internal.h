@@ -88,6 +88,7 @@ bool mqev_session_write_publish(struct mqev_session *s, const struct mqev_publis
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
+void mqev_outbox_fail_lost(struct mqev_session *s);
 void mqev_outbox_closed(struct mqev_session *s);
 void mqev_outbox_free(struct mqev_session *s, int error);
 void mqev_outbox_trim(struct mqev_session *s);

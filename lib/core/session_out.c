@@ -309,8 +309,8 @@ settle(const struct mqev_session *s, struct mqev_op *op)
 	mqev_op_queue_append(&s->out->lost, op);
 }
 
-/* Messages in flight are settled by rule: out again as new ones, or ended with an unknown outcome.
- */
+/* Messages in flight are settled by rule: out again as new ones, or to be ended with an unknown
+ * outcome. */
 void
 mqev_outbox_session_lost(struct mqev_session *s)
 {
@@ -324,6 +324,11 @@ mqev_outbox_session_lost(struct mqev_session *s)
 	}
 	if (s->out != NULL)
 		s->out->next_message = s->out->messages.head;
+}
+
+void
+mqev_outbox_fail_lost(struct mqev_session *s)
+{
 	while (s->out != NULL && s->out->lost.head != NULL)
 		mqev_outbox_fail(s, s->out->lost.head, MQEV_ERR_SESSION_LOST);
 }
