@@ -48,11 +48,18 @@ mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
 }
 
 void
+mqev_session_tell_packet(
+    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+{
+	if (s->events->packet != NULL)
+		s->events->packet(s->owner, sent, type, mid, size);
+}
+
+void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
 {
 	s->written += size;
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, true, type, mid, size);
+	mqev_session_tell_packet(s, true, type, mid, size);
 }
 
 void
@@ -122,10 +129,10 @@ mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char 
 
 	if (s->state != MQEV_SESSION_CONNECTING && s->state != MQEV_SESSION_CONNECTED)
 		return;
-	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
-	if (s->version == MQEV_V5 && !write_disconnect(s, &packet))
-		return;
 	mqev_session_end(s, error != 0 ? error : error_of_reason(reason), reason, text);
+	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
+	if (s->version == MQEV_V5)
+		write_disconnect(s, &packet);
 }
 
 void
@@ -192,11 +199,13 @@ mqev_session_disconnect(
 	if (s->version == MQEV_V5 &&
 	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
 		keep_expiry_only(&packet.properties);
-	if (!write_disconnect(s, &packet))
-		return MQEV_ERR_NOMEM;
-	s->session_expiry_s = expiry;
 	s->last_sent_ms = now;
 	mqev_session_end(s, 0, reason, "disconnected by the application");
+	if (!write_disconnect(s, &packet)) {
+		s->end.error = MQEV_ERR_NOMEM;
+		return MQEV_ERR_NOMEM;
+	}
+	s->session_expiry_s = expiry;
 	return 0;
 }
 
@@ -443,10 +452,10 @@ send_ping(struct mqev_session *s, uint64_t now)
 		return;
 	mqev_pingreq_write(&w);
 	mqev_sink_commit(s->sink, MQEV_PINGREQ_SIZE);
-	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 	s->last_sent_ms = now;
 	if (s->ping_sent_ms == 0)
 		s->ping_sent_ms = now > 0 ? now : 1;
+	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 }
 
 /* What is awaited may lie in the socket while the application has paused receiving, and is given all
