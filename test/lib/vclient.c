@@ -52,8 +52,13 @@ vbuf_free(struct vbuf *b)
 static void
 put_hex(struct vbuf *b, const uint8_t *data, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		vbuf_printf(b, " %02X", data[i]);
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < len; i++) {
+		const char text[] = {' ', digits[data[i] >> 4], digits[data[i] & 15]};
+
+		vbuf_put(b, text, sizeof(text));
+	}
 }
 
 static void
@@ -143,7 +148,7 @@ vclient_flush_record(struct vclient *v)
 	struct vsink *sink = &v->sink;
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
 
-	if (len > sink->recorded) {
+	if (len > sink->recorded && !v->only_events) {
 		/* One line until something happens in between, however often this is called. */
 		if (v->writing == v->record.len && v->checked < v->record.len)
 			v->record.len--;
@@ -595,8 +600,11 @@ vclient_publish_with(struct vclient *v, const struct vpublish *p)
 	    .expiry_at = p->has_expiry ? p->expiry_at : MQEV_OP_NO_EXPIRY,
 	    .expiry_s = p->expiry_s,
 	};
-	int64_t number = mqev_session_publish(&v->s, &request, !p->queued, v->now);
+	int64_t number;
 
+	v->submitting = true;
+	number = mqev_session_publish(&v->s, &request, !p->queued, v->now);
+	v->submitting = false;
 	return submitted(v, number, !p->silent || p->qos > 0);
 }
 
@@ -612,8 +620,12 @@ submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filter
 {
 	struct mqev_op_parts parts = {
 	    .type = type, .payload = {filters, len}, .done = dummy_done};
+	int64_t number;
 
-	return submitted(v, mqev_session_subscribe(&v->s, &parts, count, flags), true);
+	v->submitting = true;
+	number = mqev_session_subscribe(&v->s, &parts, count, flags);
+	v->submitting = false;
+	return submitted(v, number, true);
 }
 
 int64_t

@@ -70,8 +70,10 @@ struct vclient {
 	const char *client_id;
 	size_t budget;    /* of one pump; SIZE_MAX at first */
 	bool quiet_sent;  /* bytes stay on their way until vclient_sent() */
+	bool only_events; /* written bytes are not recorded */
 	bool no_pump;     /* nothing is pumped until vclient_pump() */
 	bool wants_pump;
+	bool submitting; /* in a call that submits an operation */
 	bool ended;  /* the end stands in the record */
 	bool freed;
 	struct vbuf in;     /* received and not used yet */
