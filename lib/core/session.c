@@ -28,6 +28,7 @@ void
 mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
+	s->freed = true;
 	mqev_outbox_free(s, error);
 	mqev_inbox_free(s);
 }
