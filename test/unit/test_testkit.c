@@ -4,8 +4,10 @@
 #include "lib/text.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
@@ -511,6 +513,82 @@ START_TEST(folders)
 }
 END_TEST
 
+START_TEST(inner_passes)
+{
+	ck_assert(1);
+}
+END_TEST
+
+START_TEST(inner_skips)
+{
+	tk_skip("because");
+}
+END_TEST
+
+START_TEST(inner_fails)
+{
+	ck_abort_msg("on purpose");
+}
+END_TEST
+
+static int inner_main(const char *what)
+{
+	Suite *s = suite_create("inner");
+	TCase *tc = tk_case(s, "inner");
+
+	for (; *what; what++) {
+		if (*what == 'p')
+			tcase_add_test(tc, inner_passes);
+		if (*what == 's')
+			tcase_add_test(tc, inner_skips);
+		if (*what == 'f')
+			tcase_add_test(tc, inner_fails);
+	}
+	return tk_main(s);
+}
+
+struct exit_case {
+	const char *tests;
+	int code;
+	const char *words;
+};
+
+static const struct exit_case exits[] = { { "pp", 0, "Checks: 2" }, { "ps", 0, "SKIP: inner_skips: because" },
+	{ "ss", 77, "SKIP: inner_skips: because" }, { "sf", 1, "on purpose" }, { "", 1, "Checks: 0" } };
+
+/* A test program within the test: its output goes into a file, so that nobody counts its cases. */
+START_TEST(exit_codes)
+{
+	char *dir = tk_tmpdir();
+	char *path = tk_write_file(dir, "out", "");
+	char out[2000];
+	size_t n;
+	int status;
+	pid_t pid;
+	FILE *f;
+
+	fflush(NULL);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		status = freopen(path, "w", stdout) ? inner_main(exits[_i].tests) : 99;
+		fflush(NULL);
+		_exit(status);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	f = fopen(path, "r");
+	n = fread(out, 1, sizeof(out) - 1, f);
+	out[n] = '\0';
+	fclose(f);
+	tk_rmtree(dir);
+	free(path);
+	free(dir);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), exits[_i].code);
+	ck_assert_msg(strstr(out, exits[_i].words) != NULL, "no \"%s\" in: %s", exits[_i].words, out);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("testkit");
@@ -533,5 +611,6 @@ int main(void)
 	tcase_add_test(tc, waiting);
 	tcase_add_test(tc, counting_descriptors);
 	tcase_add_test(tc, folders);
+	tcase_add_loop_test(tc, exit_codes, 0, COUNT(exits));
 	return tk_main(s);
 }

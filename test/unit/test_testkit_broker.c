@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -283,10 +284,10 @@ START_TEST(unix_socket)
 	struct tk_broker_options options = { 0 };
 	struct tk_broker *b;
 	struct plain p = { 0 };
+	char where[128];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", dir);
-	char where[128];
 	snprintf(where, sizeof(where), "unix:%s", a.sun_path);
 	options.where = where;
 	b = tk_broker_new(base, script, &options);
@@ -300,6 +301,113 @@ START_TEST(unix_socket)
 	tk_rmtree(dir);
 	ck_assert_int_ne(access(dir, F_OK), 0);
 	free(dir);
+}
+END_TEST
+
+static int has_ipv6(void)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	int ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+START_TEST(ipv6)
+{
+	static const struct tk_step script[] = { TK_EXPECT(CONNECT), TK_END };
+	const struct tk_broker_options options = { .where = "::1" };
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct plain p = { 0 };
+	struct tk_broker *b;
+	char url[64];
+	int fd;
+
+	if (!has_ipv6())
+		tk_skip("the system has no ::1");
+	b = tk_broker_new(base, script, &options);
+	snprintf(url, sizeof(url), "mqtt://[::1]:%d", tk_broker_port(b));
+	ck_assert_str_eq(tk_broker_url(b), url);
+	a.sin6_port = htons((uint16_t)tk_broker_port(b));
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	p.conn = tk_conn_new(base, fd, &plain_events, &p);
+	say(&p, CONNECT_V4);
+	TK_RUN(b, 2000);
+	tk_conn_free(p.conn);
+	tk_broker_free(b);
+}
+END_TEST
+
+/* The same illegal client: a SUBSCRIBE without a filter. */
+static const char illegal[] = CONNECT_V4 "82 (0001)";
+
+START_TEST(illegal_bytes_fail_the_script)
+{
+	static const struct tk_step script[] = { TK_EXPECT(CONNECT), TK_SEND("20 02 00 00"),
+		TK_EXPECT(SUBSCRIBE), TK_END };
+	struct tk_broker *b = tk_broker_new(base, script, NULL);
+	struct plain p;
+	const char *error;
+
+	plain_open(&p, b);
+	say(&p, illegal);
+	error = tk_broker_try(b, 2000);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_msg(strstr(error, "[v3 3.8.3-3]") != NULL, "%s", error);
+	tk_conn_free(p.conn);
+	tk_broker_free(b);
+}
+END_TEST
+
+START_TEST(lenient_links_are_not_judged)
+{
+	static const struct tk_step script[] = { TK_ACCEPT(), TK_LENIENT(), TK_EXPECT(CONNECT),
+		TK_EXPECT(SUBSCRIBE), TK_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_END };
+	struct tk_broker *b = tk_broker_new(base, script, NULL);
+	struct plain p, q;
+
+	plain_open(&p, b);
+	say(&p, illegal);
+	TK_RUN_UNTIL(base, p.ended, 2000);
+	plain_open(&q, b);
+	say(&q, CONNECT_V4);
+	TK_RUN(b, 2000);
+	ck_assert_ptr_null(tk_broker_error(b));
+	say(&q, "82 (0001)");
+	tk_run_until(base, NULL, NULL, 50);
+	ck_assert_ptr_nonnull(tk_broker_error(b)); /* also after the end of the script */
+	tk_conn_free(p.conn);
+	tk_conn_free(q.conn);
+	tk_broker_free(b);
+}
+END_TEST
+
+/* Sessions are found by client id, over connections. */
+START_TEST(sessions_outlive_connections)
+{
+	static const struct tk_step script[] = { TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+		TK_EXPECT(PUBLISH), TK_SEND("40 (@)"), TK_SETTLED(), TK_RESET(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+		TK_SEND("20 (01 00)"), TK_EXPECT(PUBLISH), TK_END };
+	struct tk_broker *b = tk_broker_new(base, script, NULL);
+	struct plain p, q;
+	const char *error;
+
+	plain_open(&p, b);
+	say(&p, "10 ({'MQTT'} 04 00 0000 {'c'}) 32 ({'a'} 0001)");
+	TK_RUN_UNTIL(base, p.ended, 2000);
+	plain_open(&q, b);
+	say(&q, "10 ({'MQTT'} 04 00 0000 {'c'})");
+	TK_RUN_UNTIL_COUNT(base, q.reads, 1, 2000);
+	say(&q, "3A ({'a'} 0001)");
+	error = tk_broker_try(b, 2000);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_msg(strstr(error, "[v3 4.3.2-1]") != NULL, "%s", error);
+	tk_conn_free(p.conn);
+	tk_conn_free(q.conn);
+	tk_broker_free(b);
 }
 END_TEST
 
@@ -359,6 +467,10 @@ int main(void)
 	tcase_add_test(tc, calls_and_predicates);
 	tcase_add_test(tc, answers_pings_itself);
 	tcase_add_test(tc, unix_socket);
+	tcase_add_test(tc, ipv6);
+	tcase_add_test(tc, illegal_bytes_fail_the_script);
+	tcase_add_test(tc, lenient_links_are_not_judged);
+	tcase_add_test(tc, sessions_outlive_connections);
 	tcase_add_loop_test(tc, failures_are_told, 0, sizeof(failing) / sizeof(failing[0]));
 	return tk_main(s);
 }
