@@ -12,6 +12,7 @@
 
 struct bufferevent;
 struct event_base;
+struct mqev_conn_ops;
 struct mqev_proxy;
 struct mqev_socket_options;
 struct mqev_tls;
@@ -58,7 +59,7 @@ struct mqev_transport_config {
 	const struct mqev_websocket_options *websocket; /* NULL: defaults */
 };
 
-/* A connected link. Owner closes it with mqev_conn_close(). */
+/* A connected link. Owner closes it with mqev_conn_close(). It may be copied by value: one copy is then the link. */
 struct mqev_conn {
 	struct bufferevent *bev;    /* what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no callbacks set, reading disabled */
 	evutil_socket_t fd;         /* for socket options and for reading beside a plain bufferevent */
@@ -66,6 +67,7 @@ struct mqev_conn {
 	bool tls_resumed;
 	void *tls;                  /* SSL *, NULL when plain */
 	void *layer;                /* WebSocket state, NULL without */
+	const struct mqev_conn_ops *ops; /* of the topmost layer (step.h); NULL before there is a bufferevent */
 };
 
 /* Bytes given to conn->bev that have not reached the kernel yet. */
