@@ -132,7 +132,7 @@ void
 mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	static void (*const by_qos[])(struct mqev_session *, const struct mqev_publish_packet *) = {
-	    deliver, receive_qos1, receive_qos2};
+	    receive_qos0, receive_qos1, receive_qos2};
 	const struct mqev_publish_packet *p = &packet->u.publish;
 
 	if (!alias_fault(s, p))
