@@ -14,10 +14,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
+#define REQUIRE(condition)        \
+	do {                      \
+		if (!(condition)) \
+			abort();  \
 	} while (0)
 
 static void
@@ -182,7 +182,8 @@ put_packet(struct server *s, const struct mqev_packet *packet)
 static void
 compare_connack(const struct mqev_connack_packet *a, const struct mqev_connack_packet *b)
 {
-	REQUIRE(a->session_present == b->session_present && a->code == b->code && a->reason == b->reason);
+	REQUIRE(a->session_present == b->session_present && a->code == b->code &&
+		a->reason == b->reason);
 	same(a->properties, b->properties);
 	use_properties(a->properties);
 }
@@ -310,7 +311,10 @@ try_stream(enum mqev_version version, const uint8_t *data, size_t size)
 	REQUIRE(fault.reason == 0 || fault.text != NULL);
 }
 
-/* The bytes as a property block of each packet: a list that may be sent is one that can be read whole. */
+/*
+ * The bytes as a property block of each packet: a list that may be sent is one that can be read
+ * whole.
+ */
 static void
 try_block(const uint8_t *data, size_t size)
 {
