@@ -295,6 +295,7 @@ make_client(struct paho *a, struct client *c, unsigned number)
 	c->all = a;
 	c->number = number;
 	options.MQTTVersion = a->o->version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+	options.maxBufferedMessages = (int)a->o->window + 1;
 	if (check(a, "create",
 		MQTTAsync_createWithOptions(&c->handle, a->uri, bench_client_id(id, number),
 		    MQTTCLIENT_PERSISTENCE_NONE, NULL, &options)))

@@ -6,6 +6,8 @@
 /* Late work of a library (tickets, timers) is over after this, before memory is looked at. */
 #define SETTLE_S 0.2
 #define FIRST_COUNT 100
+/* A run that was shorter than half of what was asked for is repeated, so often at most. */
+#define REPEATS 3
 
 static int
 connect_until(struct bench *b, unsigned target)
@@ -56,34 +58,46 @@ run_messages(struct bench *b, struct bench_result *r, enum bench_phase phase, ui
 	return 0;
 }
 
+static uint64_t
+count_to_fill(const struct bench *b, const struct bench_result *r)
+{
+	double wall = (double)r->run.wall_ns / 1e9;
+	double n = (double)r->messages * b->options.seconds / (wall > 1e-9 ? wall : 1e-9);
+
+	return n > 1 ? (uint64_t)n : 1;
+}
+
 /* Runs that grow until one is long enough to tell how many messages fill the time. */
 static int
-calibrate(struct bench *b, struct bench_result *r, enum bench_phase phase, uint64_t *count)
+calibrate(struct bench *b, struct bench_result *r, enum bench_phase phase)
 {
-	double wall, seconds = b->options.seconds;
+	double wall;
 	uint64_t n = FIRST_COUNT;
 
 	for (;;) {
 		if (run_messages(b, r, phase, n))
 			return -1;
 		wall = (double)r->run.wall_ns / 1e9;
-		if (wall >= seconds / 10)
-			break;
-		n *= wall * 100 < seconds ? 8 : 3;
+		if (wall >= b->options.seconds / 10)
+			return 0;
+		n *= wall * 100 < b->options.seconds ? 8 : 3;
 	}
-	n = (uint64_t)((double)n * seconds / wall);
-	*count = n ? n : 1;
-	return 0;
 }
 
 static int
 measure(struct bench *b, struct bench_result *r, enum bench_phase phase)
 {
-	uint64_t count = b->options.messages;
+	int repeats = REPEATS;
 
-	if (!count && calibrate(b, r, phase, &count))
+	if (b->options.messages)
+		return run_messages(b, r, phase, b->options.messages);
+	if (calibrate(b, r, phase))
 		return -1;
-	return run_messages(b, r, phase, count);
+	do {
+		if (run_messages(b, r, phase, count_to_fill(b, r)))
+			return -1;
+	} while ((double)r->run.wall_ns / 1e9 < b->options.seconds / 2 && --repeats);
+	return 0;
 }
 
 static int
