@@ -39,8 +39,8 @@ take_settled(struct bare_tally *t, const struct wire_packet *k)
 static bool
 take_suback(struct bare_tally *t, const struct wire_packet *k)
 {
-	t->subscribed = wire_get16(k->body) == BARE_SUBSCRIBE_MID &&
-	    k->body[k->body_len - 1] < 0x80;
+	t->subscribed =
+	    wire_get16(k->body) == BARE_SUBSCRIBE_MID && k->body[k->body_len - 1] < 0x80;
 	return t->subscribed;
 }
 

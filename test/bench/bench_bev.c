@@ -252,8 +252,7 @@ bev_connect(struct bench *b, unsigned client)
 		return bench_fail(b, "out of memory");
 	bufferevent_setcb(c->link, on_read, on_written, on_event, c);
 	if (bufferevent_enable(c->link, EV_READ | EV_WRITE) ||
-	    bufferevent_socket_connect(
-		c->link, (struct sockaddr *)&a->address, sizeof a->address))
+	    bufferevent_socket_connect(c->link, (struct sockaddr *)&a->address, sizeof a->address))
 		return bench_fail(b, "connect: %s", strerror(errno));
 	return 0;
 }
@@ -261,7 +260,7 @@ bev_connect(struct bench *b, unsigned client)
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	static const uint8_t pingreq[] = { WIRE_PINGREQ << 4, 0 };
+	static const uint8_t pingreq[] = {WIRE_PINGREQ << 4, 0};
 	struct bev *a = arg;
 	uint32_t now = now_s();
 	unsigned i, keepalive = a->o->keepalive_s;
@@ -286,7 +285,7 @@ bev_run(struct bench *b, int64_t deadline_ns)
 {
 	struct bev *a = bev_of(b);
 	int64_t left = deadline_ns - bench_now();
-	struct timeval t = { .tv_sec = left / 1000000000, .tv_usec = left % 1000000000 / 1000 };
+	struct timeval t = {.tv_sec = left / 1000000000, .tv_usec = left % 1000000000 / 1000};
 
 	evtimer_add(a->end, &t);
 	bench_pump(b);
@@ -301,7 +300,7 @@ static int
 open_events(struct bev *a)
 {
 	struct event_config *config = event_config_new();
-	struct timeval second = { .tv_sec = 1 };
+	struct timeval second = {.tv_sec = 1};
 
 	if (!config)
 		return -1;
@@ -331,8 +330,8 @@ bev_open(struct bench *b)
 	if (!a->conns || !a->payload || open_events(a))
 		return bench_fail(b, "out of memory");
 	memset(a->payload, 'x', a->o->size);
-	a->head_len = wire_put_publish_head(
-	    a->head, a->o->version, BENCH_TOPIC, a->o->qos, 0, a->o->size);
+	a->head_len =
+	    wire_put_publish_head(a->head, a->o->version, BENCH_TOPIC, a->o->qos, 0, a->o->size);
 	a->address.sin_family = AF_INET;
 	a->address.sin_port = htons((uint16_t)a->o->port);
 	if (inet_pton(AF_INET, a->o->host, &a->address.sin_addr) != 1)
@@ -375,16 +374,16 @@ bev_close(struct bench *b)
 }
 
 static const struct bench_program bev_program = {
-	.name = "libevent",
-	.version = bev_version,
-	.descriptors_per_client = 1,
-	.open = bev_open,
-	.connect = bev_connect,
-	.subscribe = bev_subscribe,
-	.publish = bev_publish,
-	.control = bev_control,
-	.run = bev_run,
-	.close = bev_close,
+    .name = "libevent",
+    .version = bev_version,
+    .descriptors_per_client = 1,
+    .open = bev_open,
+    .connect = bev_connect,
+    .subscribe = bev_subscribe,
+    .publish = bev_publish,
+    .control = bev_control,
+    .run = bev_run,
+    .close = bev_close,
 };
 
 int

@@ -1,5 +1,5 @@
-/* libmosquitto by its documented external loop: one thread, epoll around mosquitto_loop_read, _write
- * and _misc. */
+/* libmosquitto by its documented external loop: one thread, epoll around mosquitto_loop_read,
+ * _write and _misc. */
 #include "bench/client.h"
 
 #include <errno.h>
@@ -117,7 +117,7 @@ static int
 update_events(struct client *c, int op)
 {
 	uint32_t events = EPOLLIN | (mosquitto_want_write(c->m) ? EPOLLOUT : 0);
-	struct epoll_event e = { .events = events, .data.u32 = c->number };
+	struct epoll_event e = {.events = events, .data.u32 = c->number};
 	int fd = mosquitto_socket(c->m);
 
 	if (op == EPOLL_CTL_MOD && (events == c->events || fd < 0))
@@ -139,10 +139,9 @@ set_up(struct mosq *a, struct mosquitto *m)
 	mosquitto_message_callback_set(m, on_message);
 	if (check(a, "protocol", mosquitto_int_option(m, MOSQ_OPT_PROTOCOL_VERSION, version)) ||
 	    check(a, "nodelay", mosquitto_int_option(m, MOSQ_OPT_TCP_NODELAY, 1)) ||
-	    check(a, "window",
-		mosquitto_int_option(m, MOSQ_OPT_SEND_MAXIMUM, (int)a->o->window)) ||
-	    check(a, "window",
-		mosquitto_int_option(m, MOSQ_OPT_RECEIVE_MAXIMUM, (int)a->o->window)))
+	    check(a, "window", mosquitto_int_option(m, MOSQ_OPT_SEND_MAXIMUM, (int)a->o->window)) ||
+	    check(
+		a, "window", mosquitto_int_option(m, MOSQ_OPT_RECEIVE_MAXIMUM, (int)a->o->window)))
 		return -1;
 	if (!a->o->cafile)
 		return 0;
@@ -208,8 +207,8 @@ mosq_control(struct bench *b, const char *topic, const char *payload, unsigned q
 
 	a->in_control = true;
 	a->control_qos = qos;
-	if (check(a, "publish",
-		mosquitto_publish(c->m, NULL, topic, len, payload, (int)qos, false)))
+	if (check(
+		a, "publish", mosquitto_publish(c->m, NULL, topic, len, payload, (int)qos, false)))
 		return -1;
 	return update_events(c, EPOLL_CTL_MOD);
 }
@@ -220,8 +219,8 @@ static int
 on_error(struct client *c, int rc)
 {
 	if (!c->up)
-		return bench_fail(c->all->b, "client %u: %s before CONNACK", c->number,
-		    mosquitto_strerror(rc));
+		return bench_fail(
+		    c->all->b, "client %u: %s before CONNACK", c->number, mosquitto_strerror(rc));
 	c->up = false;
 	bench_lost(c->all->b, c->number);
 	return 0;
@@ -277,9 +276,8 @@ mosq_run(struct bench *b, int64_t deadline_ns)
 			if (tick(a))
 				return -1;
 		}
-		if (turn(a,
-			bench_timeout_ms(
-			    next_tick < deadline_ns ? next_tick : deadline_ns, TICK_MS)))
+		if (turn(a, bench_timeout_ms(
+				next_tick < deadline_ns ? next_tick : deadline_ns, TICK_MS)))
 			return -1;
 	}
 	return 0;
@@ -325,17 +323,17 @@ mosq_close(struct bench *b)
 }
 
 static const struct bench_program mosq_program = {
-	.name = "libmosquitto",
-	.version = mosq_version,
-	/* a socket and a pair to wake a loop up */
-	.descriptors_per_client = 3,
-	.open = mosq_open,
-	.connect = mosq_connect,
-	.subscribe = mosq_subscribe,
-	.publish = mosq_publish,
-	.control = mosq_control,
-	.run = mosq_run,
-	.close = mosq_close,
+    .name = "libmosquitto",
+    .version = mosq_version,
+    /* a socket and a pair to wake a loop up */
+    .descriptors_per_client = 3,
+    .open = mosq_open,
+    .connect = mosq_connect,
+    .subscribe = mosq_subscribe,
+    .publish = mosq_publish,
+    .control = mosq_control,
+    .run = mosq_run,
+    .close = mosq_close,
 };
 
 int

@@ -1,6 +1,6 @@
 /* Eclipse Paho C, MQTTAsync. Its callbacks come on threads of its own, with its locks held or not:
- * they only count, and whichever thread finds the driver free hands the counts over and publishes on,
- * so that no wake-up is added to those that the library needs. */
+ * they only count, and whichever thread finds the driver free hands the counts over and publishes
+ * on, so that no wake-up is added to those that the library needs. */
 #include "bench/client.h"
 
 #include <errno.h>
@@ -302,9 +302,9 @@ make_client(struct paho *a, struct client *c, unsigned number)
 		return -1;
 	return check(a, "callbacks",
 		   MQTTAsync_setCallbacks(c->handle, c, on_lost, on_message, NULL)) ||
-		check(a, "callbacks", MQTTAsync_setConnected(c->handle, c, on_connected))
-	    ? -1
-	    : 0;
+		       check(a, "callbacks", MQTTAsync_setConnected(c->handle, c, on_connected))
+		   ? -1
+		   : 0;
 }
 
 static MQTTAsync_connectOptions
@@ -400,7 +400,7 @@ paho_control(struct bench *b, const char *topic, const char *payload, unsigned q
 static void
 wait_for_wake(struct paho *a, int64_t deadline_ns)
 {
-	struct pollfd p = { .fd = a->wake, .events = POLLIN };
+	struct pollfd p = {.fd = a->wake, .events = POLLIN};
 	uint64_t count;
 
 	if (poll(&p, 1, bench_timeout_ms(deadline_ns, LONGEST_WAIT_MS)) == 1 &&
@@ -479,17 +479,17 @@ paho_close(struct bench *b)
 }
 
 static const struct bench_program paho_program = {
-	.name = "paho.mqtt.c",
-	.version = paho_version,
-	.descriptors_per_client = 1,
-	.reconnects = true,
-	.open = paho_open,
-	.connect = paho_connect,
-	.subscribe = paho_subscribe,
-	.publish = paho_publish,
-	.control = paho_control,
-	.run = paho_run,
-	.close = paho_close,
+    .name = "paho.mqtt.c",
+    .version = paho_version,
+    .descriptors_per_client = 1,
+    .reconnects = true,
+    .open = paho_open,
+    .connect = paho_connect,
+    .subscribe = paho_subscribe,
+    .publish = paho_publish,
+    .control = paho_control,
+    .run = paho_run,
+    .close = paho_close,
 };
 
 int

@@ -1,5 +1,6 @@
-/* The floor: prebuilt bytes, large blocking reads and writes, no library and no message objects. The
- * connections that only idle wait in one epoll; while client 0 is at work nothing else is served. */
+/* The floor: prebuilt bytes, large blocking reads and writes, no library and no message objects.
+ * The connections that only idle wait in one epoll; while client 0 is at work nothing else is
+ * served. */
 #include "bench/bare.h"
 
 #include <errno.h>
@@ -73,7 +74,7 @@ now_ms(void)
 static void
 set_blocking(struct raw_conn *c, bool on)
 {
-	struct timeval limit = { .tv_sec = 1 };
+	struct timeval limit = {.tv_sec = 1};
 	int flags = fcntl(c->fd, F_GETFL);
 
 	fcntl(c->fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
@@ -102,7 +103,7 @@ plain_result(ssize_t n)
 static ssize_t
 conn_send(struct raw_conn *c, struct iovec *iov, size_t count)
 {
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = count };
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = count};
 	size_t n = 0;
 	int r;
 
@@ -165,7 +166,7 @@ send_all(struct raw *r, struct iovec *iov, size_t count)
 static int
 send_bytes(struct raw *r, uint8_t *p, size_t n)
 {
-	struct iovec iov = { .iov_base = p, .iov_len = n };
+	struct iovec iov = {.iov_base = p, .iov_len = n};
 
 	return send_all(r, &iov, 1);
 }
@@ -220,7 +221,7 @@ raw_publish(struct bench *b, uint64_t count)
 	uint64_t left = count;
 
 	do {
-		iov[0] = (struct iovec){ r->tally.out, r->tally.out_len };
+		iov[0] = (struct iovec){r->tally.out, r->tally.out_len};
 		r->tally.out_len = 0;
 		next_piece(r, &iov[1], &left);
 		next_piece(r, &iov[2], &left);
@@ -316,7 +317,7 @@ run_active(struct raw *r)
 static int
 watch(struct raw *r, unsigned client, int op, uint32_t events)
 {
-	struct epoll_event e = { .events = events, .data.u32 = client };
+	struct epoll_event e = {.events = events, .data.u32 = client};
 
 	if (epoll_ctl(r->epoll, op, r->conns[client].fd, &e))
 		return bench_fail(r->b, "epoll_ctl: %s", strerror(errno));
@@ -345,7 +346,7 @@ static int
 send_small(struct raw *r, unsigned client, uint8_t *p, size_t n)
 {
 	struct raw_conn *c = &r->conns[client];
-	struct iovec iov = { .iov_base = p, .iov_len = n };
+	struct iovec iov = {.iov_base = p, .iov_len = n};
 
 	c->sent_ms = now_ms();
 	if (conn_send(c, &iov, 1) != (ssize_t)n)
@@ -451,7 +452,7 @@ on_event(struct raw *r, unsigned client)
 static void
 tick(struct raw *r)
 {
-	uint8_t pingreq[] = { WIRE_PINGREQ << 4, 0 };
+	uint8_t pingreq[] = {WIRE_PINGREQ << 4, 0};
 	uint32_t now = now_ms(), after = r->o->keepalive_s * 1000 - TICK_MS;
 	unsigned i;
 
@@ -517,8 +518,8 @@ raw_open(struct bench *b)
 	r->conns = calloc(r->o->clients, sizeof *r->conns);
 	r->in = malloc(READ_BYTES + SMALL_BYTES * 2);
 	if (r->epoll < 0 || !r->conns || !r->in ||
-	    wire_block_init(&r->block, r->o->version, BENCH_TOPIC, r->o->qos, r->o->size,
-		block_count(r->o)))
+	    wire_block_init(
+		&r->block, r->o->version, BENCH_TOPIC, r->o->qos, r->o->size, block_count(r->o)))
 		return bench_fail(b, "out of memory");
 	r->address.sin_family = AF_INET;
 	r->address.sin_port = htons((uint16_t)r->o->port);
@@ -549,16 +550,16 @@ raw_close(struct bench *b)
 }
 
 static const struct bench_program raw_program = {
-	.name = "raw",
-	.version = raw_version,
-	.descriptors_per_client = 1,
-	.open = raw_open,
-	.connect = raw_connect,
-	.subscribe = raw_subscribe,
-	.publish = raw_publish,
-	.control = raw_control,
-	.run = raw_run,
-	.close = raw_close,
+    .name = "raw",
+    .version = raw_version,
+    .descriptors_per_client = 1,
+    .open = raw_open,
+    .connect = raw_connect,
+    .subscribe = raw_subscribe,
+    .publish = raw_publish,
+    .control = raw_control,
+    .run = raw_run,
+    .close = raw_close,
 };
 
 int

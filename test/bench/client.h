@@ -38,9 +38,9 @@ struct bench_options {
 
 struct bench;
 
-/* What a client program does. Functions that return int return 0, or -1 after bench_fail(). Client 0
- * is the one that publishes and receives; the others are only connected. All functions of the driver
- * may be called back at once, before the function that caused it has returned. */
+/* What a client program does. Functions that return int return 0, or -1 after bench_fail(). Client
+ * 0 is the one that publishes and receives; the others are only connected. All functions of the
+ * driver may be called back at once, before the function that caused it has returned. */
 struct bench_program {
 	const char *name;
 	const char *(*version)(void);
@@ -60,8 +60,8 @@ struct bench_program {
 	/* Client 0 publishes one message outside of what is counted; bench_control_done() follows
 	 * when QoS 1 is acknowledged, nothing for QoS 0. */
 	int (*control)(struct bench *b, const char *topic, const char *payload, unsigned qos);
-	/* Calls bench_pump() once, then lives until bench_is_done() or the deadline, in nanoseconds of
-	 * bench_now(). Reaching the deadline is no error. */
+	/* Calls bench_pump() once, then lives until bench_is_done() or the deadline, in nanoseconds
+	 * of bench_now(). Reaching the deadline is no error. */
 	int (*run)(struct bench *b, int64_t deadline_ns);
 	/* Disconnects all and frees all. */
 	void (*close)(struct bench *b);

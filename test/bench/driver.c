@@ -9,13 +9,13 @@
 #include <sys/resource.h>
 
 static const char *const phase_names[PHASE_COUNT] = {
-	[PHASE_NONE] = "nothing",
-	[PHASE_CONNECT] = "connecting",
-	[PHASE_SUBSCRIBE] = "subscribing",
-	[PHASE_PUBLISH] = "publishing",
-	[PHASE_RECEIVE] = "receiving",
-	[PHASE_STORM] = "connecting again",
-	[PHASE_IDLE] = "idling",
+    [PHASE_NONE] = "nothing",
+    [PHASE_CONNECT] = "connecting",
+    [PHASE_SUBSCRIBE] = "subscribing",
+    [PHASE_PUBLISH] = "publishing",
+    [PHASE_RECEIVE] = "receiving",
+    [PHASE_STORM] = "connecting again",
+    [PHASE_IDLE] = "idling",
 };
 
 const struct bench_options *
@@ -40,7 +40,7 @@ bool
 bench_is_active(const struct bench *b)
 {
 	return b->phase == PHASE_SUBSCRIBE || b->phase == PHASE_PUBLISH ||
-	    b->phase == PHASE_RECEIVE;
+	       b->phase == PHASE_RECEIVE;
 }
 
 int64_t
@@ -241,11 +241,11 @@ pump_subscribe(struct bench *b)
 }
 
 static void (*const pumps[PHASE_COUNT])(struct bench *) = {
-	[PHASE_CONNECT] = pump_connects,
-	[PHASE_SUBSCRIBE] = pump_subscribe,
-	[PHASE_PUBLISH] = pump_publishes,
-	[PHASE_RECEIVE] = pump_flood,
-	[PHASE_STORM] = pump_storm,
+    [PHASE_CONNECT] = pump_connects,
+    [PHASE_SUBSCRIBE] = pump_subscribe,
+    [PHASE_PUBLISH] = pump_publishes,
+    [PHASE_RECEIVE] = pump_flood,
+    [PHASE_STORM] = pump_storm,
 };
 
 void
@@ -353,7 +353,7 @@ fit_clients(struct bench *b)
 static int
 run_all(struct bench *b)
 {
-	struct bench_result result = { .bytes_per_client = -1 };
+	struct bench_result result = {.bytes_per_client = -1};
 
 	fit_clients(b);
 	b->again = calloc(b->options.clients, sizeof *b->again);

@@ -28,7 +28,8 @@ struct bench {
 	enum bench_phase phase;
 	bool done;
 	bool pumping;
-	/* the phase's one request, a flood or a drop or the message that ends a QoS 0 run, is out */
+	/* the phase's one request, a flood or a drop or the message that ends a QoS 0 run, is out
+	 */
 	bool asked;
 	char error[256];
 

@@ -23,7 +23,7 @@ cell_of(uint64_t ns)
 	if (power >= HISTOGRAM_POWERS)
 		return HISTOGRAM_CELLS - 1;
 	return (power - HISTOGRAM_STEP_BITS + 1) * HISTOGRAM_STEPS +
-	    (unsigned)(ns >> (power - HISTOGRAM_STEP_BITS) & (HISTOGRAM_STEPS - 1));
+	       (unsigned)(ns >> (power - HISTOGRAM_STEP_BITS) & (HISTOGRAM_STEPS - 1));
 }
 
 /* The middle of a cell. */
@@ -100,10 +100,10 @@ struct mark
 mark_between(const struct mark *from, const struct mark *to)
 {
 	return (struct mark){
-		.wall_ns = to->wall_ns - from->wall_ns,
-		.user_s = to->user_s - from->user_s,
-		.system_s = to->system_s - from->system_s,
-		.broker_s = to->broker_s - from->broker_s,
+	    .wall_ns = to->wall_ns - from->wall_ns,
+	    .user_s = to->user_s - from->user_s,
+	    .system_s = to->system_s - from->system_s,
+	    .broker_s = to->broker_s - from->broker_s,
 	};
 }
 

@@ -23,15 +23,16 @@
 static int
 usage(void)
 {
-	fputs("usage: nullbroker [--port N] [--tls CERTIFICATE] [--with-parent]\n"
-	      "Answers MQTT 3.1, 3.1.1 and 5.0 on 127.0.0.1 and keeps nothing.\n"
-	      "  --port N            the port to listen on (default: a free one)\n"
-	      "  --tls CERTIFICATE   speak TLS; the self-made certificate is written to this file\n"
-	      "  --with-parent       end when the program that started this one ends\n"
-	      "The first line of its output is a JSON object with port and pid. SIGTERM or SIGINT\n"
-	      "ends it; the last line is a JSON object that says what it did.\n"
-	      "A client asks for messages by publishing \"COUNT SIZE QOS WINDOW\" to " NB_TOPIC_FLOOD
-	      ",\nand for the end of all connections by publishing to " NB_TOPIC_DROP ".\n",
+	fputs(
+	    "usage: nullbroker [--port N] [--tls CERTIFICATE] [--with-parent]\n"
+	    "Answers MQTT 3.1, 3.1.1 and 5.0 on 127.0.0.1 and keeps nothing.\n"
+	    "  --port N            the port to listen on (default: a free one)\n"
+	    "  --tls CERTIFICATE   speak TLS; the self-made certificate is written to this file\n"
+	    "  --with-parent       end when the program that started this one ends\n"
+	    "The first line of its output is a JSON object with port and pid. SIGTERM or SIGINT\n"
+	    "ends it; the last line is a JSON object that says what it did.\n"
+	    "A client asks for messages by publishing \"COUNT SIZE QOS WINDOW\" to " NB_TOPIC_FLOOD
+	    ",\nand for the end of all connections by publishing to " NB_TOPIC_DROP ".\n",
 	    stderr);
 	return 2;
 }
@@ -39,7 +40,7 @@ usage(void)
 static bool
 open_listener(struct nb *nb, uint16_t *port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(*port) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(*port)};
 	socklen_t len = sizeof a;
 	int one = 1;
 
@@ -73,7 +74,7 @@ open_signals(struct nb *nb)
 static bool
 watch(struct nb *nb, int fd)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
 
 	return epoll_ctl(nb->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
@@ -173,7 +174,7 @@ cpu_seconds(void)
 
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void
@@ -221,16 +222,16 @@ read_port(const char *text, uint16_t *port)
 }
 
 static const struct option options[] = {
-	{ "port", required_argument, NULL, 'p' },
-	{ "tls", required_argument, NULL, 't' },
-	{ "with-parent", no_argument, NULL, 'w' },
-	{ NULL, 0, NULL, 0 },
+    {"port", required_argument, NULL, 'p'},
+    {"tls", required_argument, NULL, 't'},
+    {"with-parent", no_argument, NULL, 'w'},
+    {NULL, 0, NULL, 0},
 };
 
 int
 main(int argc, char **argv)
 {
-	struct nb nb = { .epoll = -1, .listener = -1, .signals = -1 };
+	struct nb nb = {.epoll = -1, .listener = -1, .signals = -1};
 	const char *certificate = NULL;
 	uint16_t port = 0;
 	int c;

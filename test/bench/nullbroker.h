@@ -14,7 +14,8 @@
 /* What an incomplete packet may hold, the payload of a PUBLISH not counted: that is passed over. */
 #define NB_PART_MAX (64u * 1024)
 #define NB_IN_BYTES (NB_READ_BYTES + NB_PART_MAX)
-/* The shared buffers hold more: a read may follow a part, an answer may be longer than its question. */
+/* The shared buffers hold more: a read may follow a part, an answer may be longer than its
+ * question. */
 #define NB_ROOM_BYTES (NB_IN_BYTES + 64u * 1024)
 /* Bytes of answers that wait for a client which does not read, before it is no longer read. */
 #define NB_OUT_PAUSE (1024u * 1024)

@@ -62,15 +62,15 @@ struct connect_property {
 };
 
 static const struct connect_property connect_properties[] = {
-	{ 0x11, 4 }, /* Session Expiry Interval */
-	{ 0x15, -1 }, /* Authentication Method */
-	{ 0x16, -1 }, /* Authentication Data */
-	{ 0x17, 1 }, /* Request Problem Information */
-	{ 0x19, 1 }, /* Request Response Information */
-	{ 0x21, 2 }, /* Receive Maximum */
-	{ 0x22, 2 }, /* Topic Alias Maximum */
-	{ 0x26, -2 }, /* User Property */
-	{ 0x27, 4 }, /* Maximum Packet Size */
+    {0x11, 4},	/* Session Expiry Interval */
+    {0x15, -1}, /* Authentication Method */
+    {0x16, -1}, /* Authentication Data */
+    {0x17, 1},	/* Request Problem Information */
+    {0x19, 1},	/* Request Response Information */
+    {0x21, 2},	/* Receive Maximum */
+    {0x22, 2},	/* Topic Alias Maximum */
+    {0x26, -2}, /* User Property */
+    {0x27, 4},	/* Maximum Packet Size */
 };
 
 static int
@@ -150,7 +150,7 @@ read_connect(struct nb_conn *c, const uint8_t *p, size_t n)
 static int
 on_connect(struct nb *nb, struct nb_conn *c, const struct wire_packet *k)
 {
-	uint8_t connack[] = { WIRE_CONNACK << 4, 2, 0, 0, 0 };
+	uint8_t connack[] = {WIRE_CONNACK << 4, 2, 0, 0, 0};
 	int reason = c->connected ? -1 : read_connect(c, k->body, k->body_len);
 
 	if (reason < 0)
@@ -175,8 +175,8 @@ topic_is(const struct wire_publish *m, const char *topic)
 }
 
 static int
-on_request(struct nb *nb, struct nb_conn *c, const struct wire_packet *k,
-    const struct wire_publish *m)
+on_request(
+    struct nb *nb, struct nb_conn *c, const struct wire_packet *k, const struct wire_publish *m)
 {
 	if (topic_is(m, NB_TOPIC_DROP)) {
 		nb->drop_wanted = true;
@@ -307,7 +307,7 @@ on_filters(struct nb *nb, struct nb_conn *c, const struct wire_packet *k)
 static int
 on_pingreq(struct nb *nb, struct nb_conn *c, const struct wire_packet *k)
 {
-	static const uint8_t pingresp[] = { WIRE_PINGRESP << 4, 0 };
+	static const uint8_t pingresp[] = {WIRE_PINGRESP << 4, 0};
 
 	(void)c;
 	(void)k;
@@ -328,16 +328,16 @@ on_disconnect(struct nb *nb, struct nb_conn *c, const struct wire_packet *k)
 typedef int (*answer_fn)(struct nb *, struct nb_conn *, const struct wire_packet *);
 
 static const answer_fn answers[16] = {
-	[WIRE_CONNECT] = on_connect,
-	[WIRE_PUBLISH] = on_publish,
-	[WIRE_PUBACK] = on_puback,
-	[WIRE_PUBREC] = on_puback,
-	[WIRE_PUBREL] = on_pubrel,
-	[WIRE_PUBCOMP] = on_puback,
-	[WIRE_SUBSCRIBE] = on_filters,
-	[WIRE_UNSUBSCRIBE] = on_filters,
-	[WIRE_PINGREQ] = on_pingreq,
-	[WIRE_DISCONNECT] = on_disconnect,
+    [WIRE_CONNECT] = on_connect,
+    [WIRE_PUBLISH] = on_publish,
+    [WIRE_PUBACK] = on_puback,
+    [WIRE_PUBREC] = on_puback,
+    [WIRE_PUBREL] = on_pubrel,
+    [WIRE_PUBCOMP] = on_puback,
+    [WIRE_SUBSCRIBE] = on_filters,
+    [WIRE_UNSUBSCRIBE] = on_filters,
+    [WIRE_PINGREQ] = on_pingreq,
+    [WIRE_DISCONNECT] = on_disconnect,
 };
 
 static int

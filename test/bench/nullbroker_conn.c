@@ -22,7 +22,7 @@ set_socket_options(int fd)
 {
 	int one = 1;
 	/* closing resets: no address is left waiting, and the next run finds its ports free */
-	struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+	struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -55,7 +55,7 @@ free_conn(struct nb_conn *c)
 static bool
 add_conn(struct nb *nb, int fd)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
 	struct nb_conn *c = (size_t)fd < nb->conns_len ? calloc(1, sizeof *c) : NULL;
 
 	if (!c) {
@@ -77,7 +77,7 @@ add_conn(struct nb *nb, int fd)
 static void
 set_accepting(struct nb *nb, bool on)
 {
-	struct epoll_event e = { .events = on ? EPOLLIN : 0, .data.fd = nb->listener };
+	struct epoll_event e = {.events = on ? EPOLLIN : 0, .data.fd = nb->listener};
 
 	if (nb->accepting != on && !epoll_ctl(nb->epoll, EPOLL_CTL_MOD, nb->listener, &e))
 		nb->accepting = on;
@@ -214,7 +214,7 @@ read_packets(struct nb *nb, struct nb_conn *c)
 static bool
 handshake(struct nb *nb, struct nb_conn *c)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.fd = c->fd };
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = c->fd};
 	int r, error;
 
 	ERR_clear_error();

@@ -28,7 +28,7 @@ read_request(struct request *r, const uint8_t *text, size_t len)
 		&r->window) != 4)
 		return false;
 	return r->total > 0 && r->payload_len <= NB_FLOOD_BYTES_MAX / 2 && r->qos <= 2 &&
-	    r->window > 0;
+	       r->window > 0;
 }
 
 /* How many packets the block holds: for QoS 0 enough for large writes, else one per identifier. */
@@ -56,8 +56,7 @@ prepare_block(struct nb_flood *f, const struct request *r, const struct nb_conn 
 	    f->block.count == count)
 		return true;
 	wire_block_clear(&f->block);
-	return !wire_block_init(
-	    &f->block, c->version, NB_TOPIC_OUT, r->qos, r->payload_len, count);
+	return !wire_block_init(&f->block, c->version, NB_TOPIC_OUT, r->qos, r->payload_len, count);
 }
 
 bool
@@ -110,8 +109,8 @@ finish(struct nb *nb, struct nb_conn *c)
 
 	f->active = false;
 	nb->stats.messages_out += f->total;
-	nb->out_len += wire_put_publish_head(
-	    nb->out + nb->out_len, c->version, NB_TOPIC_OUT, 0, 0, 0);
+	nb->out_len +=
+	    wire_put_publish_head(nb->out + nb->out_len, c->version, NB_TOPIC_OUT, 0, 0, 0);
 	nb_note_busy(nb);
 }
 

@@ -145,7 +145,7 @@ static bool
 set_events(struct nb *nb, struct nb_conn *c, bool want_write)
 {
 	uint32_t events = (c->out_len < NB_OUT_PAUSE ? EPOLLIN : 0) | (want_write ? EPOLLOUT : 0);
-	struct epoll_event e = { .events = events, .data.fd = c->fd };
+	struct epoll_event e = {.events = events, .data.fd = c->fd};
 
 	if (events == c->events)
 		return true;

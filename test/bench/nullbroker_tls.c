@@ -29,16 +29,16 @@ fill_certificate(X509 *cert, EVP_PKEY *key)
 	X509_NAME *name = X509_get_subject_name(cert);
 
 	return X509_set_version(cert, 2) && ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) &&
-	    X509_gmtime_adj(X509_getm_notBefore(cert), -86400) &&
-	    X509_gmtime_adj(X509_getm_notAfter(cert), 86400L * VALID_DAYS) &&
-	    X509_set_pubkey(cert, key) &&
-	    X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"null broker", -1, -1, 0) &&
-	    X509_set_issuer_name(cert, name) &&
-	    add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
-	    add_extension(cert, NID_subject_key_identifier, "hash") &&
-	    add_extension(cert, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost") &&
-	    X509_sign(cert, key, EVP_sha256());
+	       X509_gmtime_adj(X509_getm_notBefore(cert), -86400) &&
+	       X509_gmtime_adj(X509_getm_notAfter(cert), 86400L * VALID_DAYS) &&
+	       X509_set_pubkey(cert, key) &&
+	       X509_NAME_add_entry_by_txt(
+		   name, "CN", MBSTRING_ASC, (const unsigned char *)"null broker", -1, -1, 0) &&
+	       X509_set_issuer_name(cert, name) &&
+	       add_extension(cert, NID_basic_constraints, "critical,CA:TRUE") &&
+	       add_extension(cert, NID_subject_key_identifier, "hash") &&
+	       add_extension(cert, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost") &&
+	       X509_sign(cert, key, EVP_sha256());
 }
 
 static X509 *
@@ -72,7 +72,7 @@ make_context(EVP_PKEY *key, X509 *cert)
 	if (!ctx)
 		return NULL;
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-		SSL_MODE_RELEASE_BUFFERS);
+				  SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"bench", 5);
 	if (SSL_CTX_use_certificate(ctx, cert) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&

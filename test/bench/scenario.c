@@ -146,12 +146,12 @@ struct scenario {
 };
 
 static const struct scenario scenarios[] = {
-	{ "pub", scenario_pub },
-	{ "sub", scenario_sub },
-	{ "rtt", scenario_pub },
-	{ "conn", scenario_conn },
-	{ "idle", scenario_idle },
-	{ "storm", scenario_storm },
+    {"pub", scenario_pub},
+    {"sub", scenario_sub},
+    {"rtt", scenario_pub},
+    {"conn", scenario_conn},
+    {"idle", scenario_idle},
+    {"storm", scenario_storm},
 };
 
 static const struct scenario *

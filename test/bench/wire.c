@@ -51,8 +51,7 @@ properties_len(const uint8_t *p, size_t n)
 }
 
 enum wire_result
-wire_read_publish(
-    const struct wire_packet *k, size_t have, int version, struct wire_publish *out)
+wire_read_publish(const struct wire_packet *k, size_t have, int version, struct wire_publish *out)
 {
 	size_t at, skip;
 
@@ -115,8 +114,8 @@ wire_put_subscribe(uint8_t *out, int version, unsigned mid, const char *filter, 
 }
 
 size_t
-wire_put_publish_head(uint8_t *out, int version, const char *topic, unsigned qos, unsigned mid,
-    size_t payload_len)
+wire_put_publish_head(
+    uint8_t *out, int version, const char *topic, unsigned qos, unsigned mid, size_t payload_len)
 {
 	size_t head = 2 + strlen(topic) + (qos ? 2 : 0) + (version >= 5);
 	uint8_t *p = out;
@@ -148,9 +147,8 @@ wire_block_init(struct wire_block *block, int version, const char *topic, unsign
 
 	block->packet_len = head_len + payload_len;
 	block->count = count;
-	block->bytes = count <= SIZE_MAX / block->packet_len
-	    ? malloc(block->packet_len * count)
-	    : NULL;
+	block->bytes =
+	    count <= SIZE_MAX / block->packet_len ? malloc(block->packet_len * count) : NULL;
 	if (!block->bytes)
 		return -1;
 	for (i = 0, p = block->bytes; i < count; i++, p += block->packet_len) {

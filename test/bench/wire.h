@@ -111,8 +111,8 @@ struct wire_publish {
 
 /* Reads the head of a PUBLISH of which have bytes of the body are there. Returns WIRE_OK also when
  * only the payload is incomplete, and WIRE_NEED_BODY when more of the head is needed. */
-enum wire_result wire_read_publish(
-    const struct wire_packet *k, size_t have, int version, struct wire_publish *out);
+enum wire_result
+wire_read_publish(const struct wire_packet *k, size_t have, int version, struct wire_publish *out);
 
 /* The variable byte integer at p: its length in bytes, 0 when incomplete or malformed. */
 size_t wire_get_varint(const uint8_t *p, size_t n, size_t *value);
@@ -120,11 +120,11 @@ size_t wire_get_varint(const uint8_t *p, size_t n, size_t *value);
 /* Each writes one packet to out and returns its length. out has room for WIRE_OVERHEAD_MAX bytes
  * and the text; version is 3, 4 or 5. */
 size_t wire_put_connect(uint8_t *out, int version, const char *client_id, unsigned keepalive_s);
-size_t wire_put_subscribe(
-    uint8_t *out, int version, unsigned mid, const char *filter, unsigned qos);
+size_t
+wire_put_subscribe(uint8_t *out, int version, unsigned mid, const char *filter, unsigned qos);
 /* The head of a PUBLISH whose payload of payload_len bytes the caller adds. */
-size_t wire_put_publish_head(uint8_t *out, int version, const char *topic, unsigned qos,
-    unsigned mid, size_t payload_len);
+size_t wire_put_publish_head(
+    uint8_t *out, int version, const char *topic, unsigned qos, unsigned mid, size_t payload_len);
 /* Where in such a head the packet identifier stands. */
 size_t wire_mid_offset(size_t head_len, int version);
 
