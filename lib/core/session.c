@@ -91,6 +91,12 @@ mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *
 	s->end = (struct mqev_session_end){.error = error, .reason = reason, .text = text};
 }
 
+void
+mqev_session_abort(struct mqev_session *s, int error, const char *text)
+{
+	mqev_session_end(s, error, MQEV_REASON_UNSPECIFIED_ERROR, text);
+}
+
 static bool
 write_disconnect(struct mqev_session *s, const struct mqev_reason_packet *packet)
 {

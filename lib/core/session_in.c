@@ -29,7 +29,7 @@ terminate(struct mqev_bytes topic)
 	return text;
 }
 
-static void
+static bool
 deliver(struct mqev_session *s, const struct mqev_publish_packet *p)
 {
 	struct mqev_properties view = mqev_properties_view(p->properties);
@@ -47,9 +47,14 @@ deliver(struct mqev_session *s, const struct mqev_publish_packet *p)
 	    .received_ms = s->last_received_ms,
 	};
 
+	bool delivered;
+
 	s->delivering = &message;
-	s->events->message(s->owner, &message);
+	delivered = s->events->message(s->owner, &message);
 	s->delivering = NULL;
+	if (!delivered)
+		mqev_session_no_memory(s);
+	return delivered;
 }
 
 /* --- PUBLISH -----------------------------------------------------------------------------------
@@ -63,6 +68,12 @@ quota_exceeded(struct mqev_session *s)
 	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_RECEIVE_MAXIMUM_EXCEEDED,
 	    "more messages in flight than Receive Maximum [MQTT-3.3.4-9]");
 	return true;
+}
+
+static void
+receive_qos0(struct mqev_session *s, const struct mqev_publish_packet *p)
+{
+	deliver(s, p);
 }
 
 static void
@@ -99,7 +110,8 @@ receive_qos2(struct mqev_session *s, const struct mqev_publish_packet *p)
 		mqev_session_no_memory(s);
 		return;
 	}
-	deliver(s, p);
+	if (!deliver(s, p) && s->in != NULL)
+		mqev_ids_remove(&s->in->qos2, mid);
 	if (s->state == MQEV_SESSION_CONNECTED)
 		mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
 }
@@ -120,7 +132,7 @@ void
 mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	static void (*const by_qos[])(struct mqev_session *, const struct mqev_publish_packet *) = {
-	    deliver, receive_qos1, receive_qos2};
+	    receive_qos0, receive_qos1, receive_qos2};
 	const struct mqev_publish_packet *p = &packet->u.publish;
 
 	if (!alias_fault(s, p))
