@@ -29,6 +29,11 @@ mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
 	mqev_outbox_free(s, error);
+}
+
+void
+mqev_session_release(struct mqev_session *s)
+{
 	mqev_inbox_free(s);
 }
 
@@ -56,18 +61,26 @@ mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t 
 }
 
 void
-mqev_session_send_ack(
-    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+mqev_session_send_ack_packet(
+    struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {
-	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
-	size_t size = mqev_ack_size((enum mqev_version)s->version, &ack);
+	size_t size = mqev_ack_size((enum mqev_version)s->version, ack);
 	struct mqev_writer w;
 
 	if (!mqev_session_write(s, size, &w))
 		return;
-	mqev_ack_write(&w, (enum mqev_version)s->version, type, &ack);
+	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, type, mid, size);
+	mqev_session_wrote(s, type, ack->mid, size);
+}
+
+void
+mqev_session_send_ack(
+    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+{
+	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
+
+	mqev_session_send_ack_packet(s, type, &ack);
 }
 
 void
@@ -165,8 +178,8 @@ expiry_raised_from_zero(
 	return *expiry > 0 && s->settings->session_expiry_s == 0;
 }
 
-/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]), the
- * Session Expiry Interval does not: only its bytes stay in *properties. */
+/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]),
+ * the Session Expiry Interval does not: only its bytes stay in *properties. */
 static void
 keep_expiry_only(struct mqev_bytes *properties)
 {
@@ -433,6 +446,7 @@ mqev_session_deadline(const struct mqev_session *s)
 	at = s->ping_sent_ms > 0 ? s->ping_sent_ms + ping_timeout_ms(s) : ping_due(s);
 	if (s->partial && !s->paused)
 		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
+	at = earlier(at, mqev_owed_deadline(s));
 	return earlier(at, mqev_outbox_deadline(s));
 }
 
@@ -479,6 +493,7 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 		return;
 	}
 	tick_keepalive(s, now);
+	mqev_owed_tick(s, now);
 	if (s->state == MQEV_SESSION_CONNECTED)
 		mqev_outbox_tick(s, now);
 }
