@@ -152,6 +152,7 @@ struct mqev_session {
 	bool pump_asked : 1;
 	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
 	bool paused : 1;     /* receive nothing further */
+	bool rested : 1;     /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,

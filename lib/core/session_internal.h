@@ -74,6 +74,11 @@ struct mqev_delivery {
 
 /* session.c */
 bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
+/* The packet event, which may do anything to the session: the last that a caller does with its
+ * contents. */
+void mqev_session_tell_packet(
+    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+/* Counts bytes that were committed to the sink and tells of them. */
 void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
@@ -112,9 +117,9 @@ void mqev_outbox_stamp_departing(struct mqev_session *s);
  * SUBSCRIPTION_ID. */
 int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
 int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
-/* Writes a whole PUBLISH; op (may be NULL) allows a large payload to go by reference. False: the
- * connection ended. */
-bool mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
+/* Writes and counts a whole PUBLISH, whose size is returned and left for the caller to tell of; op
+ * (may be NULL) allows a large payload to go by reference. 0: the connection ended. */
+size_t mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
     struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
 
 void mqev_outbox_resume(struct mqev_session *s);
