@@ -37,21 +37,36 @@ AC_DEFUN([MQEV_ENABLE], [
   AS_CASE([$enable_$1], [yes|no], [], [AC_MSG_ERROR([--enable-$1 takes yes or no])])
 ])
 
-# MQEV_WITH_PACKAGE(NAME, PREFIX, MODULE, HELP)
-# An optional package found by pkg-config: --with-NAME is auto, yes or no. Defines HAVE_PREFIX in
-# config.h and as a conditional, PREFIX_CFLAGS and PREFIX_LIBS, adds the module to what mqev.pc
-# requires, and sets with_NAME to what came of it: yes or no.
+# MQEV_FIND_PACKAGE(NAME, PREFIX, MODULE, HEADER, LIBRARY, FUNCTION)
+# Looks for a package by pkg-config, else by its header and library, as some distributions ship no
+# .pc file. Sets PREFIX_CFLAGS, PREFIX_LIBS, what mqev.pc has to name, and mqev_found to yes or no.
+AC_DEFUN([MQEV_FIND_PACKAGE], [
+  PKG_CHECK_MODULES([$2], [$3], [
+    mqev_found=yes
+    MQEV_PC_REQUIRES="$MQEV_PC_REQUIRES $3"
+  ], [
+    mqev_found=no
+    AC_CHECK_HEADER([$4], [AC_CHECK_LIB([$5], [$6], [
+      mqev_found=yes
+      $2_LIBS="-l$5"
+      MQEV_PC_LIBS="$MQEV_PC_LIBS -l$5"])])
+  ])
+])
+
+# MQEV_WITH_PACKAGE(NAME, PREFIX, HELP, MODULE, HEADER, LIBRARY, FUNCTION)
+# An optional package: --with-NAME is auto, yes or no. Defines HAVE_PREFIX in config.h and as a
+# conditional, and sets with_NAME to what came of it: yes or no.
 AC_DEFUN([MQEV_WITH_PACKAGE], [
-  AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1], [$4 (default: auto)])], [],
+  AC_ARG_WITH([$1], [AS_HELP_STRING([--with-$1], [$3 (default: auto)])], [],
     [AS_VAR_SET([with_$1], [auto])])
   AS_CASE([$with_$1],
     [no], [],
-    [yes], [PKG_CHECK_MODULES([$2], [$3], [],
-      [AC_MSG_ERROR([--with-$1 was given, but pkg-config finds no $3])])],
-    [auto], [PKG_CHECK_MODULES([$2], [$3], [with_$1=yes], [with_$1=no])],
+    [yes|auto], [
+      MQEV_FIND_PACKAGE([$1], [$2], [$4], [$5], [$6], [$7])
+      AS_IF([test $with_$1$mqev_found = yesno],
+        [AC_MSG_ERROR([--with-$1 was given, but $4 is not there])])
+      with_$1=$mqev_found],
     [AC_MSG_ERROR([--with-$1 takes yes, no or auto])])
-  AS_VAR_IF([with_$1], [yes], [
-    AC_DEFINE([HAVE_$2], [1], [Define to 1 to use $1.])
-    MQEV_PC_REQUIRES="$MQEV_PC_REQUIRES $3"])
+  AS_VAR_IF([with_$1], [yes], [AC_DEFINE([HAVE_$2], [1], [Define to 1 to use $1.])])
   AM_CONDITIONAL([HAVE_$2], [test "x$with_$1" = xyes])
 ])

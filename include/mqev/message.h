@@ -1,0 +1,62 @@
+/* Messages: what is published, and what a callback is lent. */
+#ifndef MQEV_MESSAGE_H
+#define MQEV_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mqev/export.h>
+#include <mqev/properties.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * One application message. To publish: fill it with MQEV_MESSAGE(.topic = "a/b", ...); everything
+ * is copied before mqev_publish() returns, but for a payload with release, see there.
+ * In a callback: a view, lent until the callback returns; mqev_message_copy() keeps one.
+ */
+struct mqev_message {
+	size_t size;         /* sizeof(struct mqev_message), set by MQEV_MESSAGE() */
+	const char *topic;   /* NUL-terminated, also in callbacks */
+	const void *payload; /* any bytes; may be NULL when payload_len is 0 */
+	size_t payload_len;  /* bytes */
+	int qos;             /* 0, 1, 2 */
+	bool retain;
+	const struct mqev_properties *properties; /* MQTT 5; NULL: none. Older versions leave them out. */
+
+	/*
+	 * To publish only: when release is set, the payload is not copied but used where it stands until
+	 * release(release_arg) is called, once, in the loop's thread: after the acknowledgement (QoS 1, 2) or when its
+	 * last byte left (QoS 0), or when the operation ended otherwise; never before mqev_publish()
+	 * returned, and not at all when it returned an error.
+	 */
+	void (*release)(void *release_arg);
+	void *release_arg;
+
+	/* In callbacks only. */
+	size_t topic_len;      /* bytes, without the NUL */
+	bool dup;              /* the server sent it before; says nothing about what you have seen */
+	uint16_t mid;          /* packet identifier; 0 at QoS 0 */
+	uint64_t received_ms;  /* monotonic clock, milliseconds */
+};
+
+#define MQEV_MESSAGE_INIT { sizeof(struct mqev_message), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#ifndef __cplusplus
+#define MQEV_MESSAGE(...) (&(struct mqev_message){ .size = sizeof(struct mqev_message), __VA_ARGS__ })
+#endif
+
+/*
+ * A copy that belongs to the caller, in one block, properties included (release is not copied).
+ * NULL when memory runs out. Free it with mqev_message_free(), any thread.
+ */
+MQEV_EXPORT struct mqev_message *mqev_message_copy(const struct mqev_message *message);
+MQEV_EXPORT void mqev_message_free(struct mqev_message *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/* Variable Byte Integers, the one field of the reader and writer that is not a few instructions. */
+#include "core/buf.h"
+
+uint32_t
+mqev_read_varint(struct mqev_reader *r)
+{
+	uint32_t value = 0;
+	unsigned shift;
+
+	for (shift = 0; shift < 28; shift += 7) {
+		uint8_t byte = mqev_read_u8(r);
+
+		value |= (uint32_t)(byte & 0x7F) << shift;
+		if ((byte & 0x80) != 0)
+			continue;
+		if (byte == 0 && shift > 0)
+			break;
+		return value;
+	}
+	mqev_reader_fail(r);
+	return 0;
+}
+
+void
+mqev_write_varint(struct mqev_writer *w, uint32_t value)
+{
+	if (value > MQEV_VARINT_MAX) {
+		mqev_writer_fail(w);
+		return;
+	}
+	if (!mqev_writer_has(w, mqev_varint_size(value)))
+		return;
+	for (; value > 0x7F; value >>= 7)
+		mqev_write_u8(w, (uint8_t)(value | 0x80));
+	mqev_write_u8(w, (uint8_t)value);
+}

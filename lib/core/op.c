@@ -1,0 +1,121 @@
+/* Making, counting references to and listing operations. What they wait for is the session's
+ * business. */
+#include "core/op.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+
+#define ALLOCATOR_OVERHEAD 16
+
+static uint8_t *
+append(uint8_t *at, struct mqev_bytes part)
+{
+	if (part.len > 0)
+		memcpy(at, part.data, part.len);
+	return at + part.len;
+}
+
+static void
+fill(struct mqev_op *op, const struct mqev_op_parts *parts)
+{
+	uint8_t *at = append(op->bytes, parts->topic);
+
+	at = append(at, parts->properties);
+	op->payload = parts->payload.data;
+	if (parts->release == NULL) {
+		op->payload = at;
+		append(at, parts->payload);
+	}
+	op->topic_len = (uint16_t)parts->topic.len;
+	op->properties_len = (uint32_t)parts->properties.len;
+	op->payload_len = (uint32_t)parts->payload.len;
+}
+
+struct mqev_op *
+mqev_op_new(const struct mqev_op_parts *parts)
+{
+	size_t copied = parts->topic.len + parts->properties.len;
+	struct mqev_op *op;
+
+	if (parts->release == NULL)
+		copied += parts->payload.len;
+	op = mqev_malloc(sizeof(*op) + copied);
+	if (op == NULL)
+		return NULL;
+	memset(op, 0, sizeof(*op));
+	op->refs = 1;
+	op->type = (uint8_t)parts->type;
+	op->expiry_at = MQEV_OP_NO_EXPIRY;
+	op->cost = (uint32_t)(sizeof(*op) + ALLOCATOR_OVERHEAD + copied);
+	op->release = parts->release;
+	op->release_arg = parts->release_arg;
+	op->done = parts->done;
+	op->arg = parts->arg;
+	fill(op, parts);
+	return op;
+}
+
+void
+mqev_op_ref(struct mqev_op *op)
+{
+	op->refs++;
+}
+
+void
+mqev_op_unref(struct mqev_op *op)
+{
+	if (--op->refs > 0)
+		return;
+	if (op->release != NULL)
+		op->release(op->release_arg);
+	mqev_free(op);
+}
+
+#define LINK_APPEND(list, op, link)                     \
+	do {                                            \
+		(op)->link.next = NULL;                 \
+		(op)->link.prev = (list)->tail;         \
+		if ((list)->tail != NULL)               \
+			(list)->tail->link.next = (op); \
+		else                                    \
+			(list)->head = (op);            \
+		(list)->tail = (op);                    \
+	} while (0)
+
+#define LINK_REMOVE(list, op, link)                                   \
+	do {                                                          \
+		if ((op)->link.prev != NULL)                          \
+			(op)->link.prev->link.next = (op)->link.next; \
+		else                                                  \
+			(list)->head = (op)->link.next;               \
+		if ((op)->link.next != NULL)                          \
+			(op)->link.next->link.prev = (op)->link.prev; \
+		else                                                  \
+			(list)->tail = (op)->link.prev;               \
+		(op)->link.next = (op)->link.prev = NULL;             \
+	} while (0)
+
+void
+mqev_op_queue_append(struct mqev_op_queue *queue, struct mqev_op *op)
+{
+	LINK_APPEND(queue, op, queue);
+}
+
+void
+mqev_op_queue_remove(struct mqev_op_queue *queue, struct mqev_op *op)
+{
+	LINK_REMOVE(queue, op, queue);
+}
+
+void
+mqev_op_wait_append(struct mqev_op_queue *waiting, struct mqev_op *op)
+{
+	LINK_APPEND(waiting, op, wait);
+}
+
+void
+mqev_op_wait_remove(struct mqev_op_queue *waiting, struct mqev_op *op)
+{
+	LINK_REMOVE(waiting, op, wait);
+}

@@ -1,0 +1,463 @@
+/* The life of a connection as the session sees it: CONNECT, what is written, keepalive, the end.
+ * Packets received: session_recv.c. */
+#include "core/session.h"
+
+#include <string.h>
+
+#include "core/encode.h"
+#include "core/mem.h"
+#include "core/session_internal.h"
+
+void
+mqev_session_init(struct mqev_session *s, enum mqev_version version,
+    const struct mqev_session_settings *settings, const struct mqev_session_events *events,
+    void *owner, struct mqev_sink *sink)
+{
+	memset(s, 0, sizeof(*s));
+	s->settings = settings;
+	s->events = events;
+	s->owner = owner;
+	s->sink = sink;
+	s->version = (uint8_t)version;
+	s->next_number = 1;
+	s->expires_ms = UINT64_MAX;
+	s->has_session = settings->clean == MQEV_SESSION_CLEAN_NEVER;
+}
+
+void
+mqev_session_free(struct mqev_session *s, int error)
+{
+	s->state = MQEV_SESSION_IDLE;
+	mqev_outbox_free(s, error);
+	mqev_inbox_free(s);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+bool
+mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
+{
+	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
+
+	if (at == NULL) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	mqev_writer_init(w, at, size);
+	return true;
+}
+
+void
+mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
+{
+	s->written += size;
+	if (s->events->packet != NULL)
+		s->events->packet(s->owner, true, type, mid, size);
+}
+
+void
+mqev_session_send_ack(
+    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+{
+	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
+	size_t size = mqev_ack_size((enum mqev_version)s->version, &ack);
+	struct mqev_writer w;
+
+	if (!mqev_session_write(s, size, &w))
+		return;
+	mqev_ack_write(&w, (enum mqev_version)s->version, type, &ack);
+	mqev_sink_commit(s->sink, size);
+	mqev_session_wrote(s, type, mid, size);
+}
+
+void
+mqev_session_ask_pump(struct mqev_session *s)
+{
+	if (s->pump_asked || s->state != MQEV_SESSION_CONNECTED)
+		return;
+	s->pump_asked = true;
+	s->events->wants_pump(s->owner);
+}
+
+/* --- the end of a connection -------------------------------------------------------------------
+ */
+
+void
+mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text)
+{
+	if (s->state == MQEV_SESSION_ENDED || s->state == MQEV_SESSION_IDLE)
+		return;
+	s->state = MQEV_SESSION_ENDED;
+	s->end = (struct mqev_session_end){.error = error, .reason = reason, .text = text};
+}
+
+static bool
+write_disconnect(struct mqev_session *s, const struct mqev_reason_packet *packet)
+{
+	size_t size = mqev_disconnect_size((enum mqev_version)s->version, packet);
+	struct mqev_writer w;
+
+	if (!mqev_session_write(s, size, &w))
+		return false;
+	mqev_disconnect_write(&w, (enum mqev_version)s->version, packet);
+	mqev_sink_commit(s->sink, size);
+	mqev_session_wrote(s, MQEV_PACKET_DISCONNECT, 0, size);
+	return true;
+}
+
+static int
+error_of_reason(uint8_t reason)
+{
+	if (reason == MQEV_REASON_MALFORMED_PACKET)
+		return MQEV_ERR_MALFORMED;
+	if (reason == MQEV_REASON_PACKET_TOO_LARGE)
+		return MQEV_ERR_TOO_LARGE;
+	return MQEV_ERR_PROTOCOL;
+}
+
+void
+mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char *text)
+{
+	struct mqev_reason_packet packet = {.reason = reason};
+
+	if (s->state != MQEV_SESSION_CONNECTING && s->state != MQEV_SESSION_CONNECTED)
+		return;
+	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
+	if (s->version == MQEV_V5 && !write_disconnect(s, &packet))
+		return;
+	mqev_session_end(s, error != 0 ? error : error_of_reason(reason), reason, text);
+}
+
+void
+mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault)
+{
+	mqev_session_fail(s, 0, fault->reason, fault->text);
+}
+
+void
+mqev_session_protocol_error(struct mqev_session *s, const char *text)
+{
+	mqev_session_fail(s, 0, MQEV_REASON_PROTOCOL_ERROR, text);
+}
+
+/* Nothing can be written, so no DISCONNECT: the server sees a lost connection and keeps its half of
+ * the session. */
+void
+mqev_session_no_memory(struct mqev_session *s)
+{
+	mqev_session_end(s, MQEV_ERR_NOMEM, MQEV_REASON_IMPLEMENTATION_SPECIFIC, "out of memory");
+}
+
+static bool
+expiry_raised_from_zero(
+    const struct mqev_session *s, struct mqev_bytes properties, uint32_t *expiry)
+{
+	struct mqev_properties view = mqev_properties_view(properties);
+
+	*expiry =
+	    mqev_properties_integer(&view, MQEV_PROP_SESSION_EXPIRY_INTERVAL, s->session_expiry_s);
+	return *expiry > 0 && s->settings->session_expiry_s == 0;
+}
+
+int
+mqev_session_disconnect(
+    struct mqev_session *s, uint8_t reason, struct mqev_bytes properties, uint64_t now)
+{
+	struct mqev_reason_packet packet = {.reason = reason, .properties = properties};
+	uint32_t expiry;
+
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return MQEV_ERR_STATE;
+	if (expiry_raised_from_zero(s, properties, &expiry))
+		return MQEV_ERR_INVALID;
+	if (s->version == MQEV_V5 &&
+	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
+		packet.properties.len = 0;
+	if (!write_disconnect(s, &packet))
+		return MQEV_ERR_NOMEM;
+	s->session_expiry_s = expiry;
+	s->last_sent_ms = now;
+	mqev_session_end(s, 0, reason, "disconnected by the application");
+	return 0;
+}
+
+static uint64_t
+when_session_ends(const struct mqev_session *s, uint64_t now)
+{
+	if (s->version != MQEV_V5)
+		return s->sent_clean ? now : UINT64_MAX;
+	if (s->session_expiry_s == UINT32_MAX)
+		return UINT64_MAX;
+	return now + (uint64_t)s->session_expiry_s * 1000;
+}
+
+void
+mqev_session_closed(struct mqev_session *s, uint64_t now)
+{
+	bool was_accepted = s->server.receive_maximum != 0;
+
+	if (s->state == MQEV_SESSION_IDLE)
+		return;
+	s->state = MQEV_SESSION_IDLE;
+	if (was_accepted)
+		s->expires_ms = when_session_ends(s, now);
+	s->partial = false;
+	s->pump_asked = false;
+	s->ping_sent_ms = 0;
+	mqev_inbox_closed(s);
+	mqev_outbox_closed(s);
+}
+
+/* --- CONNECT -----------------------------------------------------------------------------------
+ */
+
+static bool
+wants_clean(const struct mqev_session *s)
+{
+	switch (s->settings->clean) {
+	case MQEV_SESSION_CLEAN_ALWAYS:
+		return true;
+	case MQEV_SESSION_CLEAN_FIRST_ONLY:
+		return s->begin_anew || !s->accepted_once;
+	case MQEV_SESSION_CLEAN_NEVER:
+	case MQEV_SESSION_CLEAN_STRICT:
+		break;
+	}
+	return s->begin_anew;
+}
+
+struct number_property {
+	enum mqev_property_id id;
+	uint32_t value;
+	bool wanted;
+};
+
+static size_t
+write_numbers(struct mqev_writer *w, const struct number_property *list, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct mqev_property property = {.id = list[i].id,
+		    .type = (enum mqev_property_type)mqev_property_type((int)list[i].id),
+		    .integer = list[i].value};
+		if (!list[i].wanted)
+			continue;
+		size += mqev_property_size(&property);
+		if (w != NULL)
+			mqev_property_write(w, &property);
+	}
+	return size;
+}
+
+/* The properties that settings make, then the application's own. A block of its own, to be freed.
+ */
+static bool
+connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
+{
+	const struct mqev_session_settings *set = s->settings;
+	const struct number_property numbers[] = {
+	    {MQEV_PROP_SESSION_EXPIRY_INTERVAL, set->session_expiry_s, set->session_expiry_s > 0},
+	    {MQEV_PROP_RECEIVE_MAXIMUM, set->receive_maximum, set->receive_maximum < UINT16_MAX},
+	    {MQEV_PROP_MAXIMUM_PACKET_SIZE, set->max_packet_size,
+		set->max_packet_size < MQEV_VARINT_MAX},
+	    {MQEV_PROP_TOPIC_ALIAS_MAXIMUM, set->topic_alias_maximum, set->topic_alias_maximum > 0},
+	};
+	size_t count = sizeof(numbers) / sizeof(numbers[0]);
+	size_t size = write_numbers(NULL, numbers, count) + set->connect_properties.len;
+	struct mqev_writer w;
+	uint8_t *data = mqev_malloc(size);
+
+	if (data == NULL)
+		return false;
+	mqev_writer_init(&w, data, size);
+	write_numbers(&w, numbers, count);
+	mqev_write_bytes(&w, set->connect_properties.data, set->connect_properties.len);
+	*block = (struct mqev_bytes){data, size};
+	return true;
+}
+
+static void
+fill_connect(
+    const struct mqev_session *s, struct mqev_bytes client_id, struct mqev_connect_packet *p)
+{
+	const struct mqev_session_settings *set = s->settings;
+
+	p->version = (enum mqev_version)s->version;
+	p->clean_start = s->sent_clean;
+	p->keepalive_s = set->keepalive_s;
+	p->client_id = client_id;
+	p->has_username = set->has_username;
+	p->username = set->username;
+	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
+	p->has_password = set->has_password && (set->has_username || s->version == MQEV_V5);
+	p->password = set->password;
+	if (set->will != NULL) {
+		p->has_will = true;
+		p->will_qos = set->will->qos;
+		p->will_retain = set->will->retain;
+		p->will_topic = set->will->topic;
+		p->will_payload = set->will->payload;
+		p->will_properties = set->will->properties;
+	}
+}
+
+static bool
+write_connect(struct mqev_session *s, const struct mqev_connect_packet *p)
+{
+	size_t size = mqev_connect_size(p);
+	struct mqev_writer w;
+
+	if (!mqev_session_write(s, size, &w))
+		return false;
+	mqev_connect_write(&w, p);
+	mqev_sink_commit(s->sink, size);
+	mqev_session_wrote(s, MQEV_PACKET_CONNECT, 0, size);
+	return true;
+}
+
+static void
+begin_connection(struct mqev_session *s, uint64_t now)
+{
+	s->state = MQEV_SESSION_CONNECTING;
+	s->end = (struct mqev_session_end){0};
+	s->written = 0;
+	s->last_sent_ms = s->last_received_ms = now;
+	s->keepalive_s = s->settings->keepalive_s;
+	s->session_expiry_s = s->settings->session_expiry_s;
+	memset(&s->server, 0, sizeof(s->server));
+	if (s->expires_ms != UINT64_MAX && now >= s->expires_ms) {
+		s->has_session = false;
+		/* Before 5.0 a clean session ends with its connection: the next one may well be
+		 * kept. */
+		s->begin_anew = s->version == MQEV_V5;
+	}
+	s->sent_clean = wants_clean(s);
+}
+
+bool
+mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
+{
+	struct mqev_connect_packet packet = {0};
+	bool written;
+
+	begin_connection(s, now);
+	s->sent_empty_id = client_id.len == 0;
+	fill_connect(s, client_id, &packet);
+	if (s->version == MQEV_V5 && !connect_properties(s, &packet.properties)) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	written = write_connect(s, &packet);
+	if (packet.properties.data != NULL)
+		mqev_free((void *)(uintptr_t)packet.properties.data);
+	return written;
+}
+
+/* --- time --------------------------------------------------------------------------------------
+ */
+
+/* A ping leaves early enough that a tick of up to half a second late still keeps the interval
+ * ([MQTT-3.1.2-20]). */
+static uint64_t
+ping_after_ms(const struct mqev_session *s)
+{
+	uint64_t interval = (uint64_t)s->keepalive_s * 1000;
+
+	return interval > 4000 ? interval - 1000 : interval - interval / 4;
+}
+
+static uint64_t
+ping_due(const struct mqev_session *s)
+{
+	uint64_t idle_since = s->last_sent_ms;
+
+	if (s->keepalive_s == 0 || s->state != MQEV_SESSION_CONNECTED)
+		return UINT64_MAX;
+	if (s->last_received_ms < idle_since)
+		idle_since = s->last_received_ms;
+	return idle_since + ping_after_ms(s);
+}
+
+static uint64_t
+ping_timeout_ms(const struct mqev_session *s)
+{
+	uint64_t half = (uint64_t)s->keepalive_s * 500;
+
+	if (s->settings->ping_timeout_ms > 0)
+		return s->settings->ping_timeout_ms;
+	return half < 10000 ? half : 10000;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t
+mqev_session_deadline(const struct mqev_session *s)
+{
+	uint64_t at;
+
+	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
+		return UINT64_MAX;
+	at = s->ping_sent_ms > 0 ? s->ping_sent_ms + ping_timeout_ms(s) : ping_due(s);
+	if (s->partial && !s->paused)
+		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
+	return earlier(at, mqev_outbox_deadline(s));
+}
+
+static void
+send_ping(struct mqev_session *s, uint64_t now)
+{
+	struct mqev_writer w;
+
+	if (!mqev_session_write(s, MQEV_PINGREQ_SIZE, &w))
+		return;
+	mqev_pingreq_write(&w);
+	mqev_sink_commit(s->sink, MQEV_PINGREQ_SIZE);
+	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
+	s->last_sent_ms = now;
+	s->ping_sent_ms = now > 0 ? now : 1;
+}
+
+static void
+tick_keepalive(struct mqev_session *s, uint64_t now)
+{
+	if (s->ping_sent_ms > 0) {
+		/* While the application has paused receiving, the answer may be waiting in the
+		 * socket. */
+		if (s->paused)
+			s->ping_sent_ms = now;
+		else if (now >= s->ping_sent_ms + ping_timeout_ms(s))
+			mqev_session_end(s, MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT,
+			    "no answer to PINGREQ");
+		return;
+	}
+	if (now >= ping_due(s))
+		send_ping(s, now);
+}
+
+void
+mqev_session_tick(struct mqev_session *s, uint64_t now)
+{
+	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
+		return;
+	if (s->partial && !s->paused &&
+	    now >= s->last_received_ms + s->settings->packet_timeout_ms) {
+		mqev_session_end(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
+		    "a packet stopped arriving");
+		return;
+	}
+	tick_keepalive(s, now);
+	if (s->state == MQEV_SESSION_CONNECTED)
+		mqev_outbox_tick(s, now);
+}
+
+void
+mqev_session_trim(struct mqev_session *s)
+{
+	mqev_outbox_trim(s);
+	mqev_inbox_trim(s);
+}

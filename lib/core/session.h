@@ -1,0 +1,224 @@
+/*
+ * One client's MQTT session and the connection it runs on: bytes in, bytes out, `now` as a
+ * parameter. QoS 0, 1 and 2 in both directions, inflight window, resend, keepalive, deadlines. No
+ * socket, no clock, no timers: the client drives it.
+ */
+#ifndef MQEV_CORE_SESSION_H
+#define MQEV_CORE_SESSION_H
+
+#include <mqev/message.h>
+#include <mqev/reason.h>
+
+#include "core/op.h"
+#include "core/packet.h"
+#include "core/properties.h"
+#include "core/sink.h"
+
+struct mqev_inbox;
+struct mqev_outbox;
+
+enum mqev_session_state {
+	MQEV_SESSION_IDLE,	 /* no connection -> CONNECTING */
+	MQEV_SESSION_CONNECTING, /* CONNECT was written -> CONNECTED, ENDED, IDLE */
+	MQEV_SESSION_CONNECTED,	 /* -> ENDED, IDLE */
+	MQEV_SESSION_ENDED	 /* this connection is over, nothing more goes in or out; the client
+				    closes it -> IDLE */
+};
+
+/* The values of enum mqev_clean with the default resolved. */
+enum mqev_session_clean {
+	MQEV_SESSION_CLEAN_ALWAYS = 1,
+	MQEV_SESSION_CLEAN_FIRST_ONLY,
+	MQEV_SESSION_CLEAN_NEVER,
+	MQEV_SESSION_CLEAN_STRICT
+};
+
+struct mqev_session_will {
+	struct mqev_bytes topic;
+	struct mqev_bytes payload;
+	struct mqev_bytes properties;
+	uint8_t qos;
+	bool retain;
+};
+
+/* Lent by the client for the life of the session, shared by as many as have the same; checked by
+ * the client. */
+struct mqev_session_settings {
+	enum mqev_session_clean clean;
+	uint32_t session_expiry_s;
+	uint16_t keepalive_s;
+	uint32_t ping_timeout_ms;
+	uint32_t packet_timeout_ms;
+	uint32_t ack_timeout_ms; /* 0: none */
+	uint32_t max_inflight;
+	uint32_t max_queued;
+	size_t max_queued_bytes;
+	bool reject_offline_qos0;
+	bool lost_qos1_fails;
+	bool lost_qos2_resends;
+	uint16_t receive_maximum;
+	uint32_t max_packet_size;
+	uint16_t topic_alias_maximum;
+	bool has_username;
+	struct mqev_bytes username;
+	bool has_password;
+	struct mqev_bytes password;
+	const struct mqev_session_will *will; /* NULL: none */
+	struct mqev_bytes
+	    connect_properties; /* of the application, without those which the members above make */
+};
+
+/* How an operation ended; lent for the call. */
+struct mqev_op_end {
+	int error;
+	uint8_t reason;
+	struct mqev_bytes properties;
+	struct mqev_bytes codes;
+};
+
+/* Why a connection ended. */
+struct mqev_session_end {
+	int error;	/* enum mqev_error; 0 after mqev_session_disconnect() */
+	uint8_t reason; /* that was received, or that was sent or would be */
+	bool from_server;
+	const char *text;
+};
+
+/*
+ * What the session tells its owner. Each may call back into the session, end it and free its
+ * contents; the struct itself must stay until the outermost call into the session has returned.
+ */
+struct mqev_session_events {
+	/* A CONNACK. When it refused, state is ENDED already. */
+	void (*connack)(void *owner, const struct mqev_connack_packet *packet);
+	/* The server's DISCONNECT; state is ENDED already. */
+	void (*disconnect)(void *owner, const struct mqev_reason_packet *packet);
+	/* message->properties is set; the topic is terminated. */
+	void (*message)(void *owner, const struct mqev_message *message);
+	/* The one completion of an operation. */
+	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* There is something for mqev_session_pump() now. Not more than once until that is called.
+	 */
+	void (*wants_pump)(void *owner);
+	/* A packet was received or handed to the sink, or something odd is worth a line. */
+	void (*packet)(
+	    void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+};
+
+/* The server's limits on this connection. */
+struct mqev_server_limits {
+	uint32_t max_packet_size;
+	uint16_t receive_maximum;
+	uint16_t topic_alias_maximum;
+	uint8_t max_qos;
+	bool retain;
+	bool wildcard;
+	bool shared;
+	bool subscription_id;
+};
+
+struct mqev_session {
+	const struct mqev_session_settings *settings;
+	const struct mqev_session_events *events;
+	void *owner;
+	struct mqev_sink *sink;
+	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
+	const struct mqev_message *delivering; /* the message whose callback runs now */
+	uint64_t next_number;
+	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
+	uint64_t written; /* bytes handed to the sink on this connection */
+	uint64_t last_sent_ms;
+	uint64_t last_received_ms;
+	uint64_t ping_sent_ms; /* 0: no answer is awaited */
+	uint64_t expires_ms;   /* when the session ends at the server, while there is no connection;
+				  UINT64_MAX: never */
+	struct mqev_server_limits server;
+	struct mqev_session_end end;
+	uint32_t session_expiry_s; /* in force on this connection */
+	uint16_t keepalive_s;	   /* in force on this connection */
+	uint8_t version;	   /* enum mqev_version */
+	uint8_t state;		   /* enum mqev_session_state */
+	bool has_session : 1;	   /* our half of a session that the server may hold */
+	bool accepted_once : 1;	   /* a CONNACK was accepted since the client was made */
+	bool sent_clean : 1;
+	bool sent_empty_id : 1;
+	bool
+	    begin_anew : 1; /* the next CONNECT asks for a new session, whatever the settings say */
+	bool partial : 1;   /* a packet has begun and is not complete */
+	bool pump_asked : 1;
+	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
+	bool paused : 1;     /* receive nothing further */
+};
+
+void mqev_session_init(struct mqev_session *s, enum mqev_version version,
+    const struct mqev_session_settings *settings, const struct mqev_session_events *events,
+    void *owner, struct mqev_sink *sink);
+/* Completes every operation with error and frees what the session holds. */
+void mqev_session_free(struct mqev_session *s, int error);
+
+/* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
+bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
+
+/*
+ * Takes received bytes; returns how many were used (whole packets only). The rest is to be given
+ * again with what follows it. *need (may be NULL) gets the size of the packet that begins there, 0
+ * when not known yet. data is written to in place.
+ */
+size_t
+mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t now, size_t *need);
+
+/* Writes what may be sent now until budget bytes are passed. True: there is more, call again when
+ * the link has room. */
+bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);
+
+/* Of all bytes handed to the sink on this connection, unsent have not reached the kernel yet:
+ * completes QoS 0. */
+void mqev_session_sent(struct mqev_session *s, uint64_t unsent);
+
+/* The link is gone (or given up): connection state is forgotten, state is IDLE. */
+void mqev_session_closed(struct mqev_session *s, uint64_t now);
+
+/* Writes DISCONNECT and ends the connection. MQEV_ERR_STATE, MQEV_ERR_INVALID, MQEV_ERR_NOMEM
+ * (connection ended without it). */
+int mqev_session_disconnect(
+    struct mqev_session *s, uint8_t reason, struct mqev_bytes properties, uint64_t now);
+
+/* Ends the connection for a fault on either side; in 5.0 the server is told the reason. error 0:
+ * derived from the reason. */
+void mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char *text);
+
+/* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */
+uint64_t mqev_session_deadline(const struct mqev_session *s);
+void mqev_session_tick(struct mqev_session *s, uint64_t now);
+/* Gives back memory that nothing needs now. */
+void mqev_session_trim(struct mqev_session *s);
+
+/* What to publish, checked but for the server's limits. */
+struct mqev_publish_request {
+	struct mqev_op_parts parts;
+	uint8_t qos;
+	bool retain;
+	uint32_t expiry_at; /* as in struct mqev_op */
+	uint32_t expiry_s;
+};
+
+/* The operation's number or a negative enum mqev_error. direct: the link has room for a QoS 0
+ * message at once. */
+int64_t mqev_session_publish(
+    struct mqev_session *s, const struct mqev_publish_request *request, bool direct, uint64_t now);
+
+/* SUBSCRIBE or UNSUBSCRIBE: parts.payload holds the filters as in the packet of version 5. flags:
+ * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
+int64_t mqev_session_subscribe(
+    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags);
+
+/* Ends one operation that has not been sent, or gives up waiting for one that was:
+ * MQEV_ERR_NOT_FOUND. */
+int mqev_session_cancel(struct mqev_session *s, uint64_t number, int error);
+
+/* Operations that wait or are in flight, and their bytes. */
+size_t mqev_session_queued(const struct mqev_session *s);
+size_t mqev_session_queued_bytes(const struct mqev_session *s);
+
+#endif

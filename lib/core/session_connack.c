@@ -1,0 +1,114 @@
+/* CONNACK: accepted or refused, whether the session lives on, and the limits of the server. */
+#include "core/session_internal.h"
+
+static bool
+present(uint64_t found, enum mqev_property_id id)
+{
+	return (found & MQEV_PROP_BIT(id)) != 0;
+}
+
+static void
+take_limits(struct mqev_session *s, const struct mqev_properties *p)
+{
+	struct mqev_server_limits *limits = &s->server;
+
+	limits->receive_maximum =
+	    (uint16_t)mqev_properties_integer(p, MQEV_PROP_RECEIVE_MAXIMUM, UINT16_MAX);
+	limits->max_packet_size =
+	    mqev_properties_integer(p, MQEV_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
+	limits->topic_alias_maximum =
+	    (uint16_t)mqev_properties_integer(p, MQEV_PROP_TOPIC_ALIAS_MAXIMUM, 0);
+	limits->max_qos = (uint8_t)mqev_properties_integer(p, MQEV_PROP_MAXIMUM_QOS, 2);
+	limits->retain = mqev_properties_integer(p, MQEV_PROP_RETAIN_AVAILABLE, 1) != 0;
+	limits->wildcard =
+	    mqev_properties_integer(p, MQEV_PROP_WILDCARD_SUBSCRIPTION_AVAILABLE, 1) != 0;
+	limits->shared =
+	    mqev_properties_integer(p, MQEV_PROP_SHARED_SUBSCRIPTION_AVAILABLE, 1) != 0;
+	limits->subscription_id =
+	    mqev_properties_integer(p, MQEV_PROP_SUBSCRIPTION_IDENTIFIER_AVAILABLE, 1) != 0;
+	s->keepalive_s =
+	    (uint16_t)mqev_properties_integer(p, MQEV_PROP_SERVER_KEEP_ALIVE, s->keepalive_s);
+	s->session_expiry_s =
+	    mqev_properties_integer(p, MQEV_PROP_SESSION_EXPIRY_INTERVAL, s->session_expiry_s);
+}
+
+/* What a server may not say in a CONNACK; NULL when all is well. */
+static const char *
+connack_fault(const struct mqev_session *s, const struct mqev_connack_packet *p)
+{
+	uint64_t found = 0;
+	struct mqev_fault fault;
+
+	if (p->session_present && s->sent_clean)
+		return "Session Present after Clean Start [MQTT-3.2.2-2]";
+	if (p->session_present && !s->has_session)
+		return "Session Present, but there is no session here [MQTT-3.2.2-4]";
+	if (s->version != MQEV_V5)
+		return NULL;
+	mqev_properties_check(p->properties, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, &found, &fault);
+	if (s->sent_empty_id && !present(found, MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER))
+		return "no Assigned Client Identifier [MQTT-3.2.2-16]";
+	if (present(found, MQEV_PROP_AUTHENTICATION_METHOD))
+		return "an Authentication Method, but none was given [MQTT-4.12.0-6]";
+	return NULL;
+}
+
+static void
+refused(struct mqev_session *s, const struct mqev_connack_packet *p)
+{
+	mqev_session_end(s, MQEV_ERR_REFUSED, p->reason, "the server refused the connection");
+	s->events->connack(s->owner, p);
+}
+
+/* 3.1 has no Session Present: a session that was not asked to be clean is taken to be there. */
+static bool
+session_goes_on(const struct mqev_session *s, const struct mqev_connack_packet *p)
+{
+	if (s->version == MQEV_V31)
+		return s->has_session && !s->sent_clean;
+	return p->session_present;
+}
+
+static void
+accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
+{
+	struct mqev_properties view = mqev_properties_view(p->properties);
+
+	take_limits(s, &view);
+	s->state = MQEV_SESSION_CONNECTED;
+	s->begin_anew = false;
+	s->accepted_once = true;
+	if (session_goes_on(s, p)) {
+		mqev_outbox_resume(s);
+	} else {
+		mqev_inbox_session_lost(s);
+		mqev_outbox_session_lost(s);
+	}
+	s->has_session = true;
+	s->expires_ms = UINT64_MAX;
+	/* Completions of lost messages may have ended this connection. */
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return;
+	s->events->connack(s->owner, p);
+	mqev_session_ask_pump(s);
+}
+
+void
+mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet)
+{
+	const struct mqev_connack_packet *p = &packet->u.connack;
+	const char *fault;
+
+	if (p->reason >= 0x80) {
+		refused(s, p);
+		return;
+	}
+	fault = connack_fault(s, p);
+	if (fault != NULL) {
+		if (p->session_present && !s->has_session)
+			s->begin_anew = true;
+		mqev_session_protocol_error(s, fault);
+		return;
+	}
+	accepted(s, p);
+}

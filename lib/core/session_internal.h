@@ -1,0 +1,109 @@
+/* What the files of the session share with one another and with nobody else. */
+#ifndef MQEV_CORE_SESSION_INTERNAL_H
+#define MQEV_CORE_SESSION_INTERNAL_H
+
+#include "core/ids.h"
+#include "core/session.h"
+
+/* A QoS 0 message whose bytes are on their way to the kernel. */
+struct mqev_departing {
+	uint64_t offset; /* it left when that many bytes of the connection have */
+	uint64_t number;
+	mqev_op_done done;
+	void *arg;
+	struct mqev_op *op; /* NULL when no operation had to be made for it */
+};
+
+/* Outgoing operations. */
+struct mqev_outbox {
+	struct mqev_op_queue
+	    messages;		   /* QoS 1 and 2: those in flight first, then those that wait */
+	struct mqev_op_queue qos0; /* waiting for the link */
+	struct mqev_op_queue subscribes; /* SUBSCRIBE and UNSUBSCRIBE: in flight first */
+	struct mqev_op_queue lost;	 /* to be ended with MQEV_ERR_SESSION_LOST */
+	struct mqev_op_queue waiting;	 /* all that wait for an acknowledgement, oldest first */
+	struct mqev_op *next_message;	 /* the first not sent on this connection */
+	struct mqev_op *
+	    next_release; /* on resume: where the search for PUBRELs behind a full window goes on */
+	struct mqev_op *next_subscribe;
+	struct mqev_ids ids;
+	struct mqev_departing *departing; /* a ring */
+	uint32_t departing_capacity;
+	uint32_t departing_head;
+	uint32_t departing_count;
+	uint32_t window_used;
+	uint32_t count;
+	uint64_t next_expiry_ms; /* no waiting message expires before; UINT64_MAX: none does */
+	size_t bytes;
+};
+
+/* Received messages. */
+struct mqev_inbox {
+	struct mqev_ids qos2; /* received and not released */
+};
+
+/* session.c */
+bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
+void
+mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
+void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
+void mqev_session_ask_pump(struct mqev_session *s);
+void mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault);
+void mqev_session_protocol_error(struct mqev_session *s, const char *text);
+void mqev_session_no_memory(struct mqev_session *s);
+/* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. */
+void mqev_session_send_ack(
+    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason);
+
+/* session_connack.c */
+void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
+
+/* session_submit.c */
+struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
+
+/* session_out.c */
+/* Ends an operation that stands in one of the outbox's lists: out of them, its one completion, its
+ * reference. */
+void mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev_op_end *end);
+void mqev_outbox_fail(struct mqev_session *s, struct mqev_op *op, int error);
+/* From now on op waits for an acknowledgement (again). */
+void mqev_outbox_await(
+    struct mqev_session *s, struct mqev_op *op, enum mqev_op_state state, uint64_t now);
+/* Notes a QoS 0 message whose last byte was just handed to the sink. False: no memory. */
+bool mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *departing);
+/* Its bytes are in the sink now: notes where they end. */
+void mqev_outbox_stamp_departing(struct mqev_session *s);
+
+/* session_send.c */
+/* 0, or why the server would not take it: TOO_LARGE, QOS, RETAIN, WILDCARD, SHARED,
+ * SUBSCRIPTION_ID. */
+int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
+int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
+/* Writes a whole PUBLISH; op (may be NULL) allows a large payload to go by reference. False: the
+ * connection ended. */
+bool mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
+    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
+
+void mqev_outbox_resume(struct mqev_session *s);
+void mqev_outbox_session_lost(struct mqev_session *s);
+void mqev_outbox_closed(struct mqev_session *s);
+void mqev_outbox_free(struct mqev_session *s, int error);
+void mqev_outbox_trim(struct mqev_session *s);
+uint64_t mqev_outbox_deadline(const struct mqev_session *s);
+void mqev_outbox_tick(struct mqev_session *s, uint64_t now);
+
+/* session_acks.c */
+void mqev_session_on_puback(struct mqev_session *s, const struct mqev_packet *packet);
+void mqev_session_on_pubrec(struct mqev_session *s, const struct mqev_packet *packet);
+void mqev_session_on_pubcomp(struct mqev_session *s, const struct mqev_packet *packet);
+void mqev_session_on_suback(struct mqev_session *s, const struct mqev_packet *packet);
+
+/* session_in.c */
+void mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet);
+void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet);
+void mqev_inbox_session_lost(struct mqev_session *s);
+void mqev_inbox_closed(struct mqev_session *s);
+void mqev_inbox_free(struct mqev_session *s);
+void mqev_inbox_trim(struct mqev_session *s);
+
+#endif

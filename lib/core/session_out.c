@@ -1,0 +1,374 @@
+/* The outgoing operations as a whole: how they end, what a lost link, a lost session and time do to
+ * them. */
+#include "core/session_internal.h"
+
+#include <string.h>
+
+#include "core/mem.h"
+
+static const struct mqev_op_end done_well = {0};
+
+/* --- ends --------------------------------------------------------------------------------------
+ */
+
+static struct mqev_op_queue *
+queue_of(struct mqev_outbox *out, const struct mqev_op *op)
+{
+	if (op->type != MQEV_PACKET_PUBLISH)
+		return &out->subscribes;
+	if ((op->flags & MQEV_OP_LOST) != 0)
+		return &out->lost;
+	return op->qos == 0 ? &out->qos0 : &out->messages;
+}
+
+static void
+forget_cursors(struct mqev_outbox *out, const struct mqev_op *op)
+{
+	if (out->next_message == op)
+		out->next_message = op->queue.next;
+	if (out->next_release == op)
+		out->next_release = op->queue.next;
+	if (out->next_subscribe == op)
+		out->next_subscribe = op->queue.next;
+}
+
+static void
+stop_waiting(struct mqev_outbox *out, struct mqev_op *op)
+{
+	if (op->state != MQEV_OP_QUEUED && (op->flags & MQEV_OP_SENT) != 0)
+		mqev_op_wait_remove(&out->waiting, op);
+	if ((op->flags & MQEV_OP_COUNTED) != 0)
+		out->window_used--;
+	op->flags &= (uint16_t) ~(MQEV_OP_SENT | MQEV_OP_COUNTED);
+}
+
+static void
+free_id(struct mqev_outbox *out, struct mqev_op *op)
+{
+	if (op->mid != 0)
+		mqev_ids_remove(&out->ids, op->mid);
+}
+
+static void
+uncount(struct mqev_outbox *out, const struct mqev_op *op)
+{
+	out->count--;
+	out->bytes -= op->cost;
+}
+
+void
+mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev_op_end *end)
+{
+	struct mqev_outbox *out = s->out;
+
+	forget_cursors(out, op);
+	stop_waiting(out, op);
+	free_id(out, op);
+	mqev_op_queue_remove(queue_of(out, op), op);
+	uncount(out, op);
+	if (out->next_message != NULL)
+		mqev_session_ask_pump(s);
+	s->events->complete(s->owner, op, end);
+	mqev_op_unref(op);
+}
+
+void
+mqev_outbox_fail(struct mqev_session *s, struct mqev_op *op, int error)
+{
+	struct mqev_op_end end = {.error = error};
+
+	mqev_outbox_finish(s, op, &end);
+}
+
+void
+mqev_outbox_await(
+    struct mqev_session *s, struct mqev_op *op, enum mqev_op_state state, uint64_t now)
+{
+	struct mqev_op_queue *waiting = &s->out->waiting;
+
+	/* In the list already when a PUBREC moves it from its first wait to the second. */
+	if (waiting->head == op || op->wait.prev != NULL)
+		mqev_op_wait_remove(waiting, op);
+	op->state = (uint8_t)state;
+	op->since_ms = now;
+	op->flags &= (uint16_t)~MQEV_OP_OVERDUE;
+	mqev_op_wait_append(waiting, op);
+}
+
+int
+mqev_session_cancel(struct mqev_session *s, uint64_t number, int error)
+{
+	const struct mqev_outbox *out = s->out;
+	struct mqev_op *heads[3] = {0};
+
+	if (out != NULL) {
+		heads[0] = out->messages.head;
+		heads[1] = out->qos0.head;
+		heads[2] = out->subscribes.head;
+	}
+	for (int i = 0; i < 3; i++) {
+		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {
+			if (op->number != number)
+				continue;
+			mqev_outbox_fail(s, op, error);
+			return 0;
+		}
+	}
+	return MQEV_ERR_NOT_FOUND;
+}
+
+/* --- QoS 0 on its way to the kernel ------------------------------------------------------------
+ */
+
+#define FIRST_DEPARTING 16
+
+static bool
+grow_departing(struct mqev_outbox *out)
+{
+	uint32_t capacity =
+	    out->departing_capacity > 0 ? out->departing_capacity * 2 : FIRST_DEPARTING;
+	struct mqev_departing *ring = mqev_malloc(capacity * sizeof(*ring));
+
+	if (ring == NULL)
+		return false;
+	for (uint32_t i = 0; i < out->departing_count; i++)
+		ring[i] = out->departing[(out->departing_head + i) & (out->departing_capacity - 1)];
+	mqev_free(out->departing);
+	out->departing = ring;
+	out->departing_capacity = capacity;
+	out->departing_head = 0;
+	return true;
+}
+
+static struct mqev_departing *
+departing_at(struct mqev_outbox *out, uint32_t i)
+{
+	return &out->departing[(out->departing_head + i) & (out->departing_capacity - 1)];
+}
+
+bool
+mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *departing)
+{
+	if (out->departing_count == out->departing_capacity && !grow_departing(out))
+		return false;
+	*departing_at(out, out->departing_count) = *departing;
+	departing_at(out, out->departing_count)->offset = UINT64_MAX;
+	out->departing_count++;
+	return true;
+}
+
+void
+mqev_outbox_stamp_departing(struct mqev_session *s)
+{
+	/* When writing failed the connection has ended, and the entry ends with it. */
+	if (s->state == MQEV_SESSION_CONNECTED && s->out->departing_count > 0)
+		departing_at(s->out, s->out->departing_count - 1)->offset = s->written;
+}
+
+/* An operation stands for a message that was queued; one is made up for the call when there was
+ * none. */
+static void
+complete_departed(
+    struct mqev_session *s, const struct mqev_departing *departed, const struct mqev_op_end *end)
+{
+	struct mqev_op made = {.type = MQEV_PACKET_PUBLISH,
+	    .number = departed->number,
+	    .done = departed->done,
+	    .arg = departed->arg};
+
+	s->events->complete(s->owner, departed->op != NULL ? departed->op : &made, end);
+	if (departed->op != NULL)
+		mqev_op_unref(departed->op);
+}
+
+static void
+depart_first(struct mqev_session *s, const struct mqev_op_end *end)
+{
+	struct mqev_outbox *out = s->out;
+	struct mqev_departing departed = *departing_at(out, 0);
+
+	out->departing_head = (out->departing_head + 1) & (out->departing_capacity - 1);
+	out->departing_count--;
+	if (departed.op != NULL)
+		uncount(out, departed.op);
+	complete_departed(s, &departed, end);
+}
+
+void
+mqev_session_sent(struct mqev_session *s, uint64_t unsent)
+{
+	uint64_t left = s->written - unsent;
+
+	while (s->out != NULL && s->out->departing_count > 0 &&
+	       departing_at(s->out, 0)->offset <= left)
+		depart_first(s, &done_well);
+}
+
+static void
+depart_all(struct mqev_session *s, int error)
+{
+	struct mqev_op_end end = {.error = error};
+
+	while (s->out != NULL && s->out->departing_count > 0)
+		depart_first(s, &end);
+}
+
+/* --- the link is gone --------------------------------------------------------------------------
+ */
+
+static void
+back_to_queue(struct mqev_outbox *out, struct mqev_op *op)
+{
+	stop_waiting(out, op);
+	free_id(out, op);
+	op->mid = 0;
+	op->state = MQEV_OP_QUEUED;
+}
+
+/* Unanswered SUBSCRIBE and UNSUBSCRIBE begin again with the next connection; their identifiers are
+ * free. */
+static void
+requeue_subscribes(struct mqev_outbox *out)
+{
+	for (struct mqev_op *op = out->subscribes.head; op != NULL && op->state != MQEV_OP_QUEUED;
+	     op = op->queue.next)
+		back_to_queue(out, op);
+	out->next_subscribe = out->subscribes.head;
+}
+
+static void
+hold_messages(struct mqev_outbox *out)
+{
+	for (struct mqev_op *op = out->messages.head; op != NULL && op->state != MQEV_OP_QUEUED;
+	     op = op->queue.next)
+		stop_waiting(out, op);
+	out->next_message = out->messages.head;
+	out->next_release = NULL;
+}
+
+void
+mqev_outbox_closed(struct mqev_session *s)
+{
+	if (s->out == NULL)
+		return;
+	requeue_subscribes(s->out);
+	hold_messages(s->out);
+	depart_all(s, MQEV_ERR_LOST);
+}
+
+void
+mqev_outbox_resume(struct mqev_session *s)
+{
+	if (s->out != NULL)
+		s->out->next_release = s->out->messages.head;
+}
+
+static bool
+fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
+{
+	return op->qos == 1 ? s->settings->lost_qos1_fails : !s->settings->lost_qos2_resends;
+}
+
+static void
+settle(const struct mqev_session *s, struct mqev_op *op)
+{
+	back_to_queue(s->out, op);
+	if (!fails_with_session(s, op))
+		return;
+	mqev_op_queue_remove(&s->out->messages, op);
+	op->flags |= MQEV_OP_LOST;
+	mqev_op_queue_append(&s->out->lost, op);
+}
+
+/* Messages in flight are settled by rule: out again as new ones, or ended with an unknown outcome.
+ */
+void
+mqev_outbox_session_lost(struct mqev_session *s)
+{
+	struct mqev_op *op = s->out != NULL ? s->out->messages.head : NULL;
+
+	while (op != NULL && op->state != MQEV_OP_QUEUED) {
+		struct mqev_op *next = op->queue.next;
+
+		settle(s, op);
+		op = next;
+	}
+	if (s->out != NULL)
+		s->out->next_message = s->out->messages.head;
+	while (s->out != NULL && s->out->lost.head != NULL)
+		mqev_outbox_fail(s, s->out->lost.head, MQEV_ERR_SESSION_LOST);
+}
+
+/* --- free --------------------------------------------------------------------------------------
+ */
+
+static struct mqev_op *
+any_op(const struct mqev_outbox *out)
+{
+	if (out->messages.head != NULL)
+		return out->messages.head;
+	if (out->subscribes.head != NULL)
+		return out->subscribes.head;
+	if (out->lost.head != NULL)
+		return out->lost.head;
+	return out->qos0.head;
+}
+
+static void
+release_outbox(struct mqev_session *s)
+{
+	mqev_ids_clear(&s->out->ids);
+	mqev_free(s->out->departing);
+	mqev_free(s->out);
+	s->out = NULL;
+}
+
+void
+mqev_outbox_free(struct mqev_session *s, int error)
+{
+	struct mqev_op *op;
+
+	if (s->out == NULL)
+		return;
+	depart_all(s, error);
+	while (s->out != NULL && (op = any_op(s->out)) != NULL)
+		mqev_outbox_fail(s, op, error);
+	if (s->out != NULL)
+		release_outbox(s);
+}
+
+void
+mqev_outbox_trim(struct mqev_session *s)
+{
+	struct mqev_outbox *out = s->out;
+
+	if (out != NULL && any_op(out) == NULL && out->departing_count == 0)
+		release_outbox(s);
+}
+
+/* --- time --------------------------------------------------------------------------------------
+ */
+
+static bool
+ack_deadlines_run(const struct mqev_session *s)
+{
+	return s->settings->ack_timeout_ms > 0 && s->out != NULL && s->out->waiting.head != NULL;
+}
+
+uint64_t
+mqev_outbox_deadline(const struct mqev_session *s)
+{
+	if (!ack_deadlines_run(s))
+		return UINT64_MAX;
+	return s->out->waiting.head->since_ms + s->settings->ack_timeout_ms;
+}
+
+void
+mqev_outbox_tick(struct mqev_session *s, uint64_t now)
+{
+	if (!ack_deadlines_run(s))
+		return;
+	if (now >= s->out->waiting.head->since_ms + s->settings->ack_timeout_ms)
+		mqev_session_fail(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
+		    "an acknowledgement did not come in time");
+}

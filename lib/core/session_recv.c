@@ -1,0 +1,151 @@
+/* Received bytes to packets, each to its handler; what may come in which state. */
+#include "core/session.h"
+
+#include "core/decode.h"
+#include "core/session_internal.h"
+
+static void
+on_pingresp(struct mqev_session *s, const struct mqev_packet *packet)
+{
+	(void)s;
+	(void)packet; /* that anything came is what counts */
+}
+
+static void
+on_disconnect(struct mqev_session *s, const struct mqev_packet *packet)
+{
+	mqev_session_end(
+	    s, MQEV_ERR_DISCONNECTED, packet->u.reason.reason, "the server sent DISCONNECT");
+	s->end.from_server = true;
+	s->events->disconnect(s->owner, &packet->u.reason);
+}
+
+/* No Authentication Method was given, so none may come ([MQTT-4.12.0-6]). */
+static void
+on_auth(struct mqev_session *s, const struct mqev_packet *packet)
+{
+	(void)packet;
+	mqev_session_protocol_error(
+	    s, "AUTH, but no authentication method was given [MQTT-4.12.0-6]");
+}
+
+struct handler {
+	void (*handle)(struct mqev_session *s, const struct mqev_packet *packet);
+	bool before_connack;
+	bool after_connack;
+};
+
+static const struct handler handlers[] = {
+    [MQEV_PACKET_CONNACK] = {mqev_session_on_connack, true, false},
+    [MQEV_PACKET_PUBLISH] = {mqev_session_on_publish, false, true},
+    [MQEV_PACKET_PUBACK] = {mqev_session_on_puback, false, true},
+    [MQEV_PACKET_PUBREC] = {mqev_session_on_pubrec, false, true},
+    [MQEV_PACKET_PUBREL] = {mqev_session_on_pubrel, false, true},
+    [MQEV_PACKET_PUBCOMP] = {mqev_session_on_pubcomp, false, true},
+    [MQEV_PACKET_SUBACK] = {mqev_session_on_suback, false, true},
+    [MQEV_PACKET_UNSUBACK] = {mqev_session_on_suback, false, true},
+    [MQEV_PACKET_PINGRESP] = {on_pingresp, false, true},
+    [MQEV_PACKET_DISCONNECT] = {on_disconnect, true, true},
+    [MQEV_PACKET_AUTH] = {on_auth, true, true},
+};
+
+static const struct handler *
+handler_of(uint8_t first)
+{
+	return &handlers[first >>
+			 4]; /* the frame was judged: only types from the server get here */
+}
+
+static bool
+allowed_now(const struct mqev_session *s, const struct handler *handler)
+{
+	return s->state == MQEV_SESSION_CONNECTED ? handler->after_connack
+						  : handler->before_connack;
+}
+
+static const char *
+misplaced(const struct mqev_session *s)
+{
+	return s->state == MQEV_SESSION_CONNECTED ? "a second CONNACK [MQTT-3.2.0-2]"
+						  : "another packet before CONNACK [MQTT-3.2.0-1]";
+}
+
+/* Judges the packet that begins at data: its size when it is all there, 0 when not yet (*need says
+ * how much) or never. */
+static size_t
+whole_packet(
+    struct mqev_session *s, const uint8_t *data, size_t len, struct mqev_frame *frame, size_t *need)
+{
+	struct mqev_fault fault = {0};
+	size_t size;
+
+	switch (mqev_frame_parse((enum mqev_version)s->version, data, len, frame, &fault)) {
+	case MQEV_FRAME_MORE:
+		return 0;
+	case MQEV_FRAME_BAD:
+		mqev_session_malformed(s, &fault);
+		return 0;
+	case MQEV_FRAME_WHOLE:
+		break;
+	}
+	if (!allowed_now(s, handler_of(frame->first))) {
+		mqev_session_protocol_error(s, misplaced(s));
+		return 0;
+	}
+	size = (size_t)frame->header_len + frame->body_len;
+	if (size > s->settings->max_packet_size) {
+		mqev_session_fail(s, 0, MQEV_REASON_PACKET_TOO_LARGE,
+		    "larger than the own Maximum Packet Size [MQTT-3.1.2-24]");
+		return 0;
+	}
+	*need = size;
+	return size <= len ? size : 0;
+}
+
+static size_t
+receive_packet(struct mqev_session *s, uint8_t *data, size_t len, size_t *need)
+{
+	struct mqev_fault fault = {0};
+	struct mqev_frame frame;
+	struct mqev_packet packet;
+	size_t size = whole_packet(s, data, len, &frame, need);
+
+	if (size == 0)
+		return 0;
+	if (!mqev_packet_decode((enum mqev_version)s->version, &frame, data, &packet, &fault)) {
+		mqev_session_malformed(s, &fault);
+		return 0;
+	}
+	packet.size = size;
+	handler_of(frame.first)->handle(s, &packet);
+	return size;
+}
+
+static bool
+receiving(const struct mqev_session *s)
+{
+	return (s->state == MQEV_SESSION_CONNECTED || s->state == MQEV_SESSION_CONNECTING) &&
+	       !s->paused;
+}
+
+size_t
+mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t now, size_t *need)
+{
+	size_t used = 0;
+	size_t wanted = 0;
+
+	s->last_received_ms = now;
+	s->ping_sent_ms = 0;
+	while (used < len && receiving(s)) {
+		size_t n = receive_packet(s, data + used, len - used, &wanted);
+
+		if (n == 0)
+			break;
+		used += n;
+		wanted = 0;
+	}
+	s->partial = used < len && receiving(s);
+	if (need != NULL)
+		*need = wanted;
+	return used;
+}

@@ -1,0 +1,427 @@
+/* Operations on their way out: identifiers, the inflight window, the server's limits, expiry,
+ * writing. */
+#include "core/session_internal.h"
+
+#include <string.h>
+
+#include "core/encode.h"
+
+/* Identifiers up to here follow from the operations' numbers; those above are left for SUBSCRIBE
+ * and UNSUBSCRIBE. */
+#define NUMBERED_IDS 64511u
+#define LAST_ID 65535u
+
+/* From this size on a payload is not copied into the sink. */
+#define LEND_FROM 4096u
+
+/* --- what the server takes ---------------------------------------------------------------------
+ */
+
+int
+mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size)
+{
+	if (size > s->server.max_packet_size)
+		return MQEV_ERR_TOO_LARGE;
+	if (qos > s->server.max_qos)
+		return MQEV_ERR_QOS;
+	if (retain && !s->server.retain)
+		return MQEV_ERR_RETAIN;
+	return 0;
+}
+
+int
+mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags)
+{
+	if ((flags & MQEV_OP_WILDCARD) != 0 && !s->server.wildcard)
+		return MQEV_ERR_WILDCARD;
+	if ((flags & MQEV_OP_SHARED) != 0 && !s->server.shared)
+		return MQEV_ERR_SHARED;
+	if ((flags & MQEV_OP_IDENTIFIER) != 0 && !s->server.subscription_id)
+		return MQEV_ERR_SUBSCRIPTION_ID;
+	return 0;
+}
+
+/* --- identifiers -------------------------------------------------------------------------------
+ */
+
+static uint16_t
+id_of_number(uint64_t n)
+{
+	return (uint16_t)(1 + n % NUMBERED_IDS);
+}
+
+/* The identifier that the operation's number gives; a number further on while an unfinished one
+ * holds it. 0: none is free. */
+static uint16_t
+numbered_id(struct mqev_session *s, struct mqev_op *op)
+{
+	const struct mqev_ids *ids = &s->out->ids;
+
+	for (uint32_t tries = 0; tries <= ids->count && tries < NUMBERED_IDS; tries++) {
+		if (mqev_ids_get(ids, id_of_number(op->n)) == NULL)
+			return id_of_number(op->n);
+		op->n = s->next_n++;
+	}
+	return 0;
+}
+
+static uint16_t
+reserved_id(const struct mqev_session *s)
+{
+	for (uint32_t mid = NUMBERED_IDS + 1; mid <= LAST_ID; mid++) {
+		if (mqev_ids_get(&s->out->ids, (uint16_t)mid) == NULL)
+			return (uint16_t)mid;
+	}
+	return 0;
+}
+
+/* True when the operation has an identifier of its own; false: none is free now, or memory ran out
+ * and the connection ended. */
+static bool
+give_id(struct mqev_session *s, struct mqev_op *op)
+{
+	uint16_t mid;
+
+	if (op->mid != 0)
+		return true;
+	mid = numbered_id(s, op);
+	if (mid == 0 && op->type != MQEV_PACKET_PUBLISH)
+		mid = reserved_id(s);
+	if (mid == 0)
+		return false;
+	if (!mqev_ids_put(&s->out->ids, mid, op)) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	op->mid = mid;
+	return true;
+}
+
+/* --- PUBLISH -----------------------------------------------------------------------------------
+ */
+
+static void
+write_seconds(uint8_t *at, uint32_t seconds)
+{
+	struct mqev_writer w;
+
+	mqev_writer_init(&w, at, 4);
+	mqev_write_u32(&w, seconds);
+}
+
+bool
+mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
+    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s)
+{
+	enum mqev_version version = (enum mqev_version)s->version;
+	size_t size = mqev_publish_size(version, p);
+	bool lend = op != NULL && p->payload.len >= LEND_FROM;
+	size_t reserved = lend ? size - p->payload.len : size;
+	struct mqev_writer w;
+	uint8_t *properties_end;
+
+	if (!mqev_session_write(s, reserved, &w))
+		return false;
+	mqev_publish_write_head(&w, version, p);
+	properties_end = w.at;
+	if (expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
+		write_seconds(properties_end - p->properties.len + expiry_at, expiry_s);
+	if (!lend)
+		mqev_write_bytes(&w, p->payload.data, p->payload.len);
+	mqev_sink_commit(s->sink, reserved);
+	if (lend &&
+	    !s->sink->methods->lend(s->sink, s->owner, op, p->payload.data, p->payload.len)) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	mqev_session_wrote(s, MQEV_PACKET_PUBLISH, p->mid, size);
+	return true;
+}
+
+static void
+packet_of_op(const struct mqev_op *op, struct mqev_publish_packet *p)
+{
+	*p = (struct mqev_publish_packet){
+	    .dup = op->state != MQEV_OP_QUEUED,
+	    .retain = (op->flags & MQEV_OP_RETAIN) != 0,
+	    .qos = op->qos,
+	    .mid = op->mid,
+	    .topic = mqev_op_topic(op),
+	    .properties = mqev_op_properties(op),
+	    .payload = mqev_op_payload(op),
+	};
+}
+
+/* A message that was sent before goes out again even when its time is over ([MQTT-4.3.3-7]). */
+static uint32_t
+seconds_left(const struct mqev_op *op, uint64_t now)
+{
+	return now < op->expires_ms ? (uint32_t)((op->expires_ms - now + 999) / 1000) : 1;
+}
+
+static bool
+is_expired(const struct mqev_op *op, uint64_t now)
+{
+	return op->state == MQEV_OP_QUEUED && op->expires_ms != 0 && now >= op->expires_ms;
+}
+
+/* 0 when it may go out on this connection. */
+static int
+op_refusal(const struct mqev_session *s, const struct mqev_op *op, uint64_t now)
+{
+	struct mqev_publish_packet p;
+
+	if (is_expired(op, now))
+		return MQEV_ERR_EXPIRED;
+	packet_of_op(op, &p);
+	return mqev_publish_refusal(
+	    s, op->qos, p.retain, mqev_publish_size((enum mqev_version)s->version, &p));
+}
+
+static bool
+send_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	struct mqev_publish_packet p;
+
+	if (op->qos > 0 && !give_id(s, op))
+		return false;
+	packet_of_op(op, &p);
+	return mqev_session_write_publish(s, &p, op, op->expiry_at, seconds_left(op, now));
+}
+
+/* --- QoS 0 -------------------------------------------------------------------------------------
+ */
+
+/* Written, so no longer queued; its completion waits for the kernel. */
+static bool
+depart_op(struct mqev_session *s, struct mqev_op *op)
+{
+	struct mqev_departing departing = {
+	    .number = op->number, .done = op->done, .arg = op->arg, .op = op};
+
+	if (!mqev_outbox_depart(s->out, &departing)) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	mqev_op_queue_remove(&s->out->qos0, op);
+	return true;
+}
+
+static void
+pump_qos0(struct mqev_session *s, uint64_t now, uint64_t limit)
+{
+	struct mqev_op *op;
+
+	while (s->state == MQEV_SESSION_CONNECTED && s->written < limit &&
+	       (op = s->out->qos0.head) != NULL) {
+		int error = op_refusal(s, op, now);
+
+		if (error != 0) {
+			mqev_outbox_fail(s, op, error);
+			if (s->out == NULL)
+				return;
+			continue;
+		}
+		if (!depart_op(s, op))
+			return;
+		send_message(s, op, now);
+		if (s->out != NULL)
+			mqev_outbox_stamp_departing(s);
+	}
+}
+
+/* --- QoS 1 and 2 -------------------------------------------------------------------------------
+ */
+
+static uint32_t
+window_of(const struct mqev_session *s)
+{
+	uint32_t own = s->settings->max_inflight;
+
+	return own < s->server.receive_maximum ? own : s->server.receive_maximum;
+}
+
+static void
+send_release(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	op->flags |= MQEV_OP_SENT;
+	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
+	mqev_outbox_await(s, op, MQEV_OP_WAIT_PUBCOMP, now);
+}
+
+/* True while the walk may go on to the next message. */
+static bool
+send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	struct mqev_outbox *out = s->out;
+	int error;
+
+	if (op->state == MQEV_OP_WAIT_PUBCOMP) {
+		out->next_message = op->queue.next;
+		if ((op->flags & MQEV_OP_SENT) == 0)
+			send_release(s, op, now);
+		return true;
+	}
+	if (out->window_used >= window_of(s))
+		return false;
+	error = op_refusal(s, op, now);
+	if (error != 0) {
+		mqev_outbox_fail(s, op, error); /* moves next_message on */
+		return true;
+	}
+	if (!send_message(s, op, now))
+		return false;
+	out->next_message = op->queue.next;
+	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
+	out->window_used++;
+	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
+	return true;
+}
+
+static void
+pump_messages(struct mqev_session *s, uint64_t now, uint64_t limit)
+{
+	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
+	       s->out->next_message != NULL) {
+		if (!send_next_message(s, s->out->next_message, now))
+			return;
+	}
+}
+
+/* A full window holds back PUBLISH only: PUBRELs that a resume owes go past it ([MQTT-3.3.4-8]). */
+static void
+pump_releases(struct mqev_session *s, uint64_t now)
+{
+	struct mqev_op *op = s->out->next_release;
+
+	while (s->state == MQEV_SESSION_CONNECTED && op != NULL && op->state != MQEV_OP_QUEUED) {
+		if (op->state == MQEV_OP_WAIT_PUBCOMP && (op->flags & MQEV_OP_SENT) == 0)
+			send_release(s, op, now);
+		op = op->queue.next;
+	}
+	if (s->out != NULL)
+		s->out->next_release = NULL;
+}
+
+/* --- SUBSCRIBE and UNSUBSCRIBE -----------------------------------------------------------------
+ */
+
+/* The client keeps it under the largest Remaining Length. */
+static uint32_t
+subscribe_body(const struct mqev_session *s, const struct mqev_op *op)
+{
+	size_t body = 2 + (size_t)op->payload_len;
+
+	if (s->version == MQEV_V5)
+		body += mqev_varint_size(op->properties_len) + op->properties_len;
+	return (uint32_t)body;
+}
+
+static size_t
+subscribe_size(const struct mqev_session *s, const struct mqev_op *op)
+{
+	uint32_t body = subscribe_body(s, op);
+
+	return 1 + mqev_varint_size(body) + body;
+}
+
+/* Before 5.0 the options byte of a filter holds its QoS only. */
+static void
+write_filters(struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
+{
+	struct mqev_reader r;
+
+	if (s->version == MQEV_V5 || op->type == MQEV_PACKET_UNSUBSCRIBE) {
+		mqev_write_bytes(w, op->payload, op->payload_len);
+		return;
+	}
+	mqev_reader_init(&r, op->payload, op->payload_len);
+	while (mqev_reader_left(&r) > 0) {
+		mqev_write_binary(w, mqev_read_binary(&r));
+		mqev_write_u8(w, mqev_read_u8(&r) & 3);
+	}
+}
+
+static void
+write_subscribe(struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
+{
+	mqev_write_u8(w, (uint8_t)(op->type << 4 | 2));
+	mqev_write_varint(w, subscribe_body(s, op));
+	mqev_write_u16(w, op->mid);
+	if (s->version == MQEV_V5) {
+		mqev_write_varint(w, op->properties_len);
+		mqev_write_bytes(w, op->bytes, op->properties_len);
+	}
+	write_filters(w, s, op);
+}
+
+static bool
+send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = subscribe_size(s, op);
+	struct mqev_writer w;
+
+	if (!give_id(s, op) || !mqev_session_write(s, size, &w))
+		return false;
+	write_subscribe(&w, s, op);
+	mqev_sink_commit(s->sink, size);
+	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
+	s->out->next_subscribe = op->queue.next;
+	op->flags |= MQEV_OP_SENT;
+	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
+	return true;
+}
+
+static void
+pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
+{
+	struct mqev_op *op;
+
+	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
+	       (op = s->out->next_subscribe) != NULL) {
+		int error = mqev_subscribe_refusal(s, op->flags);
+
+		if (subscribe_size(s, op) > s->server.max_packet_size)
+			error = MQEV_ERR_TOO_LARGE;
+		if (error != 0)
+			mqev_outbox_fail(s, op, error);
+		else if (!send_subscribe(s, op, now))
+			return;
+	}
+}
+
+/* --- all of it ---------------------------------------------------------------------------------
+ */
+
+static bool
+has_more(const struct mqev_session *s)
+{
+	const struct mqev_outbox *out = s->out;
+
+	if (out == NULL || s->state != MQEV_SESSION_CONNECTED)
+		return false;
+	return out->next_subscribe != NULL || out->qos0.head != NULL ||
+	       (out->next_message != NULL && out->window_used < window_of(s));
+}
+
+bool
+mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget)
+{
+	uint64_t before = s->written;
+	uint64_t limit = before + budget;
+
+	s->pump_asked = false;
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return false;
+	if (s->out != NULL)
+		pump_subscribes(s, now, limit);
+	if (s->out != NULL)
+		pump_qos0(s, now, limit);
+	if (s->out != NULL)
+		pump_messages(s, now, limit);
+	if (s->out != NULL)
+		pump_releases(s, now);
+	if (s->written > before)
+		s->last_sent_ms = now;
+	return s->written >= limit && has_more(s);
+}

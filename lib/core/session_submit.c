@@ -1,0 +1,192 @@
+/* Operations on their way in: limits of the queue and of the server, numbers, and the QoS 0 message
+ * that needs no operation. */
+#include "core/session_internal.h"
+
+#include "core/encode.h"
+#include "core/mem.h"
+
+struct mqev_outbox *
+mqev_outbox_of(struct mqev_session *s)
+{
+	if (s->out == NULL) {
+		s->out = mqev_calloc(1, sizeof(*s->out));
+		if (s->out != NULL)
+			s->out->next_expiry_ms = UINT64_MAX;
+	}
+	return s->out;
+}
+
+size_t
+mqev_session_queued(const struct mqev_session *s)
+{
+	return s->out != NULL ? s->out->count : 0;
+}
+
+size_t
+mqev_session_queued_bytes(const struct mqev_session *s)
+{
+	return s->out != NULL ? s->out->bytes : 0;
+}
+
+static bool
+queue_is_full(const struct mqev_session *s, size_t cost)
+{
+	const struct mqev_outbox *out = s->out;
+
+	return out->count >= s->settings->max_queued || cost > s->settings->max_queued_bytes ||
+	       out->bytes > s->settings->max_queued_bytes - cost;
+}
+
+static int64_t
+accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue)
+{
+	op->number = s->next_number++;
+	mqev_op_queue_append(queue, op);
+	s->out->count++;
+	s->out->bytes += op->cost;
+	mqev_session_ask_pump(s);
+	return (int64_t)op->number;
+}
+
+/* An operation within the queue's limits, or why not. */
+static int
+make_op(struct mqev_session *s, const struct mqev_op_parts *parts, struct mqev_op **op)
+{
+	size_t size = parts->topic.len + parts->properties.len;
+
+	if (parts->release == NULL)
+		size += parts->payload.len;
+	if (mqev_outbox_of(s) == NULL)
+		return MQEV_ERR_NOMEM;
+	if (queue_is_full(s, sizeof(**op) + size))
+		return MQEV_ERR_QUEUE_FULL;
+	*op = mqev_op_new(parts);
+	return *op != NULL ? 0 : MQEV_ERR_NOMEM;
+}
+
+static void
+fill_packet(const struct mqev_publish_request *request, struct mqev_publish_packet *p)
+{
+	*p = (struct mqev_publish_packet){
+	    .qos = request->qos,
+	    .retain = request->retain,
+	    .topic = request->parts.topic,
+	    .properties = request->parts.properties,
+	    .payload = request->parts.payload,
+	};
+}
+
+/* Too large for any server, or for the one that is connected. */
+static int
+check_publish(const struct mqev_session *s, const struct mqev_publish_request *request)
+{
+	struct mqev_publish_packet p;
+	size_t size;
+
+	fill_packet(request, &p);
+	size = mqev_publish_size((enum mqev_version)s->version, &p);
+	if (size == 0)
+		return MQEV_ERR_INVALID;
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return 0;
+	return mqev_publish_refusal(s, request->qos, request->retain, size);
+}
+
+static bool
+can_go_at_once(const struct mqev_session *s, const struct mqev_publish_request *request)
+{
+	return s->state == MQEV_SESSION_CONNECTED && request->parts.release == NULL &&
+	       (s->out == NULL || s->out->qos0.head == NULL);
+}
+
+/* QoS 0 straight into the sink: no operation, no copy but that one. */
+static int64_t
+publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
+{
+	struct mqev_departing departing = {.done = request->parts.done, .arg = request->parts.arg};
+	struct mqev_publish_packet p;
+	bool tell = departing.done != NULL || s->report_all;
+
+	departing.number = s->next_number;
+	if (tell) {
+		if (mqev_outbox_of(s) == NULL || !mqev_outbox_depart(s->out, &departing))
+			return MQEV_ERR_NOMEM;
+	}
+	s->next_number++;
+	fill_packet(request, &p);
+	s->last_sent_ms = now;
+	/* Without memory the connection has ended; the operation was accepted and completes with
+	 * it. */
+	mqev_session_write_publish(s, &p, NULL, request->expiry_at, request->expiry_s);
+	if (tell)
+		mqev_outbox_stamp_departing(s);
+	return (int64_t)departing.number;
+}
+
+static int64_t
+enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
+{
+	struct mqev_op *op;
+	int error = make_op(s, &request->parts, &op);
+
+	if (error != 0)
+		return error;
+	op->qos = request->qos;
+	op->flags = request->retain ? MQEV_OP_RETAIN : 0;
+	op->expiry_at = request->expiry_at;
+	if (op->expiry_at != MQEV_OP_NO_EXPIRY) {
+		op->expires_ms = now + (uint64_t)request->expiry_s * 1000;
+		if (op->expires_ms < s->out->next_expiry_ms)
+			s->out->next_expiry_ms = op->expires_ms;
+	}
+	if (op->qos == 0)
+		return accept_op(s, op, &s->out->qos0);
+	op->n = s->next_n++;
+	if (s->out->next_message == NULL)
+		s->out->next_message = op;
+	return accept_op(s, op, &s->out->messages);
+}
+
+int64_t
+mqev_session_publish(
+    struct mqev_session *s, const struct mqev_publish_request *request, bool direct, uint64_t now)
+{
+	int error = check_publish(s, request);
+
+	if (error != 0)
+		return error;
+	if (request->qos > 0)
+		return enqueue(s, request, now);
+	if (direct && can_go_at_once(s, request))
+		return publish_at_once(s, request, now);
+	if (s->state != MQEV_SESSION_CONNECTED && s->settings->reject_offline_qos0)
+		return MQEV_ERR_STATE;
+	return enqueue(s, request, now);
+}
+
+static int
+check_subscribe(const struct mqev_session *s, uint16_t flags)
+{
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return 0;
+	return mqev_subscribe_refusal(s, flags);
+}
+
+int64_t
+mqev_session_subscribe(
+    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags)
+{
+	struct mqev_op *op;
+	int error = check_subscribe(s, flags);
+
+	if (error == 0)
+		error = make_op(s, parts, &op);
+	if (error != 0)
+		return error;
+	op->filter_count = (uint16_t)filter_count;
+	op->flags = flags;
+	op->n = s->next_n++;
+	if (s->out->next_subscribe == NULL)
+		s->out->next_subscribe = op;
+	return accept_op(s, op, &s->out->subscribes);
+}

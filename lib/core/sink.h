@@ -1,0 +1,47 @@
+/* Where a session's bytes go: one flat buffer that many sessions use in turn. Who empties it is not
+ * known here. */
+#ifndef MQEV_CORE_SINK_H
+#define MQEV_CORE_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mqev_op;
+struct mqev_sink;
+
+struct mqev_sink_methods {
+	/* Makes room for n contiguous bytes of owner: afterwards sink->owner == owner and end - at
+	 * >= n. False when memory runs out. */
+	bool (*grow)(struct mqev_sink *sink, void *owner, size_t n);
+	/* Appends len bytes of op's payload to owner's stream without copying; holds a reference to
+	 * op until they have left. */
+	bool (*lend)(struct mqev_sink *sink, void *owner, struct mqev_op *op, const uint8_t *data,
+	    size_t len);
+};
+
+struct mqev_sink {
+	const struct mqev_sink_methods *methods;
+	void *owner; /* whose bytes are gathered now */
+	uint8_t *at; /* the next free byte */
+	uint8_t *end;
+};
+
+/* Room for n bytes, or NULL. The caller writes them all and then calls mqev_sink_commit(). */
+static inline uint8_t *
+mqev_sink_reserve(struct mqev_sink *sink, void *owner, size_t n)
+{
+	if (sink->owner != owner || (size_t)(sink->end - sink->at) < n) {
+		if (!sink->methods->grow(sink, owner, n))
+			return NULL;
+	}
+	return sink->at;
+}
+
+static inline void
+mqev_sink_commit(struct mqev_sink *sink, size_t n)
+{
+	sink->at += n;
+}
+
+#endif

@@ -1,0 +1,15 @@
+/* The steps that a transport may run; transport.c has their order. */
+#ifndef MQEV_NET_STEPS_H
+#define MQEV_NET_STEPS_H
+
+struct mqev_step;
+
+extern const struct mqev_step mqev_srv_step;		/* SRV records of a domain to targets */
+extern const struct mqev_step mqev_resolve_step;	/* what is dialled to addresses */
+extern const struct mqev_step mqev_resolve_target_step; /* the server's addresses for a proxy */
+extern const struct mqev_step mqev_dial_step;		/* addresses to a connected descriptor */
+extern const struct mqev_step mqev_proxy_http_step;
+extern const struct mqev_step mqev_proxy_socks_step;
+extern const struct mqev_step mqev_plain_step; /* a bufferevent over the bare descriptor */
+
+#endif
