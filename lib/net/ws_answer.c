@@ -250,19 +250,34 @@ judge_rest(const struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev
 	return 0;
 }
 
+/* 1: a line was taken, without its end; 0: there is none. */
+static int
+take_line(struct evbuffer *in, char *line, size_t size, size_t *len)
+{
+	size_t eol_len;
+	struct evbuffer_ptr eol = evbuffer_search_eol(in, NULL, &eol_len, EVBUFFER_EOL_CRLF_STRICT);
+
+	if (eol.pos < 0 || (size_t)eol.pos >= size)
+		return 0;
+	*len = (size_t)eol.pos;
+	evbuffer_remove(in, line, *len);
+	line[*len] = '\0';
+	evbuffer_drain(in, eol_len);
+	return 1;
+}
+
 int
 mqev_ws_answer_read(struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev_net_error *error)
 {
+	char line[MAX_ANSWER_BYTES + 1];
 	size_t len;
-	char *line;
 	int rc = 0;
 
-	while (rc == 0 && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_CRLF_STRICT)) != NULL) {
+	while (rc == 0 && take_line(in, line, sizeof(line), &len)) {
 		answer->consumed += len + 2;
-		rc = answer->consumed > MAX_ANSWER_BYTES
-		    ? refuse(error, "the answer is longer than 8 KiB")
-		    : on_line(answer, line, len, error);
-		free(line);
+		if (answer->consumed > MAX_ANSWER_BYTES)
+			return refuse(error, "the answer is longer than 8 KiB");
+		rc = on_line(answer, line, len, error);
 	}
 	return rc == 0 ? judge_rest(answer, in, error) : rc;
 }

@@ -54,7 +54,7 @@ is_path(const char *s)
 	size_t len = strlen(s);
 
 	for (size_t i = 0; i < len; i++)
-		if (s[i] <= 0x20 || s[i] == 0x7f || s[i] == '#')
+		if ((unsigned char)s[i] <= 0x20 || (unsigned char)s[i] >= 0x7f || s[i] == '#')
 			return false;
 	return s[0] == '/' && len <= MAX_PATH_BYTES;
 }
