@@ -11,5 +11,7 @@ extern const struct mqev_step mqev_dial_step;		/* addresses to a connected descr
 extern const struct mqev_step mqev_proxy_http_step;
 extern const struct mqev_step mqev_proxy_socks_step;
 extern const struct mqev_step mqev_plain_step; /* a bufferevent over the bare descriptor */
+extern const struct mqev_step mqev_tls_step;   /* the same over TLS, its server verified */
+extern const struct mqev_step mqev_websocket_step; /* the upgrade, and its filter on top */
 
 #endif

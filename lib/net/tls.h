@@ -105,7 +105,8 @@ void mqev_tls_link_end(SSL *ssl);
 /*
  * After an error event on a TLS link: what OpenSSL said, and what was wrong with the certificate. A link that just ended has tls_error 0. Empties the bufferevent's own error list.
  */
-void mqev_tls_conn_error(const struct mqev_conn *conn, struct mqev_net_error *error);
+void mqev_tls_conn_error(const struct mqev_conn *conn, short what,
+    struct mqev_net_error *error);
 
 
 

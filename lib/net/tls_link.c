@@ -248,11 +248,11 @@ verify_failed(const SSL *ssl, unsigned long code)
 }
 
 void
-mqev_tls_conn_error(const struct mqev_conn *conn, struct mqev_net_error *error)
+mqev_tls_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error)
 {
 	const SSL *ssl = conn->tls;
 	struct bufferevent *bev = conn->bev;
-	int system_errno = EVUTIL_SOCKET_ERROR();
+	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
 	unsigned long code;
 	const char *reason;
 

@@ -13,6 +13,7 @@
 
 #include "net/net.h"
 #include "net/step.h"
+#include "net/steps.h"
 #include "net/tls.h"
 #include "net/tls_link.h"
 
@@ -82,10 +83,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	struct mqev_step_ctx *ctx = arg;
 	struct mqev_net_error error;
 
-	if (what & BEV_EVENT_EOF)
-		EVUTIL_SET_SOCKET_ERROR(0);
 	if (!(what & BEV_EVENT_CONNECTED))
-		mqev_tls_conn_error(&ctx->conn, &error);
+		mqev_tls_conn_error(&ctx->conn, what, &error);
 	bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(bev, EV_READ);
 	if (what & BEV_EVENT_CONNECTED)

@@ -27,6 +27,8 @@ static const struct mqev_step *const steps[] = {
     &mqev_resolve_target_step,
     &mqev_dial_step,
     &mqev_plain_step,
+    &mqev_tls_step,
+    &mqev_websocket_step,
 };
 
 #define STEP_COUNT (sizeof steps / sizeof steps[0])

@@ -122,7 +122,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		mqev_net_error_set(&error, MQEV_ERR_WEBSOCKET, 0,
 		    "WebSocket upgrade: the server closed the connection");
 	else if (ctx->conn.tls != NULL)
-		mqev_tls_conn_error(&ctx->conn, &error);
+		mqev_tls_conn_error(&ctx->conn, what, &error);
 	else
 		mqev_net_error_set(&error, MQEV_ERR_SYSTEM, system_errno, "WebSocket upgrade");
 	fail(ctx, &error);
