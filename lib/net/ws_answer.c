@@ -15,7 +15,7 @@
 #include "net/ws.h"
 
 #define MAX_ANSWER_BYTES 8192
-#define VERSION "HTTP/1.1 "
+#define HTTP_VERSION "HTTP/1.1 "
 #define KEY_SUFFIX "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455, 1.3 */
 
 enum seen {
@@ -182,10 +182,10 @@ refuse_status(struct mqev_net_error *error, int status, const char *reason)
 static int
 on_status(struct mqev_ws_answer *answer, const char *line, struct mqev_net_error *error)
 {
-	const char *code = line + strlen(VERSION);
+	const char *code = line + strlen(HTTP_VERSION);
 	int status;
 
-	if (strncmp(line, VERSION, strlen(VERSION)) != 0 || !is_digit(code[0]) ||
+	if (strncmp(line, HTTP_VERSION, strlen(HTTP_VERSION)) != 0 || !is_digit(code[0]) ||
 	    !is_digit(code[1]) || !is_digit(code[2]) || (code[3] != ' ' && code[3] != '\0'))
 		return refuse(error, "the answer is not HTTP/1.1");
 	status = atoi(code);
@@ -235,7 +235,7 @@ static int
 judge_rest(const struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev_net_error *error)
 {
 	size_t len = evbuffer_get_length(in);
-	char start[sizeof(VERSION) - 1];
+	char start[sizeof(HTTP_VERSION) - 1];
 	ev_ssize_t n;
 
 	if (answer->consumed + len > MAX_ANSWER_BYTES)
@@ -245,7 +245,7 @@ judge_rest(const struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev
 	if (answer->status_seen)
 		return 0;
 	n = evbuffer_copyout(in, start, sizeof(start));
-	if (n > 0 && memcmp(start, VERSION, (size_t)n) != 0)
+	if (n > 0 && memcmp(start, HTTP_VERSION, (size_t)n) != 0)
 		return refuse(error, "the answer is not HTTP/1.1");
 	return 0;
 }
