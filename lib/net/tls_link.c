@@ -227,7 +227,7 @@ const struct mqev_conn_ops mqev_tls_conn_ops = {
 	.close = tls_close,
 };
 
-/* libevent gives the latest first; the oldest is the cause. */
+/* libevent gives the latest first; the oldest is the cause. In front of it there is the number of SSL_get_error(), which has no library in it. */
 static unsigned long
 first_error(struct bufferevent *bev)
 {
@@ -235,7 +235,8 @@ first_error(struct bufferevent *bev)
 	unsigned long code;
 
 	while ((code = bufferevent_get_openssl_error(bev)) != 0)
-		first = code;
+		if (ERR_GET_LIB(code) != 0)
+			first = code;
 	return first;
 }
 

@@ -95,11 +95,12 @@ trust_source(X509_STORE *store, const struct source *s, struct mqev_tls_fault *f
 		count++;
 	}
 	BIO_free(bio);
-	if (rc == 0 && at_end() && count > 0)
-		return 0;
-	if (rc == 0 && count == 0 && ERR_peek_error() == 0)
-		return mqev_tls_fault(fault, MQEV_ERR_TLS, "%s: no certificate in it", s->option);
-	return mqev_tls_fault_ssl(fault, s->option, s->file);
+	if (rc < 0 || !at_end())
+		return mqev_tls_fault_ssl(fault, s->option, s->file);
+	if (count == 0)
+		return mqev_tls_fault(fault, MQEV_ERR_TLS, "%s: %s: no certificate in it",
+		    s->option, s->file != NULL ? s->file : "memory");
+	return 0;
 }
 
 static int
@@ -156,11 +157,11 @@ load_crl_file(X509_STORE *store, const char *path, struct mqev_tls_fault *fault)
 		count++;
 	}
 	BIO_free(bio);
-	if (rc == 0 && at_end() && count > 0)
-		return 0;
-	if (rc == 0 && count == 0 && ERR_peek_error() == 0)
+	if (rc < 0 || !at_end())
+		return mqev_tls_fault_ssl(fault, "crl_files", path);
+	if (count == 0)
 		return mqev_tls_fault(fault, MQEV_ERR_TLS, "crl_files: %s: no list in it", path);
-	return mqev_tls_fault_ssl(fault, "crl_files", path);
+	return 0;
 }
 
 int
