@@ -273,7 +273,7 @@ tk_pki_ocsp(struct tk_pki *pki, const char *name, int revoked, int to_days, unsi
 	NEED(OCSP_basic_add1_status(basic, id,
 	    revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD, 0, revoked ? from : NULL,
 	    from, to));
-	NEED(OCSP_basic_sign(basic, pki->cert, pki->key, EVP_sha256(), NULL, 0));
+	NEED(OCSP_basic_sign(basic, pki->cert, pki->key, EVP_sha256(), NULL, OCSP_NOCERTS));
 	NEED(response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic));
 	*der = NULL;
 	NEED((len = i2d_OCSP_RESPONSE(response, der)) > 0);
