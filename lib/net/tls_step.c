@@ -126,7 +126,6 @@ wrap(struct mqev_step_ctx *ctx, SSL *ssl)
 	conn->tls = ssl;
 	conn->ops = &mqev_tls_conn_ops;
 	conn->plain = false;
-	bufferevent_openssl_set_allow_dirty_shutdown(conn->bev, 1);
 	bufferevent_setcb(conn->bev, NULL, NULL, on_event, ctx);
 }
 

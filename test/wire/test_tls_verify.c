@@ -371,7 +371,7 @@ START_TEST(test_ocsp)
 	staple.len = tk_pki_ocsp(pki, "server", 1, 7, &staple.der);
 	try_staple(&staple, version, 1, "invalid status response");
 	staple.len = tk_pki_ocsp(pki, "server", 0, -7, &staple.der);
-	try_staple(&staple, version, 1, "status expired");
+	try_staple(&staple, version, 1, "invalid status response");
 	staple.len = tk_pki_ocsp(pki, "neighbour", 0, 7, &staple.der);
 	try_staple(&staple, version, 1, "invalid status response");
 	staple.len = tk_pki_ocsp(pki, "server", 0, 7, &staple.der);
