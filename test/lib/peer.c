@@ -160,9 +160,16 @@ tk_peer_ctx(const struct tk_pki *pki, const char *name)
 int
 tk_peer_tls(struct tk_peer_conn *c, SSL_CTX *ctx)
 {
+	int rc;
+
 	c->ssl = SSL_new(ctx);
 	SSL_set_fd(c->ssl, c->fd);
-	return SSL_accept(c->ssl) == 1;
+	do {
+		ERR_clear_error();
+		errno = 0;
+		rc = SSL_accept(c->ssl);
+	} while (rc < 0 && errno == EINTR);
+	return rc == 1;
 }
 
 size_t
@@ -172,8 +179,12 @@ tk_peer_read_some(struct tk_peer_conn *c, void *buf, size_t len)
 
 	if (len > 65536)
 		len = 65536;
-	ERR_clear_error();
-	n = c->ssl != NULL ? SSL_read(c->ssl, buf, (int)len) : recv(c->fd, buf, len, 0);
+	/* A signal of another thread's interrupts calls that have a deadline. */
+	do {
+		ERR_clear_error();
+		errno = 0;
+		n = c->ssl != NULL ? SSL_read(c->ssl, buf, (int)len) : recv(c->fd, buf, len, 0);
+	} while (n < 0 && errno == EINTR);
 	return n > 0 ? (size_t)n : 0;
 }
 
