@@ -1,4 +1,7 @@
-/* The hash table from packet identifiers to pointers; which identifier is taken next is the session's business. */
+/*
+ * The hash table from packet identifiers to pointers; which identifier is taken next is the
+ * session's business.
+ */
 #include "core/ids.h"
 
 #include "core/mem.h"
@@ -25,7 +28,8 @@ find_slot(const struct mqev_ids *ids, uint16_t mid)
 static bool
 grow(struct mqev_ids *ids)
 {
-	struct mqev_ids bigger = {NULL, ids->capacity > 0 ? ids->capacity * 2 : FIRST_CAPACITY, ids->count};
+	struct mqev_ids bigger = {
+	    NULL, ids->capacity > 0 ? ids->capacity * 2 : FIRST_CAPACITY, ids->count};
 	uint32_t i;
 
 	bigger.slots = mqev_calloc(bigger.capacity, sizeof(*bigger.slots));

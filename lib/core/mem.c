@@ -1,4 +1,5 @@
-/* The library's allocator on top of libc's; nothing else in the library calls malloc and its kin. */
+/* The library's allocator on top of libc's; nothing else in the library calls malloc and its kin.
+ */
 #include "core/mem.h"
 
 #include <stdint.h>

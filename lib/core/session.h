@@ -93,8 +93,9 @@ struct mqev_session_events {
 	void (*connack)(void *owner, const struct mqev_connack_packet *packet);
 	/* The server's DISCONNECT; state is ENDED already. */
 	void (*disconnect)(void *owner, const struct mqev_reason_packet *packet);
-	/* message->properties is set; the topic is terminated. */
-	void (*message)(void *owner, const struct mqev_message *message);
+	/* message->properties is set; the topic is terminated. False: no memory to deliver it; the
+	 * server is to send it again. */
+	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
 	/* There is something for mqev_session_pump() now. Not more than once until that is called.
@@ -187,6 +188,9 @@ int mqev_session_disconnect(
 /* Ends the connection for a fault on either side; in 5.0 the server is told the reason. error 0:
  * derived from the reason. */
 void mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char *text);
+
+/* Ends the connection without a word to the server, as a lost one. */
+void mqev_session_abort(struct mqev_session *s, int error, const char *text);
 
 /* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */
 uint64_t mqev_session_deadline(const struct mqev_session *s);
