@@ -1,0 +1,19 @@
+/* What stream.c and stream_server.c share; no other file includes it. */
+#ifndef TK_STREAM_INT_H
+#define TK_STREAM_INT_H
+
+#include "stream.h"
+
+void tk_queue_push(struct tk_queue *q, unsigned id);
+long tk_queue_find(const struct tk_queue *q, unsigned id); /* index or -1 */
+void tk_queue_remove(struct tk_queue *q, size_t index);
+
+void tk_limits_default(struct tk_limits *l);
+
+/* One whole packet of the server. */
+void tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p);
+
+/* The identifier's exchange is over by the server's last packet of it. */
+void tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code);
+
+#endif
