@@ -1,5 +1,7 @@
-/* The wait before the next attempt to connect; when to count an attempt is the connect controller's
- * business. */
+/*
+ * The wait before the next attempt to connect; when to count an attempt is the connect
+ * controller's business.
+ */
 #include "core/backoff.h"
 
 /* min_ms doubled so many times, but not past max_ms. */

@@ -1,5 +1,7 @@
-/* Packets from the server: the fixed header, then one function per packet type. What may come when
- * is not judged here. */
+/*
+ * Packets from the server: the fixed header, then one function per packet type. What may come
+ * when is not judged here.
+ */
 #include "core/decode.h"
 
 #include <string.h>
@@ -197,8 +199,10 @@ decode_publish(struct decoder *d)
 	return true;
 }
 
-/* PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH: a reason code and properties, each of which
- * may be left out. */
+/*
+ * PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH: a reason code and properties, each of
+ * which may be left out.
+ */
 
 static bool
 read_reason(struct decoder *d, uint8_t *reason, struct mqev_bytes *properties, uint64_t *found)

@@ -1,5 +1,7 @@
-/* The hash table from packet identifiers to pointers; which identifier is taken next is the
- * session's business. */
+/*
+ * The hash table from packet identifiers to pointers; which identifier is taken next is the
+ * session's business.
+ */
 #include "core/ids.h"
 
 #include "core/mem.h"

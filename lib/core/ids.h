@@ -1,4 +1,7 @@
-/* Maps packet identifiers to pointers: in-flight operations, and the set of received QoS 2 identifiers. Memory only while it holds something. */
+/*
+ * Maps packet identifiers to pointers: in-flight operations, and the set of received QoS 2
+ * identifiers. Memory only while it holds something.
+ */
 #ifndef MQEV_CORE_IDS_H
 #define MQEV_CORE_IDS_H
 
@@ -9,8 +12,9 @@
 struct mqev_id_slot;
 
 struct mqev_ids {
-	struct mqev_id_slot *slots; /* power of two, linear probing from mid & mask: consecutive identifiers never collide */
-	uint32_t capacity;
+	/* Linear probing from mid & (capacity - 1): consecutive identifiers never collide. */
+	struct mqev_id_slot *slots;
+	uint32_t capacity; /* power of two */
 	uint32_t count;
 };
 

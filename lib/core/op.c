@@ -32,22 +32,32 @@ fill(struct mqev_op *op, const struct mqev_op_parts *parts)
 	op->payload_len = (uint32_t)parts->payload.len;
 }
 
+static size_t
+copied_size(const struct mqev_op_parts *parts)
+{
+	size_t size = parts->topic.len + parts->properties.len;
+
+	return parts->release == NULL ? size + parts->payload.len : size;
+}
+
+size_t
+mqev_op_cost(const struct mqev_op_parts *parts)
+{
+	return sizeof(struct mqev_op) + ALLOCATOR_OVERHEAD + copied_size(parts);
+}
+
 struct mqev_op *
 mqev_op_new(const struct mqev_op_parts *parts)
 {
-	size_t copied = parts->topic.len + parts->properties.len;
-	struct mqev_op *op;
+	struct mqev_op *op = mqev_malloc(sizeof(*op) + copied_size(parts));
 
-	if (parts->release == NULL)
-		copied += parts->payload.len;
-	op = mqev_malloc(sizeof(*op) + copied);
 	if (op == NULL)
 		return NULL;
 	memset(op, 0, sizeof(*op));
 	op->refs = 1;
 	op->type = (uint8_t)parts->type;
 	op->expiry_at = MQEV_OP_NO_EXPIRY;
-	op->cost = (uint32_t)(sizeof(*op) + ALLOCATOR_OVERHEAD + copied);
+	op->cost = (uint32_t)mqev_op_cost(parts);
 	op->release = parts->release;
 	op->release_arg = parts->release_arg;
 	op->done = parts->done;

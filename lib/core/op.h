@@ -26,7 +26,8 @@ enum mqev_op_flag {
 	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */
 	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
 	MQEV_OP_OVERDUE = 128,	 /* its ack deadline was reported */
-	MQEV_OP_LOST = 256	 /* was in flight in a session that the server lost */
+	MQEV_OP_LOST = 256,	 /* was in flight in a session that the server lost */
+	MQEV_OP_CANCELED = 512	 /* completed already; goes on in silence, for its identifier is in use */
 };
 
 struct mqev_op_link {
@@ -78,6 +79,8 @@ struct mqev_op_parts {
 	void *arg;
 };
 
+/* The bytes of memory that an operation takes. */
+size_t mqev_op_cost(const struct mqev_op_parts *parts);
 /* One reference for the caller; NULL when memory runs out (release is not called then). */
 struct mqev_op *mqev_op_new(const struct mqev_op_parts *parts);
 void mqev_op_ref(struct mqev_op *op);

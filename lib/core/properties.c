@@ -1,5 +1,7 @@
-/* Property blocks in wire form: one item read, sized, written; a whole block checked. Lists that
- * grow: properties_list.c. */
+/*
+ * Property blocks in wire form: one item read, sized, written; a whole block checked. Lists
+ * that grow: properties_list.c.
+ */
 #include "core/properties_table.h"
 
 #include <mqev/reason.h>
@@ -90,8 +92,10 @@ write_pair(struct mqev_writer *w, const struct mqev_property *property)
 	write_value(w, property);
 }
 
-/* The bytes that an item of a type takes besides its contents: 0 where only the value tells
- * (varint). */
+/*
+ * The bytes that an item of a type takes besides its contents: 0 where only the value tells
+ * (varint).
+ */
 static const struct type_row {
 	size_t fixed;
 	void (*read)(struct mqev_reader *r, struct mqev_property *property);
@@ -183,8 +187,10 @@ fail(struct check *c, uint8_t reason, const char *text)
 	return false;
 }
 
-/* What only the other side may put into this packet breaks the protocol; what nobody may is
- * malformed. */
+/*
+ * What only the other side may put into this packet breaks the protocol; what nobody may is
+ * malformed.
+ */
 static bool
 check_place(struct check *c, const struct mqev_property_rule *rule, uint8_t id)
 {

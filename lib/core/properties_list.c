@@ -1,5 +1,7 @@
-/* The public property list: building one, copying, looking things up. Its text form is in
- * properties_print.c. */
+/*
+ * The public property list: building one, copying, looking things up. Its text form is in
+ * properties_print.c.
+ */
 #include "core/properties_table.h"
 
 #include <string.h>
@@ -112,8 +114,10 @@ append_to_larger(
 	return 0;
 }
 
-/* A list does not know its packet yet, so it holds what a client may send: one Subscription
- * Identifier. */
+/*
+ * A list does not know its packet yet, so it holds what a client may send: one Subscription
+ * Identifier.
+ */
 static bool
 acceptable(const struct mqev_properties *properties, const struct mqev_property *property)
 {

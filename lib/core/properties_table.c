@@ -1,5 +1,7 @@
-/* The table of the 27 properties and the rules of their values; blocks are read and written in
- * properties.c. */
+/*
+ * The table of the 27 properties and the rules of their values; blocks are read and written in
+ * properties.c.
+ */
 #include "core/properties_table.h"
 
 #include <string.h>

@@ -1,5 +1,7 @@
-/* The table of reason codes and of this library's own error codes; what a code leads to is decided
- * elsewhere. */
+/*
+ * The table of reason codes and of this library's own error codes; what a code leads to is
+ * decided elsewhere.
+ */
 #include "core/reason.h"
 
 #include <stddef.h>

@@ -165,6 +165,25 @@ expiry_raised_from_zero(
 	return *expiry > 0 && s->settings->session_expiry_s == 0;
 }
 
+/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]), the
+ * Session Expiry Interval does not: only its bytes stay in *properties. */
+static void
+keep_expiry_only(struct mqev_bytes *properties)
+{
+	struct mqev_property property;
+	size_t at = 0;
+	size_t next = 0;
+
+	while (mqev_property_read(*properties, &next, &property)) {
+		if (property.id == MQEV_PROP_SESSION_EXPIRY_INTERVAL) {
+			*properties = (struct mqev_bytes){properties->data + at, next - at};
+			return;
+		}
+		at = next;
+	}
+	properties->len = 0;
+}
+
 int
 mqev_session_disconnect(
     struct mqev_session *s, uint8_t reason, struct mqev_bytes properties, uint64_t now)
@@ -178,7 +197,7 @@ mqev_session_disconnect(
 		return MQEV_ERR_INVALID;
 	if (s->version == MQEV_V5 &&
 	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
-		packet.properties.len = 0;
+		keep_expiry_only(&packet.properties);
 	if (!write_disconnect(s, &packet))
 		return MQEV_ERR_NOMEM;
 	s->session_expiry_s = expiry;
@@ -256,6 +275,9 @@ write_numbers(struct mqev_writer *w, const struct number_property *list, size_t 
 	return size;
 }
 
+/* One byte, the four of the largest Remaining Length, and that many. */
+#define LARGEST_PACKET (5 + MQEV_VARINT_MAX)
+
 /* The properties that settings make, then the application's own. A block of its own, to be freed.
  */
 static bool
@@ -266,7 +288,7 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	    {MQEV_PROP_SESSION_EXPIRY_INTERVAL, set->session_expiry_s, set->session_expiry_s > 0},
 	    {MQEV_PROP_RECEIVE_MAXIMUM, set->receive_maximum, set->receive_maximum < UINT16_MAX},
 	    {MQEV_PROP_MAXIMUM_PACKET_SIZE, set->max_packet_size,
-		set->max_packet_size < MQEV_VARINT_MAX},
+		set->max_packet_size < LARGEST_PACKET},
 	    {MQEV_PROP_TOPIC_ALIAS_MAXIMUM, set->topic_alias_maximum, set->topic_alias_maximum > 0},
 	};
 	size_t count = sizeof(numbers) / sizeof(numbers[0]);

@@ -52,8 +52,9 @@ mqev_session_on_pubrec(struct mqev_session *s, const struct mqev_packet *packet)
 	struct mqev_op *op = op_of(s, ack->mid);
 
 	if (op == NULL) {
-		mqev_session_send_ack(
-		    s, MQEV_PACKET_PUBREL, ack->mid, MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
+		if (ack->reason < 0x80)
+			mqev_session_send_ack(s, MQEV_PACKET_PUBREL, ack->mid,
+			    MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
 		return;
 	}
 	if (op->state != MQEV_OP_WAIT_PUBREC && op->state != MQEV_OP_WAIT_PUBCOMP) {

@@ -86,10 +86,9 @@ accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 	}
 	s->has_session = true;
 	s->expires_ms = UINT64_MAX;
-	/* Completions of lost messages may have ended this connection. */
-	if (s->state != MQEV_SESSION_CONNECTED)
-		return;
+	/* Each of these may end this connection, but it was accepted and that is told first. */
 	s->events->connack(s->owner, p);
+	mqev_outbox_fail_lost(s);
 	mqev_session_ask_pump(s);
 }
 

@@ -9,8 +9,11 @@
 static struct mqev_inbox *
 inbox_of(struct mqev_session *s)
 {
-	if (s->in == NULL)
+	if (s->in == NULL) {
 		s->in = mqev_calloc(1, sizeof(*s->in));
+		if (s->in != NULL)
+			s->in->connection = 1;
+	}
 	return s->in;
 }
 
@@ -60,10 +63,12 @@ deliver(struct mqev_session *s, const struct mqev_publish_packet *p)
 /* --- PUBLISH -----------------------------------------------------------------------------------
  */
 
+/* The count begins anew with each connection (4.9), and there is none before 5.0. */
 static bool
 quota_exceeded(struct mqev_session *s)
 {
-	if (s->in == NULL || s->in->qos2.count < s->settings->receive_maximum)
+	if (s->version != MQEV_V5 || s->in == NULL ||
+	    s->in->open < s->settings->receive_maximum)
 		return false;
 	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_RECEIVE_MAXIMUM_EXCEEDED,
 	    "more messages in flight than Receive Maximum [MQTT-3.3.4-9]");
@@ -88,30 +93,62 @@ receive_qos1(struct mqev_session *s, const struct mqev_publish_packet *p)
 		mqev_session_send_ack(s, MQEV_PACKET_PUBACK, mid, MQEV_REASON_SUCCESS);
 }
 
-/* Any pointer that is not NULL: the set of identifiers needs no value. */
 static void *
-recorded(struct mqev_session *s)
+this_connection(const struct mqev_inbox *in)
 {
-	return s;
+	return (void *)in->connection;
+}
+
+/* Received before, on this connection or an earlier one. */
+static bool
+is_recorded(const struct mqev_session *s, uint16_t mid, bool *here)
+{
+	const void *recorded = s->in != NULL ? mqev_ids_get(&s->in->qos2, mid) : NULL;
+
+	*here = recorded != NULL && recorded == this_connection(s->in);
+	return recorded != NULL;
+}
+
+/* False when memory ran out; not for one that is recorded already. */
+static bool
+record(struct mqev_session *s, uint16_t mid)
+{
+	if (inbox_of(s) == NULL)
+		return false;
+	mqev_ids_remove(&s->in->qos2, mid);
+	if (!mqev_ids_put(&s->in->qos2, mid, this_connection(s->in)))
+		return false;
+	s->in->open++;
+	return true;
+}
+
+/* Not delivered: the server is to send it again. */
+static void
+unrecord(struct mqev_session *s, uint16_t mid)
+{
+	if (s->in == NULL)
+		return;
+	mqev_ids_remove(&s->in->qos2, mid);
+	s->in->open--;
 }
 
 static void
 receive_qos2(struct mqev_session *s, const struct mqev_publish_packet *p)
 {
 	uint16_t mid = p->mid;
+	bool here;
+	bool repeat = is_recorded(s, mid, &here);
 
-	if (s->in != NULL && mqev_ids_get(&s->in->qos2, mid) != NULL) {
-		mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
-		return;
+	if (!here) {
+		if (quota_exceeded(s))
+			return;
+		if (!record(s, mid)) {
+			mqev_session_no_memory(s);
+			return;
+		}
 	}
-	if (quota_exceeded(s))
-		return;
-	if (inbox_of(s) == NULL || !mqev_ids_put(&s->in->qos2, mid, recorded(s))) {
-		mqev_session_no_memory(s);
-		return;
-	}
-	if (!deliver(s, p) && s->in != NULL)
-		mqev_ids_remove(&s->in->qos2, mid);
+	if (!repeat && !deliver(s, p))
+		unrecord(s, mid);
 	if (s->state == MQEV_SESSION_CONNECTED)
 		mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
 }
@@ -143,8 +180,13 @@ void
 mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	uint16_t mid = packet->u.ack.mid;
-	bool known = s->in != NULL && mqev_ids_remove(&s->in->qos2, mid) != NULL;
+	bool here;
+	bool known = is_recorded(s, mid, &here);
 
+	if (known)
+		mqev_ids_remove(&s->in->qos2, mid);
+	if (here)
+		s->in->open--;
 	mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid,
 	    known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
 }
@@ -162,6 +204,10 @@ mqev_inbox_session_lost(struct mqev_session *s)
 void
 mqev_inbox_closed(struct mqev_session *s)
 {
+	if (s->in != NULL) {
+		s->in->connection++;
+		s->in->open = 0;
+	}
 	mqev_inbox_trim(s);
 }
 

@@ -39,7 +39,9 @@ struct mqev_outbox {
 
 /* Received messages. */
 struct mqev_inbox {
-	struct mqev_ids qos2; /* received and not released */
+	struct mqev_ids qos2; /* received and not released; the value says on which connection */
+	uintptr_t connection; /* the value for this one; never 0 */
+	uint32_t open;	      /* how many have it: they count against Receive Maximum */
 };
 
 /* session.c */
@@ -86,6 +88,7 @@ bool mqev_session_write_publish(struct mqev_session *s, const struct mqev_publis
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
+void mqev_outbox_fail_lost(struct mqev_session *s);
 void mqev_outbox_closed(struct mqev_session *s);
 void mqev_outbox_free(struct mqev_session *s, int error);
 void mqev_outbox_trim(struct mqev_session *s);

@@ -68,7 +68,8 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 	uncount(out, op);
 	if (out->next_message != NULL)
 		mqev_session_ask_pump(s);
-	s->events->complete(s->owner, op, end);
+	if ((op->flags & MQEV_OP_CANCELED) == 0)
+		s->events->complete(s->owner, op, end);
 	mqev_op_unref(op);
 }
 
@@ -95,26 +96,44 @@ mqev_outbox_await(
 	mqev_op_wait_append(waiting, op);
 }
 
+static struct mqev_op *
+find_op(const struct mqev_outbox *out, uint64_t number)
+{
+	struct mqev_op *const heads[] = {
+	    out->messages.head, out->qos0.head, out->subscribes.head};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {
+			if (op->number == number && (op->flags & MQEV_OP_CANCELED) == 0)
+				return op;
+		}
+	}
+	return NULL;
+}
+
+/* What the server has seen goes on to its end, for until then the identifier may not be used again
+ * ([MQTT-2.2.1-3]) and an answer may come. */
+static void
+cancel_in_flight(struct mqev_session *s, struct mqev_op *op, int error)
+{
+	struct mqev_op_end end = {.error = error};
+
+	op->flags |= MQEV_OP_CANCELED;
+	s->events->complete(s->owner, op, &end);
+}
+
 int
 mqev_session_cancel(struct mqev_session *s, uint64_t number, int error)
 {
-	const struct mqev_outbox *out = s->out;
-	struct mqev_op *heads[3] = {0};
+	struct mqev_op *op = s->out != NULL ? find_op(s->out, number) : NULL;
 
-	if (out != NULL) {
-		heads[0] = out->messages.head;
-		heads[1] = out->qos0.head;
-		heads[2] = out->subscribes.head;
-	}
-	for (int i = 0; i < 3; i++) {
-		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {
-			if (op->number != number)
-				continue;
-			mqev_outbox_fail(s, op, error);
-			return 0;
-		}
-	}
-	return MQEV_ERR_NOT_FOUND;
+	if (op == NULL)
+		return MQEV_ERR_NOT_FOUND;
+	if (op->state == MQEV_OP_QUEUED)
+		mqev_outbox_fail(s, op, error);
+	else
+		cancel_in_flight(s, op, error);
+	return 0;
 }
 
 /* --- QoS 0 on its way to the kernel ------------------------------------------------------------
@@ -228,11 +247,19 @@ back_to_queue(struct mqev_outbox *out, struct mqev_op *op)
 /* Unanswered SUBSCRIBE and UNSUBSCRIBE begin again with the next connection; their identifiers are
  * free. */
 static void
-requeue_subscribes(struct mqev_outbox *out)
+requeue_subscribes(struct mqev_session *s)
 {
+	struct mqev_outbox *out = s->out;
+	struct mqev_op *next;
+
 	for (struct mqev_op *op = out->subscribes.head; op != NULL && op->state != MQEV_OP_QUEUED;
-	     op = op->queue.next)
-		back_to_queue(out, op);
+	     op = next) {
+		next = op->queue.next;
+		if ((op->flags & MQEV_OP_CANCELED) != 0)
+			mqev_outbox_fail(s, op, MQEV_ERR_CANCELED);
+		else
+			back_to_queue(out, op);
+	}
 	out->next_subscribe = out->subscribes.head;
 }
 
@@ -251,7 +278,7 @@ mqev_outbox_closed(struct mqev_session *s)
 {
 	if (s->out == NULL)
 		return;
-	requeue_subscribes(s->out);
+	requeue_subscribes(s);
 	hold_messages(s->out);
 	depart_all(s, MQEV_ERR_LOST);
 }
@@ -266,6 +293,8 @@ mqev_outbox_resume(struct mqev_session *s)
 static bool
 fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 {
+	if ((op->flags & MQEV_OP_CANCELED) != 0)
+		return true;
 	return op->qos == 1 ? s->settings->lost_qos1_fails : !s->settings->lost_qos2_resends;
 }
 
@@ -280,8 +309,8 @@ settle(const struct mqev_session *s, struct mqev_op *op)
 	mqev_op_queue_append(&s->out->lost, op);
 }
 
-/* Messages in flight are settled by rule: out again as new ones, or ended with an unknown outcome.
- */
+/* Messages in flight are settled by rule: out again as new ones, or to be ended with an unknown
+ * outcome. */
 void
 mqev_outbox_session_lost(struct mqev_session *s)
 {
@@ -295,6 +324,11 @@ mqev_outbox_session_lost(struct mqev_session *s)
 	}
 	if (s->out != NULL)
 		s->out->next_message = s->out->messages.head;
+}
+
+void
+mqev_outbox_fail_lost(struct mqev_session *s)
+{
 	while (s->out != NULL && s->out->lost.head != NULL)
 		mqev_outbox_fail(s, s->out->lost.head, MQEV_ERR_SESSION_LOST);
 }

@@ -408,7 +408,7 @@ bool
 mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget)
 {
 	uint64_t before = s->written;
-	uint64_t limit = before + budget;
+	uint64_t limit = budget < UINT64_MAX - before ? before + budget : UINT64_MAX;
 
 	s->pump_asked = false;
 	if (s->state != MQEV_SESSION_CONNECTED)

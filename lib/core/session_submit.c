@@ -53,13 +53,13 @@ static int
 make_op(
     struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, struct mqev_op **op)
 {
-	size_t size = parts->topic.len + parts->properties.len;
-
-	if (parts->release == NULL)
-		size += parts->payload.len;
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
+<<<<<<< HEAD
 	if ((flags & MQEV_OP_INTERNAL) == 0 && queue_is_full(s, sizeof(**op) + size))
+=======
+	if (queue_is_full(s, mqev_op_cost(parts)))
+>>>>>>> session
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
 	if (*op == NULL)

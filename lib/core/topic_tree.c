@@ -438,8 +438,10 @@ go_down(struct walk *walk)
 	return true;
 }
 
-/* From a finished child over to its '+' sibling; false when the child was that one, or there is
- * none. */
+/*
+ * From a finished child over to its '+' sibling; false when the child was that one, or there is
+ * none.
+ */
 static bool
 go_across(struct walk *walk)
 {

@@ -26,6 +26,7 @@ static const struct mqev_step *const steps[] = {
     &mqev_resolve_step,
     &mqev_resolve_target_step,
     &mqev_dial_step,
+    &mqev_proxy_step,
     &mqev_plain_step,
 };
 

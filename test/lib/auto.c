@@ -1,4 +1,5 @@
-/* The automatic broker: connections and the answers to packets. Messages and sessions: auto_route.c. */
+/* The automatic broker: its life, and the answers to packets. Connections: auto_conn.c. Messages:
+ * auto_route.c. */
 #include "auto_int.h"
 #include "loop.h"
 
@@ -7,158 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sending */
-
-static void send_now(struct aconn *c, const struct tk_buf *bytes)
-{
-	if (c->conn->fd < 0)
-		return;
-	if (!c->broker->options.lenient)
-		tk_stream_from_server(&c->stream, bytes->data, bytes->len);
-	tk_conn_send(c->conn, bytes->data, bytes->len);
-}
-
-static void arm_late(struct tk_auto *a)
-{
-	long long wait = a->late_first->due_ms - tk_now_ms();
-	struct timeval tv = { 0 };
-
-	if (wait > 0)
-		tv = (struct timeval){ wait / 1000, (wait % 1000) * 1000 };
-	event_add(a->late_timer, &tv);
-}
-
-static void pop_late(struct tk_auto *a, int send)
-{
-	struct late *l = a->late_first;
-
-	a->late_first = l->next;
-	if (!a->late_first)
-		a->late_last = &a->late_first;
-	if (send)
-		send_now(l->conn, &l->bytes);
-	tk_buf_free(&l->bytes);
-	free(l);
-}
-
-static void on_late(evutil_socket_t fd, short what, void *arg)
-{
-	struct tk_auto *a = arg;
-
-	(void)fd;
-	(void)what;
-	while (a->late_first && a->late_first->due_ms <= tk_now_ms())
-		pop_late(a, 1);
-	if (a->late_first)
-		arm_late(a);
-}
-
-static void send_late(struct aconn *c, struct tk_buf bytes)
-{
-	struct tk_auto *a = c->broker;
-	struct late *l = tk_calloc(1, sizeof(*l));
-
-	l->conn = c;
-	l->bytes = bytes;
-	l->due_ms = tk_now_ms() + a->options.delay_ms;
-	*a->late_last = l;
-	a->late_last = &l->next;
-	if (a->late_first == l)
-		arm_late(a);
-}
-
-void tk_aconn_send(struct aconn *c, struct tk_buf bytes)
-{
-	if (c->broker->mute) {
-		tk_buf_free(&bytes);
-	} else if (c->broker->options.delay_ms > 0) {
-		send_late(c, bytes);
-	} else {
-		send_now(c, &bytes);
-		tk_buf_free(&bytes);
-	}
-}
-
-/* The end of a connection */
-
-static void publish_will(struct aconn *c)
-{
-	struct amsg *will = c->will;
-
-	c->will = NULL;
-	if (will)
-		tk_auto_route(c->broker, will, c->session);
-	tk_amsg_unref(will);
-}
-
-static void leave_session(struct aconn *c)
-{
-	struct asession *s = c->session;
-
-	if (!s || s->conn != c)
-		return;
-	s->conn = NULL;
-	if (!s->kept)
-		tk_asession_clear(s);
-}
-
-/* Its struct is freed later: a caller further up may still hold it. */
-static void end_conn(struct aconn *c, int reset)
-{
-	struct tk_auto *a = c->broker;
-	struct aconn **at = &a->conns;
-
-	if (c->ended)
-		return;
-	c->ended = 1;
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	c->next = a->dead;
-	a->dead = c;
-	if (reset)
-		tk_conn_reset(c->conn);
-	else
-		tk_conn_close(c->conn);
-	a->stats.online -= c->online;
-	leave_session(c);
-	publish_will(c);
-}
-
-static void free_conn(struct aconn *c)
-{
-	uint32_t i;
-
-	tk_amsg_unref(c->will);
-	for (i = 0; c->alias && i < 65536; i++)
-		tk_buf_free(&c->alias[i]);
-	free(c->alias);
-	tk_stream_clear(&c->stream);
-	tk_conn_free(c->conn);
-	free(c);
-}
-
-/* Only from the listener's event and at the end: nobody holds a connection then, but for late bytes. */
-static void bury(struct tk_auto *a)
-{
-	struct aconn *c;
-
-	while (!a->late_first && (c = a->dead) != NULL) {
-		a->dead = c->next;
-		free_conn(c);
-	}
-}
-
 /* CONNECT */
 
-static struct asession *session_for(struct tk_auto *a, struct aconn *c, struct tk_str id)
+struct asession *
+tk_aconn_session(struct tk_auto *a, struct aconn *c, struct tk_str id)
 {
-	struct tk_buf name = { 0 };
+	struct tk_buf name = {0};
 	struct asession *s;
 
 	if (id.len == 0) {
 		tk_buf_printf(&name, "auto-%d", c->conn->number);
-		id = (struct tk_str){ name.data, name.len };
+		id = (struct tk_str){name.data, name.len};
 	}
 	s = tk_asession_find(a, id);
 	if (!s)
@@ -167,7 +27,8 @@ static struct asession *session_for(struct tk_auto *a, struct aconn *c, struct t
 	return s;
 }
 
-static void take_over(struct asession *s, struct aconn *by)
+static void
+take_over(struct asession *s, struct aconn *by)
 {
 	struct aconn *old = s->conn;
 
@@ -175,20 +36,22 @@ static void take_over(struct asession *s, struct aconn *by)
 		return;
 	if (old->version >= TK_V5)
 		tk_aconn_send(old, tk_make_disconnect(TK_V5, 0x8e, NULL));
-	end_conn(old, 0);
+	tk_aconn_end(old, 0);
 }
 
-static void refuse(struct aconn *c, unsigned code)
+static void
+refuse(struct aconn *c, unsigned code)
 {
 	tk_aconn_send(c, tk_make_connack(c->version, 0, code, NULL));
 	if (c->broker->options.delay_ms == 0)
-		end_conn(c, 0);
+		tk_aconn_end(c, 0);
 }
 
-static struct tk_buf connack(struct aconn *c, int present, int assign)
+static struct tk_buf
+connack(struct aconn *c, int present, int assign)
 {
 	const char *given = c->broker->options.connack_props;
-	struct tk_buf props = tk_hex(given ? given : ""), body = { 0 }, packet;
+	struct tk_buf props = tk_hex(given ? given : ""), body = {0}, packet;
 
 	if (assign)
 		tk_prop_bin(&props, 0x12, c->session->client_id.data, c->session->client_id.len);
@@ -206,14 +69,16 @@ static struct tk_buf connack(struct aconn *c, int present, int assign)
 	return packet;
 }
 
-static void keep_will(struct aconn *c, const struct tk_connect_part *con)
+static void
+keep_will(struct aconn *c, const struct tk_connect_part *con)
 {
 	if (con->has_will)
-		c->will = tk_amsg_new(con->will_topic, con->will_payload, &con->will_props, con->will_qos,
-		    con->will_retain);
+		c->will = tk_amsg_new(con->will_topic, con->will_payload, &con->will_props,
+		    con->will_qos, con->will_retain);
 }
 
-static void on_connect(struct aconn *c, const struct tk_packet *p)
+void
+tk_aconn_connect(struct aconn *c, const struct tk_packet *p)
 {
 	struct tk_auto *a = c->broker;
 	const struct tk_connect_part *con = &p->connect;
@@ -225,7 +90,7 @@ static void on_connect(struct aconn *c, const struct tk_packet *p)
 		refuse(c, code);
 		return;
 	}
-	s = session_for(a, c, con->client_id);
+	s = tk_aconn_session(a, c, con->client_id);
 	take_over(s, c);
 	present = s->kept && !con->clean;
 	if (!present)
@@ -243,7 +108,8 @@ static void on_connect(struct aconn *c, const struct tk_packet *p)
 
 /* PUBLISH and its kin */
 
-static struct tk_str topic_of(struct aconn *c, const struct tk_packet *p)
+static struct tk_str
+topic_of(struct aconn *c, const struct tk_packet *p)
 {
 	uint32_t alias = tk_props_number(&p->props, 0x23, 0) & 0xffff;
 
@@ -255,10 +121,11 @@ static struct tk_str topic_of(struct aconn *c, const struct tk_packet *p)
 		tk_buf_clear(&c->alias[alias]);
 		tk_buf_put(&c->alias[alias], p->topic.data, p->topic.len);
 	}
-	return (struct tk_str){ c->alias[alias].data, c->alias[alias].len };
+	return (struct tk_str){c->alias[alias].data, c->alias[alias].len};
 }
 
-static void take_message(struct aconn *c, const struct tk_packet *p)
+static void
+take_message(struct aconn *c, const struct tk_packet *p)
 {
 	struct tk_str topic = topic_of(c, p);
 	struct amsg *m;
@@ -271,12 +138,14 @@ static void take_message(struct aconn *c, const struct tk_packet *p)
 	tk_amsg_unref(m);
 }
 
-static void answer(struct aconn *c, enum tk_type type, unsigned mid, unsigned code)
+static void
+answer(struct aconn *c, enum tk_type type, unsigned mid, unsigned code)
 {
 	tk_aconn_send(c, tk_make_ack(c->version, type, mid, code, NULL));
 }
 
-static void on_publish(struct aconn *c, const struct tk_packet *p)
+static void
+on_publish(struct aconn *c, const struct tk_packet *p)
 {
 	int known = p->qos == 2 && tk_bit_swap(&c->session->in2, p->mid, 1);
 
@@ -287,59 +156,68 @@ static void on_publish(struct aconn *c, const struct tk_packet *p)
 		take_message(c, p);
 }
 
-static void on_pubrel(struct aconn *c, const struct tk_packet *p)
+static void
+on_pubrel(struct aconn *c, const struct tk_packet *p)
 {
 	int known = tk_bit_swap(&c->session->in2, p->mid, 0);
 
 	answer(c, TK_PUBCOMP, p->mid, known ? 0 : 0x92);
 }
 
-static void on_ack(struct aconn *c, const struct tk_packet *p)
+static void
+on_ack(struct aconn *c, const struct tk_packet *p)
 {
 	tk_asession_ack(c->session, p);
 }
 
 /* SUBSCRIBE and the rest */
 
-static void put_code(struct tk_buf *codes, unsigned code)
+static void
+put_code(struct tk_buf *codes, unsigned code)
 {
 	tk_buf_printf(codes, "%02X ", code);
 }
 
-static void on_subscribe(struct aconn *c, const struct tk_packet *p)
+static void
+on_subscribe(struct aconn *c, const struct tk_packet *p)
 {
 	uint32_t id = tk_props_number(&p->props, 0x0b, 0);
 	unsigned mask = c->broker->options.ungranted ? 0xfcu : 0xffu;
-	struct tk_buf codes = { 0 };
+	struct tk_buf codes = {0};
 	size_t i;
 
 	for (i = 0; i < p->n_filters; i++)
 		put_code(&codes, p->filters[i].options & 3 & mask);
 	tk_aconn_send(c, tk_make_suback(c->version, p->mid, (char *)codes.data, NULL));
 	for (i = 0; i < p->n_filters; i++)
-		tk_asession_subscribe(c->session, p->filters[i].filter, p->filters[i].options & mask, id);
+		tk_asession_subscribe(
+		    c->session, p->filters[i].filter, p->filters[i].options & mask, id);
 	tk_buf_free(&codes);
 }
 
-static void on_unsubscribe(struct aconn *c, const struct tk_packet *p)
+static void
+on_unsubscribe(struct aconn *c, const struct tk_packet *p)
 {
-	struct tk_buf codes = { 0 };
+	struct tk_buf codes = {0};
 	size_t i;
 
 	for (i = 0; i < p->n_filters; i++)
-		put_code(&codes, tk_asession_unsubscribe(c->session, p->filters[i].filter) ? 0 : 0x11);
+		put_code(
+		    &codes, tk_asession_unsubscribe(c->session, p->filters[i].filter) ? 0 : 0x11);
 	tk_aconn_send(c, tk_make_unsuback(c->version, p->mid, (char *)codes.data, NULL));
 	tk_buf_free(&codes);
 }
 
-static void on_pingreq(struct aconn *c, const struct tk_packet *p)
+static void
+on_pingreq(struct aconn *c, const struct tk_packet *p)
 {
 	(void)p;
 	c->broker->stats.pings++;
 	tk_aconn_send(c, tk_make_pingresp());
 }
 
-static void on_disconnect(struct aconn *c, const struct tk_packet *p)
+static void
+on_disconnect(struct aconn *c, const struct tk_packet *p)
 {
 	const struct tk_prop *expiry = tk_props_find(&p->props, 0x11);
 
@@ -349,130 +227,32 @@ static void on_disconnect(struct aconn *c, const struct tk_packet *p)
 		tk_amsg_unref(c->will);
 		c->will = NULL;
 	}
-	end_conn(c, 0);
+	tk_aconn_end(c, 0);
 }
 
 static void (*const handlers[16])(struct aconn *c, const struct tk_packet *p) = {
-	[TK_PUBLISH] = on_publish,
-	[TK_PUBACK] = on_ack,
-	[TK_PUBREC] = on_ack,
-	[TK_PUBREL] = on_pubrel,
-	[TK_PUBCOMP] = on_ack,
-	[TK_SUBSCRIBE] = on_subscribe,
-	[TK_UNSUBSCRIBE] = on_unsubscribe,
-	[TK_PINGREQ] = on_pingreq,
-	[TK_DISCONNECT] = on_disconnect,
+    [TK_PUBLISH] = on_publish,
+    [TK_PUBACK] = on_ack,
+    [TK_PUBREC] = on_ack,
+    [TK_PUBREL] = on_pubrel,
+    [TK_PUBCOMP] = on_ack,
+    [TK_SUBSCRIBE] = on_subscribe,
+    [TK_UNSUBSCRIBE] = on_unsubscribe,
+    [TK_PINGREQ] = on_pingreq,
+    [TK_DISCONNECT] = on_disconnect,
 };
 
-/* Receiving */
-
-static struct tk_session *find_judged(void *arg, struct tk_str id)
+void
+tk_aconn_answer(struct aconn *c, const struct tk_packet *p)
 {
-	struct aconn *c = arg;
-
-	return session_for(c->broker, c, id)->judged;
-}
-
-static void accuse(struct aconn *c, const char *why, const struct tk_packet *p)
-{
-	struct tk_buf *out = &c->broker->error;
-	char *dump;
-
-	if (out->len > 0)
-		return;
-	tk_buf_printf(out, "connection %d", c->conn->number);
-	if (c->session)
-		tk_buf_printf(out, " of \"%.*s\"", (int)c->session->client_id.len,
-		    (const char *)c->session->client_id.data);
-	dump = p ? tk_dump(p->raw.data, p->raw.len, 48) : tk_strdup("");
-	tk_buf_printf(out, ": %s %s", why, dump);
-	free(dump);
-	tk_buf_u8(out, 0);
-	event_base_loopbreak(c->broker->base);
-}
-
-/* Returns 0 when the connection must end. */
-static int on_packet(struct aconn *c, const struct tk_packet *p)
-{
-	if (!c->broker->options.lenient && tk_stream_client_packet(&c->stream, p) < 0) {
-		accuse(c, tk_stream_error(&c->stream), p);
-		return 0;
-	}
-	if (c->ended)
-		return 1;
-	if (p->fault.id[0] || c->online == (p->type == TK_CONNECT))
-		return 0;
-	if (p->type == TK_CONNECT) {
-		c->version = p->version;
-		on_connect(c, p);
-	} else if (handlers[p->type]) {
+	if (handlers[p->type])
 		handlers[p->type](c, p);
-	}
-	return 1;
-}
-
-static void on_data(struct tk_conn *conn)
-{
-	struct aconn *c = conn->arg;
-	struct tk_packet p;
-	size_t size, used = 0;
-	int framed = 0, fine = 1;
-
-	if (c->busy) /* closing read the last bytes: the caller further up goes on with them */
-		return;
-	c->busy = 1;
-	while (fine &&
-	    (framed = tk_frame(conn->in.data + used, conn->in.len - used, &size)) == 1) {
-		tk_packet_parse(&p, c->version, TK_FROM_CLIENT, conn->in.data + used, size);
-		used += size;
-		fine = on_packet(c, &p);
-		tk_packet_clear(&p);
-	}
-	tk_buf_drain(&conn->in, used);
-	if (conn->in.len == 0)
-		tk_buf_free(&conn->in);
-	if (framed < 0 && !c->broker->options.lenient)
-		accuse(c, "a length of more than four bytes", NULL);
-	c->busy = 0;
-	if (!fine || framed < 0)
-		end_conn(c, 0);
-}
-
-static void on_eof(struct tk_conn *conn)
-{
-	struct aconn *c = conn->arg;
-
-	c->broker->stats.lost++;
-	end_conn(c, 0);
-}
-
-static void on_flushed(struct tk_conn *conn)
-{
-	(void)conn;
-}
-
-static const struct tk_conn_events events = { on_data, on_eof, on_flushed };
-
-static void on_accepted(struct tk_listener *l, int fd)
-{
-	struct tk_auto *a = l->arg;
-	struct aconn *c;
-
-	bury(a);
-	c = tk_calloc(1, sizeof(*c));
-	c->broker = a;
-	c->conn = tk_conn_new(a->base, fd, &events, c);
-	c->conn->number = ++a->stats.connections;
-	tk_stream_init(&c->stream, 0, NULL);
-	c->stream.find_session = find_judged;
-	c->stream.find_arg = c;
-	c->next = a->conns;
-	a->conns = c;
 }
 
 /* Life and control */
 
-struct tk_auto *tk_auto_new(struct event_base *base, const struct tk_auto_options *options)
+struct tk_auto *
+tk_auto_new(struct event_base *base, const struct tk_auto_options *options)
 {
 	struct tk_auto *a = tk_calloc(1, sizeof(*a));
 
@@ -480,20 +260,22 @@ struct tk_auto *tk_auto_new(struct event_base *base, const struct tk_auto_option
 	if (options)
 		a->options = *options;
 	a->late_last = &a->late_first;
-	a->late_timer = evtimer_new(base, on_late, a);
+	a->late_timer = evtimer_new(base, tk_auto_on_late, a);
 	if (!a->late_timer)
 		tk_die("no timer");
-	tk_listener_init(&a->listener, base, a->options.where, 0, on_accepted, a);
+	tk_listener_init(&a->listener, base, a->options.where, 0, tk_auto_accept, a);
 	return a;
 }
 
-void tk_auto_drop_all(struct tk_auto *a, int reset)
+void
+tk_auto_drop_all(struct tk_auto *a, int reset)
 {
 	while (a->conns)
-		end_conn(a->conns, reset);
+		tk_aconn_end(a->conns, reset);
 }
 
-void tk_auto_forget(struct tk_auto *a)
+void
+tk_auto_forget(struct tk_auto *a)
 {
 	size_t i;
 
@@ -504,7 +286,8 @@ void tk_auto_forget(struct tk_auto *a)
 		tk_amsg_unref(a->retained[--a->n_retained]);
 }
 
-void tk_auto_free(struct tk_auto *a)
+void
+tk_auto_free(struct tk_auto *a)
 {
 	size_t i;
 
@@ -512,8 +295,8 @@ void tk_auto_free(struct tk_auto *a)
 		ck_abort_msg("%s", (char *)a->error.data);
 	tk_auto_forget(a);
 	while (a->late_first)
-		pop_late(a, 0);
-	bury(a);
+		tk_auto_pop_late(a, 0);
+	tk_auto_bury(a);
 	for (i = 0; i < a->n_sessions; i++)
 		tk_asession_free(a->sessions[i]);
 	free(a->sessions);
@@ -524,23 +307,26 @@ void tk_auto_free(struct tk_auto *a)
 	free(a);
 }
 
-void tk_auto_publish(struct tk_auto *a, const char *topic, const void *payload, size_t len, unsigned qos,
-    int retain)
+void
+tk_auto_publish(
+    struct tk_auto *a, const char *topic, const void *payload, size_t len, unsigned qos, int retain)
 {
-	struct tk_str t = { (const unsigned char *)topic, strlen(topic) }, body = { payload, len };
+	struct tk_str t = {(const unsigned char *)topic, strlen(topic)}, body = {payload, len};
 	struct amsg *m = tk_amsg_new(t, body, NULL, qos, retain);
 
 	tk_auto_route(a, m, NULL);
 	tk_amsg_unref(m);
 }
 
-void tk_auto_refuse(struct tk_auto *a, unsigned v5, unsigned v3)
+void
+tk_auto_refuse(struct tk_auto *a, unsigned v5, unsigned v3)
 {
 	a->refuse_v5 = v5;
 	a->refuse_v3 = v3;
 }
 
-void tk_auto_listen(struct tk_auto *a, int on)
+void
+tk_auto_listen(struct tk_auto *a, int on)
 {
 	if (on)
 		tk_listener_open(&a->listener);
@@ -548,12 +334,14 @@ void tk_auto_listen(struct tk_auto *a, int on)
 		tk_listener_close(&a->listener);
 }
 
-void tk_auto_mute(struct tk_auto *a, int on)
+void
+tk_auto_mute(struct tk_auto *a, int on)
 {
 	a->mute = on;
 }
 
-const char *tk_auto_error(struct tk_auto *a)
+const char *
+tk_auto_error(struct tk_auto *a)
 {
 	if (a->error.len == 0)
 		return NULL;
@@ -561,22 +349,26 @@ const char *tk_auto_error(struct tk_auto *a)
 	return (char *)a->error.data;
 }
 
-const char *tk_auto_url(const struct tk_auto *a)
+const char *
+tk_auto_url(const struct tk_auto *a)
 {
 	return a->listener.url;
 }
 
-const char *tk_auto_host(const struct tk_auto *a)
+const char *
+tk_auto_host(const struct tk_auto *a)
 {
 	return a->listener.host;
 }
 
-int tk_auto_port(const struct tk_auto *a)
+int
+tk_auto_port(const struct tk_auto *a)
 {
 	return a->listener.port;
 }
 
-const struct tk_auto_stats *tk_auto_stats(const struct tk_auto *a)
+const struct tk_auto_stats *
+tk_auto_stats(const struct tk_auto *a)
 {
 	return &a->stats;
 }

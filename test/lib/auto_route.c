@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int tk_bit_swap(unsigned char **map, unsigned n, int on)
+int
+tk_bit_swap(unsigned char **map, unsigned n, int on)
 {
 	unsigned char *byte, bit = (unsigned char)(1u << (n & 7));
 	int was;
@@ -20,14 +21,16 @@ int tk_bit_swap(unsigned char **map, unsigned n, int on)
 	return was;
 }
 
-static struct tk_str str_of(const struct tk_buf *b)
+static struct tk_str
+str_of(const struct tk_buf *b)
 {
-	return (struct tk_str){ b->data, b->len };
+	return (struct tk_str){b->data, b->len};
 }
 
 /* Messages */
 
-static void copy_prop(struct tk_buf *out, const struct tk_prop *p)
+static void
+copy_prop(struct tk_buf *out, const struct tk_prop *p)
 {
 	switch (p->id) {
 	case 0x01:
@@ -50,8 +53,9 @@ static void copy_prop(struct tk_buf *out, const struct tk_prop *p)
 	}
 }
 
-struct amsg *tk_amsg_new(struct tk_str topic, struct tk_str payload, const struct tk_props *props,
-    unsigned qos, int retain)
+struct amsg *
+tk_amsg_new(struct tk_str topic, struct tk_str payload, const struct tk_props *props, unsigned qos,
+    int retain)
 {
 	struct amsg *m = tk_calloc(1, sizeof(*m));
 	size_t i;
@@ -66,7 +70,8 @@ struct amsg *tk_amsg_new(struct tk_str topic, struct tk_str payload, const struc
 	return m;
 }
 
-void tk_amsg_unref(struct amsg *m)
+void
+tk_amsg_unref(struct amsg *m)
 {
 	if (!m || --m->refs > 0)
 		return;
@@ -78,7 +83,8 @@ void tk_amsg_unref(struct amsg *m)
 
 /* Deliveries */
 
-static void free_delivery(struct delivery *d)
+static void
+free_delivery(struct delivery *d)
 {
 	tk_amsg_unref(d->msg);
 	tk_buf_free(&d->ids);
@@ -86,7 +92,8 @@ static void free_delivery(struct delivery *d)
 }
 
 /* Takes it out of the list; `at` is the link that points to it. */
-static void remove_delivery(struct asession *s, struct delivery **at)
+static void
+remove_delivery(struct asession *s, struct delivery **at)
 {
 	struct delivery *d = *at;
 
@@ -100,7 +107,8 @@ static void remove_delivery(struct asession *s, struct delivery **at)
 	free_delivery(d);
 }
 
-static struct delivery **find_delivery(struct asession *s, unsigned mid)
+static struct delivery **
+find_delivery(struct asession *s, unsigned mid)
 {
 	struct delivery **at;
 
@@ -110,7 +118,8 @@ static struct delivery **find_delivery(struct asession *s, unsigned mid)
 	return NULL;
 }
 
-static unsigned take_mid(struct asession *s)
+static unsigned
+take_mid(struct asession *s)
 {
 	do
 		s->next_mid = s->next_mid % 65535 + 1;
@@ -118,10 +127,11 @@ static unsigned take_mid(struct asession *s)
 	return s->next_mid;
 }
 
-static struct tk_buf publish_bytes(const struct delivery *d, int version)
+static struct tk_buf
+publish_bytes(const struct delivery *d, int version)
 {
 	const struct amsg *m = d->msg;
-	struct tk_buf body = { 0 }, packet;
+	struct tk_buf body = {0}, packet;
 	unsigned first = 0x30 | d->qos << 1 | (d->retain ? 1u : 0) | (d->sent && d->qos ? 8u : 0);
 
 	tk_buf_bin(&body, m->topic.data, m->topic.len);
@@ -139,7 +149,8 @@ static struct tk_buf publish_bytes(const struct delivery *d, int version)
 }
 
 /* Sends one delivery; returns 0 when the client does not take packets of that size. */
-static int send_delivery(struct asession *s, struct delivery *d)
+static int
+send_delivery(struct asession *s, struct delivery *d)
 {
 	struct tk_buf bytes;
 
@@ -160,7 +171,8 @@ static int send_delivery(struct asession *s, struct delivery *d)
 	return 1;
 }
 
-static struct delivery **link_to(struct asession *s, const struct delivery *d)
+static struct delivery **
+link_to(struct asession *s, const struct delivery *d)
 {
 	struct delivery **at = &s->first;
 
@@ -169,7 +181,8 @@ static struct delivery **link_to(struct asession *s, const struct delivery *d)
 	return at;
 }
 
-void tk_asession_pump(struct asession *s)
+void
+tk_asession_pump(struct asession *s)
 {
 	struct delivery *d;
 	int done;
@@ -186,8 +199,8 @@ void tk_asession_pump(struct asession *s)
 	}
 }
 
-static void enqueue(struct asession *s, struct amsg *m, unsigned qos, int retain,
-    const struct tk_buf *ids)
+static void
+enqueue(struct asession *s, struct amsg *m, unsigned qos, int retain, const struct tk_buf *ids)
 {
 	struct delivery *d;
 
@@ -206,7 +219,8 @@ static void enqueue(struct asession *s, struct amsg *m, unsigned qos, int retain
 	tk_asession_pump(s);
 }
 
-static void finish(struct asession *s, struct delivery **at)
+static void
+finish(struct asession *s, struct delivery **at)
 {
 	if ((*at)->here && s->window < s->max_window)
 		s->window++;
@@ -215,7 +229,8 @@ static void finish(struct asession *s, struct delivery **at)
 	tk_asession_pump(s);
 }
 
-static void on_pubrec(struct asession *s, struct delivery **at, const struct tk_packet *p)
+static void
+on_pubrec(struct asession *s, struct delivery **at, const struct tk_packet *p)
 {
 	int known = at && (*at)->qos == 2;
 
@@ -225,10 +240,12 @@ static void on_pubrec(struct asession *s, struct delivery **at, const struct tk_
 	}
 	if (known)
 		(*at)->released = 1;
-	tk_aconn_send(s->conn, tk_make_ack(s->conn->version, TK_PUBREL, p->mid, known ? 0 : 0x92, NULL));
+	tk_aconn_send(
+	    s->conn, tk_make_ack(s->conn->version, TK_PUBREL, p->mid, known ? 0 : 0x92, NULL));
 }
 
-void tk_asession_ack(struct asession *s, const struct tk_packet *p)
+void
+tk_asession_ack(struct asession *s, const struct tk_packet *p)
 {
 	struct delivery **at = find_delivery(s, p->mid);
 
@@ -240,7 +257,8 @@ void tk_asession_ack(struct asession *s, const struct tk_packet *p)
 
 /* Routing */
 
-static struct tk_str plain_filter(const struct asub *sub)
+static struct tk_str
+plain_filter(const struct asub *sub)
 {
 	struct tk_str f = str_of(&sub->filter);
 	const unsigned char *slash;
@@ -248,22 +266,25 @@ static struct tk_str plain_filter(const struct asub *sub)
 	if (!tk_filter_is_shared(f.data, f.len))
 		return f;
 	slash = memchr(f.data + 7, '/', f.len - 7);
-	return (struct tk_str){ slash + 1, (size_t)(f.data + f.len - slash - 1) };
+	return (struct tk_str){slash + 1, (size_t)(f.data + f.len - slash - 1)};
 }
 
-static int sub_matches(const struct asub *sub, const struct amsg *m)
+static int
+sub_matches(const struct asub *sub, const struct amsg *m)
 {
 	struct tk_str f = plain_filter(sub);
 
 	return tk_topic_matches(f.data, f.len, m->topic.data, m->topic.len);
 }
 
-static int is_shared(const struct asub *sub)
+static int
+is_shared(const struct asub *sub)
 {
 	return tk_filter_is_shared(sub->filter.data, sub->filter.len);
 }
 
-static struct asub *sub_of(const struct asession *s, struct tk_str filter)
+static struct asub *
+sub_of(const struct asession *s, struct tk_str filter)
 {
 	size_t i;
 
@@ -274,7 +295,8 @@ static struct asub *sub_of(const struct asession *s, struct tk_str filter)
 }
 
 /* The member of a shared subscription whose turn it is: among those online, if there are any. */
-static const struct asession *whose_turn(const struct tk_auto *a, struct tk_str filter)
+static const struct asession *
+whose_turn(const struct tk_auto *a, struct tk_str filter)
 {
 	const struct asession *any = NULL;
 	size_t i, at;
@@ -290,7 +312,8 @@ static const struct asession *whose_turn(const struct tk_auto *a, struct tk_str 
 	return any;
 }
 
-static int wanted(const struct tk_auto *a, const struct asession *s, const struct asub *sub,
+static int
+wanted(const struct tk_auto *a, const struct asession *s, const struct asub *sub,
     const struct amsg *m, const struct asession *from)
 {
 	if (!sub_matches(sub, m) || ((sub->options & 4) && s == from))
@@ -298,10 +321,12 @@ static int wanted(const struct tk_auto *a, const struct asession *s, const struc
 	return !is_shared(sub) || whose_turn(a, str_of(&sub->filter)) == s;
 }
 
-/* Overlapping subscriptions of one client give one delivery, with the highest QoS and all identifiers. */
-static void route_to(struct tk_auto *a, struct asession *s, struct amsg *m, const struct asession *from)
+/* Overlapping subscriptions of one client give one delivery, with the highest QoS and all
+ * identifiers. */
+static void
+route_to(struct tk_auto *a, struct asession *s, struct amsg *m, const struct asession *from)
 {
-	struct tk_buf ids = { 0 };
+	struct tk_buf ids = {0};
 	int any = 0, as_published = 0;
 	unsigned qos = 0;
 	size_t i;
@@ -322,7 +347,8 @@ static void route_to(struct tk_auto *a, struct asession *s, struct amsg *m, cons
 	tk_buf_free(&ids);
 }
 
-static void retain(struct tk_auto *a, struct amsg *m)
+static void
+retain(struct tk_auto *a, struct amsg *m)
 {
 	size_t i;
 
@@ -342,7 +368,8 @@ static void retain(struct tk_auto *a, struct amsg *m)
 	m->refs++;
 }
 
-void tk_auto_route(struct tk_auto *a, struct amsg *m, const struct asession *from)
+void
+tk_auto_route(struct tk_auto *a, struct amsg *m, const struct asession *from)
 {
 	size_t i;
 
@@ -355,10 +382,11 @@ void tk_auto_route(struct tk_auto *a, struct amsg *m, const struct asession *fro
 
 /* Subscriptions */
 
-static void send_retained(struct asession *s, const struct asub *sub)
+static void
+send_retained(struct asession *s, const struct asub *sub)
 {
 	struct tk_auto *a = s->broker;
-	struct tk_buf ids = { 0 };
+	struct tk_buf ids = {0};
 	unsigned qos = sub->options & 3;
 	size_t i;
 
@@ -366,11 +394,13 @@ static void send_retained(struct asession *s, const struct asub *sub)
 		tk_prop_varint(&ids, 0x0b, sub->id);
 	for (i = 0; i < a->n_retained; i++)
 		if (sub_matches(sub, a->retained[i]))
-			enqueue(s, a->retained[i], qos < a->retained[i]->qos ? qos : a->retained[i]->qos, 1, &ids);
+			enqueue(s, a->retained[i],
+			    qos < a->retained[i]->qos ? qos : a->retained[i]->qos, 1, &ids);
 	tk_buf_free(&ids);
 }
 
-static struct asub *add_sub(struct asession *s, struct tk_str filter)
+static struct asub *
+add_sub(struct asession *s, struct tk_str filter)
 {
 	struct asub *sub;
 
@@ -383,7 +413,8 @@ static struct asub *add_sub(struct asession *s, struct tk_str filter)
 	return sub;
 }
 
-void tk_asession_subscribe(struct asession *s, struct tk_str filter, unsigned options, uint32_t id)
+void
+tk_asession_subscribe(struct asession *s, struct tk_str filter, unsigned options, uint32_t id)
 {
 	struct asub *sub = sub_of(s, filter);
 	unsigned handling = options >> 4 & 3;
@@ -397,7 +428,8 @@ void tk_asession_subscribe(struct asession *s, struct tk_str filter, unsigned op
 		send_retained(s, sub);
 }
 
-int tk_asession_unsubscribe(struct asession *s, struct tk_str filter)
+int
+tk_asession_unsubscribe(struct asession *s, struct tk_str filter)
 {
 	struct asub *sub = sub_of(s, filter);
 
@@ -410,7 +442,8 @@ int tk_asession_unsubscribe(struct asession *s, struct tk_str filter)
 
 /* Sessions */
 
-struct asession *tk_asession_find(struct tk_auto *a, struct tk_str id)
+struct asession *
+tk_asession_find(struct tk_auto *a, struct tk_str id)
 {
 	size_t i;
 
@@ -420,7 +453,8 @@ struct asession *tk_asession_find(struct tk_auto *a, struct tk_str id)
 	return NULL;
 }
 
-struct asession *tk_asession_new(struct tk_auto *a, struct tk_str id)
+struct asession *
+tk_asession_new(struct tk_auto *a, struct tk_str id)
 {
 	struct asession *s = tk_calloc(1, sizeof(*s));
 
@@ -435,7 +469,8 @@ struct asession *tk_asession_new(struct tk_auto *a, struct tk_str id)
 	return s;
 }
 
-void tk_asession_clear(struct asession *s)
+void
+tk_asession_clear(struct asession *s)
 {
 	while (s->first)
 		remove_delivery(s, &s->first);
@@ -450,7 +485,8 @@ void tk_asession_clear(struct asession *s)
 	s->kept = 0;
 }
 
-void tk_asession_free(struct asession *s)
+void
+tk_asession_free(struct asession *s)
 {
 	tk_asession_clear(s);
 	tk_session_free(s->judged);
@@ -458,8 +494,10 @@ void tk_asession_free(struct asession *s)
 	free(s);
 }
 
-/* What was sent with QoS 0 in an earlier connection is gone already; the rest goes out in its order. */
-void tk_asession_online(struct asession *s, struct aconn *c, unsigned window)
+/* What was sent with QoS 0 in an earlier connection is gone already; the rest goes out in its
+ * order. */
+void
+tk_asession_online(struct asession *s, struct aconn *c, unsigned window)
 {
 	struct delivery *d;
 

@@ -1,4 +1,5 @@
-/* Starts and ends real servers; knows how to configure mosquitto, and nothing else about brokers. */
+/* Starts and ends real servers; knows how to configure mosquitto, and nothing else about brokers.
+ */
 #include "server.h"
 
 #include "bytes.h"
@@ -19,15 +20,17 @@
 enum { READY_MS = 5000, END_MS = 5000, POLL_MS = 10, ATTEMPTS = 3, LAST_FD = 1023 };
 
 #ifdef __linux__
-#include <sys/prctl.h>
-static void die_with_parent(pid_t parent)
+#	include <sys/prctl.h>
+static void
+die_with_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
 }
 #else
-static void die_with_parent(pid_t parent)
+static void
+die_with_parent(pid_t parent)
 {
 	(void)parent;
 }
@@ -35,9 +38,10 @@ static void die_with_parent(pid_t parent)
 
 /* Programs and ports */
 
-static char *program_in(const char *dir, size_t len, const char *name)
+static char *
+program_in(const char *dir, size_t len, const char *name)
 {
-	struct tk_buf path = { 0 };
+	struct tk_buf path = {0};
 
 	tk_buf_printf(&path, "%.*s/%s", (int)len, dir, name);
 	if (access((char *)path.data, X_OK) == 0)
@@ -46,10 +50,11 @@ static char *program_in(const char *dir, size_t len, const char *name)
 	return NULL;
 }
 
-char *tk_find_program(const char *name)
+char *
+tk_find_program(const char *name)
 {
 	const char *path = getenv("PATH");
-	struct tk_buf dirs = { 0 };
+	struct tk_buf dirs = {0};
 	char *found = NULL;
 	const char *p;
 	size_t len;
@@ -67,15 +72,17 @@ char *tk_find_program(const char *name)
 	return found;
 }
 
-static struct sockaddr_in loopback(int port)
+static struct sockaddr_in
+loopback(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return a;
 }
 
-int tk_free_port(void)
+int
+tk_free_port(void)
 {
 	struct sockaddr_in a = loopback(0);
 	socklen_t len = sizeof(a);
@@ -88,7 +95,8 @@ int tk_free_port(void)
 	return ntohs(a.sin_port);
 }
 
-static int takes_connections(int port)
+static int
+takes_connections(int port)
 {
 	struct sockaddr_in a = loopback(port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -101,54 +109,13 @@ static int takes_connections(int port)
 	return ok;
 }
 
-/*
- * The keeper: a process of its own group which waits until the test has ended or let go, and removes the
- * folder then. A test that fails under libcheck leaves by _exit(), so nothing in its own process could.
- */
-
-static void close_all_but(int keep)
+static void
+close_all(void)
 {
 	int fd;
 
 	for (fd = 3; fd <= LAST_FD; fd++)
-		if (fd != keep)
-			close(fd);
-}
-
-static void keep(int fd, const char *dir)
-{
-	char byte;
-
-	setpgid(0, 0);
-	close_all_but(fd);
-	while (read(fd, &byte, 1) < 0 && errno == EINTR)
-		continue;
-	tk_rmtree(dir);
-	_exit(0);
-}
-
-static void start_keeper(struct tk_server *s)
-{
-	int ends[2];
-
-	if (pipe(ends) < 0)
-		tk_die("no pipe: %s", strerror(errno));
-	fflush(NULL);
-	s->keeper = fork();
-	if (s->keeper < 0)
-		tk_die("no process: %s", strerror(errno));
-	if (s->keeper == 0)
-		keep(ends[0], s->dir);
-	close(ends[0]);
-	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	s->keeper_fd = ends[1];
-}
-
-static void stop_keeper(struct tk_server *s)
-{
-	close(s->keeper_fd);
-	while (waitpid(s->keeper, NULL, 0) < 0 && errno == EINTR)
-		continue;
+		close(fd);
 }
 
 /* Placeholders */
@@ -158,13 +125,15 @@ struct word {
 	char value[160];
 };
 
-static void set_word(struct word *w, const char *name, const char *value)
+static void
+set_word(struct word *w, const char *name, const char *value)
 {
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	snprintf(w->value, sizeof(w->value), "%s", value);
 }
 
-static void make_words(const struct tk_server *s, struct word *words)
+static void
+make_words(const struct tk_server *s, struct word *words)
 {
 	char number[16], name[12], path[160];
 	int i;
@@ -181,10 +150,11 @@ static void make_words(const struct tk_server *s, struct word *words)
 
 enum { WORDS = TK_SERVER_PORTS + 2 };
 
-static char *fill(const struct tk_server *s, const char *text)
+static char *
+fill(const struct tk_server *s, const char *text)
 {
 	struct word words[WORDS];
-	struct tk_buf out = { 0 };
+	struct tk_buf out = {0};
 	int i;
 
 	make_words(s, words);
@@ -203,7 +173,8 @@ static char *fill(const struct tk_server *s, const char *text)
 	return (char *)out.data;
 }
 
-static void make_args(struct tk_server *s, char *program, const char *const *argv)
+static void
+make_args(struct tk_server *s, char *program, const char *const *argv)
 {
 	size_t n = 0, i;
 
@@ -215,7 +186,8 @@ static void make_args(struct tk_server *s, char *program, const char *const *arg
 		s->args[i + 1] = fill(s, argv[i]);
 }
 
-static void write_config(const struct tk_server *s, const char *config)
+static void
+write_config(const struct tk_server *s, const char *config)
 {
 	char *text = fill(s, config);
 
@@ -225,7 +197,8 @@ static void write_config(const struct tk_server *s, const char *config)
 
 /* The process */
 
-static void run(const struct tk_server *s, pid_t parent)
+static void
+run(const struct tk_server *s, pid_t parent)
 {
 	int log = open(s->log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	int null = open("/dev/null", O_RDONLY);
@@ -234,12 +207,13 @@ static void run(const struct tk_server *s, pid_t parent)
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
-	close_all_but(-1);
+	close_all();
 	execv(s->args[0], s->args);
 	_exit(127);
 }
 
-static void spawn(struct tk_server *s)
+static void
+spawn(struct tk_server *s)
 {
 	pid_t parent = getpid();
 
@@ -252,14 +226,16 @@ static void spawn(struct tk_server *s)
 }
 
 /* Takes notice of its end; returns whether it still runs. */
-int tk_server_running(struct tk_server *s)
+int
+tk_server_running(struct tk_server *s)
 {
 	if (s->pid > 0 && waitpid(s->pid, &s->exit_status, WNOHANG) == s->pid)
 		s->pid = 0;
 	return s->pid > 0;
 }
 
-static int logged(const struct tk_server *s)
+static int
+logged(const struct tk_server *s)
 {
 	char *log = tk_server_log(s);
 	int there = strstr(log, s->ready_log) != NULL;
@@ -269,7 +245,8 @@ static int logged(const struct tk_server *s)
 }
 
 /* 1 ready, 0 it ended, -1 neither within its time. */
-static int wait_ready(struct tk_server *s)
+static int
+wait_ready(struct tk_server *s)
 {
 	long long end = tk_now_ms() + s->ready_ms;
 
@@ -283,7 +260,8 @@ static int wait_ready(struct tk_server *s)
 	return -1;
 }
 
-static void fail_to_start(struct tk_server *s)
+static void
+fail_to_start(struct tk_server *s)
 {
 	char *log = tk_server_log(s);
 
@@ -291,9 +269,10 @@ static void fail_to_start(struct tk_server *s)
 	ck_abort_msg("%s did not start:\n%s", s->args[0], log);
 }
 
-char *tk_server_log(const struct tk_server *s)
+char *
+tk_server_log(const struct tk_server *s)
 {
-	struct tk_buf out = { 0 };
+	struct tk_buf out = {0};
 	int fd = open(s->log_path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = 1;
 
@@ -309,7 +288,8 @@ char *tk_server_log(const struct tk_server *s)
 	return (char *)out.data;
 }
 
-static void choose_ports(struct tk_server *s)
+static void
+choose_ports(struct tk_server *s)
 {
 	int i;
 
@@ -318,9 +298,10 @@ static void choose_ports(struct tk_server *s)
 	s->port = s->ports[0];
 }
 
-static void prepare(struct tk_server *s, const struct tk_server_spec *spec)
+static void
+prepare(struct tk_server *s, const struct tk_server_spec *spec)
 {
-	struct tk_buf path = { 0 };
+	struct tk_buf path = {0};
 
 	memset(s, 0, sizeof(*s));
 	s->dir = tk_tmpdir();
@@ -328,10 +309,10 @@ static void prepare(struct tk_server *s, const struct tk_server_spec *spec)
 	s->log_path = (char *)path.data;
 	s->ready_log = spec->ready_log;
 	s->ready_ms = spec->ready_ms ? spec->ready_ms : READY_MS;
-	start_keeper(s);
 }
 
-static void free_args(struct tk_server *s, int with_program)
+static void
+free_args(struct tk_server *s, int with_program)
 {
 	size_t i;
 
@@ -340,8 +321,10 @@ static void free_args(struct tk_server *s, int with_program)
 	free(s->args);
 }
 
-/* Between the choice of a port and its use somebody else may take it: then it ends, and is tried again. */
-int tk_server_start(struct tk_server *s, const struct tk_server_spec *spec)
+/* Between the choice of a port and its use somebody else may take it: then it ends, and is tried
+ * again. */
+int
+tk_server_start(struct tk_server *s, const struct tk_server_spec *spec)
 {
 	char *program = tk_find_program(spec->program);
 	int tries;
@@ -371,7 +354,8 @@ int tk_server_start(struct tk_server *s, const struct tk_server_spec *spec)
 	}
 }
 
-static int wait_end(struct tk_server *s)
+static int
+wait_end(struct tk_server *s)
 {
 	long long end = tk_now_ms() + END_MS;
 
@@ -383,7 +367,8 @@ static int wait_end(struct tk_server *s)
 	return 0;
 }
 
-int tk_server_kill(struct tk_server *s, int sig)
+int
+tk_server_kill(struct tk_server *s, int sig)
 {
 	if (!tk_server_running(s))
 		return 0;
@@ -396,7 +381,8 @@ int tk_server_kill(struct tk_server *s, int sig)
 	return -1;
 }
 
-void tk_server_restart(struct tk_server *s)
+void
+tk_server_restart(struct tk_server *s)
 {
 	tk_server_kill(s, SIGTERM);
 	if (s->ready_log)
@@ -406,26 +392,28 @@ void tk_server_restart(struct tk_server *s)
 		fail_to_start(s);
 }
 
-void tk_server_stop(struct tk_server *s)
+void
+tk_server_stop(struct tk_server *s)
 {
 	if (!s->dir)
 		return;
 	tk_server_kill(s, SIGTERM);
-	stop_keeper(s);
+	tk_rmtree(s->dir);
 	free_args(s, 1);
 	free(s->log_path);
 	free(s->dir);
 	memset(s, 0, sizeof(*s));
 }
 
-int tk_server_mosquitto(struct tk_server *s, const char *extra)
+int
+tk_server_mosquitto(struct tk_server *s, const char *extra)
 {
-	static const char *const argv[] = { "-c", "@CONFIG@", NULL };
+	static const char *const argv[] = {"-c", "@CONFIG@", NULL};
 	/* As root it would change to a user that cannot write into the folder. */
 	static const char head[] = "listener @PORT@ 127.0.0.1\nallow_anonymous true\nuser root\n"
 				   "persistence_location @DIR@/\n";
-	struct tk_server_spec spec = { .program = "mosquitto", .argv = argv };
-	struct tk_buf config = { 0 };
+	struct tk_server_spec spec = {.program = "mosquitto", .argv = argv};
+	struct tk_buf config = {0};
 	int result;
 
 	tk_buf_printf(&config, "%s%s\n", head, extra ? extra : "");

@@ -11,7 +11,8 @@ wait_ms(uint32_t n, uint32_t min_ms, uint32_t max_ms, enum mqev_jitter jitter, u
 
 START_TEST(without_jitter_doubles)
 {
-	static const uint32_t want[] = {1000, 2000, 4000, 8000, 16000, 32000, 64000, 120000, 120000};
+	static const uint32_t want[] = {
+	    1000, 2000, 4000, 8000, 16000, 32000, 64000, 120000, 120000};
 	uint32_t n;
 
 	for (n = 0; n < COUNT_OF(want); n++) {
@@ -25,21 +26,21 @@ static const struct {
 	uint32_t n, min_ms, max_ms;
 	uint32_t half_low, high; /* full jitter: from min_ms (or max_ms if less) to high */
 } ranges[] = {
-	{0, 1000, 120000, 1000, 2000},
-	{1, 1000, 120000, 2000, 4000},
-	{2, 1000, 120000, 4000, 8000},
-	{6, 1000, 120000, 60000, 120000},
-	{500, 1000, 120000, 60000, 120000},
-	{UINT32_MAX, 1000, 120000, 60000, 120000},
-	{0, 1000, 1500, 1000, 1500},
-	{9, 1000, 1500, 1000, 1500},
-	{0, 1000, 1000, 1000, 1000},
-	{7, 1000, 10, 1000, 1000},
-	{3, 0, 0, 0, 0},
-	{3, 0, 5000, 0, 0},
-	{0, 1, UINT32_MAX, 1, 2},
-	{31, 1, UINT32_MAX, UINT32_MAX / 2, UINT32_MAX},
-	{40, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+    {0, 1000, 120000, 1000, 2000},
+    {1, 1000, 120000, 2000, 4000},
+    {2, 1000, 120000, 4000, 8000},
+    {6, 1000, 120000, 60000, 120000},
+    {500, 1000, 120000, 60000, 120000},
+    {UINT32_MAX, 1000, 120000, 60000, 120000},
+    {0, 1000, 1500, 1000, 1500},
+    {9, 1000, 1500, 1000, 1500},
+    {0, 1000, 1000, 1000, 1000},
+    {7, 1000, 10, 1000, 1000},
+    {3, 0, 0, 0, 0},
+    {3, 0, 5000, 0, 0},
+    {0, 1, UINT32_MAX, 1, 2},
+    {31, 1, UINT32_MAX, UINT32_MAX / 2, UINT32_MAX},
+    {40, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
 };
 
 START_TEST(jitter_keeps_its_range)
@@ -75,7 +76,8 @@ START_TEST(jitter_is_spread_evenly)
 		buckets[(wait - 4000) * 10 / 4001]++;
 	}
 	for (i = 0; i < 10; i++)
-		ck_assert_msg(buckets[i] > 9000 && buckets[i] < 11000, "%u in tenth %u", buckets[i], i);
+		ck_assert_msg(
+		    buckets[i] > 9000 && buckets[i] < 11000, "%u in tenth %u", buckets[i], i);
 }
 END_TEST
 

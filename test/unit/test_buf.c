@@ -10,15 +10,15 @@ static const struct {
 	uint32_t value;
 	const char *hex;
 } varints[] = {
-	{0, "00"},
-	{1, "01"},
-	{127, "7F"},
-	{128, "80 01"},
-	{16383, "FF 7F"},
-	{16384, "80 80 01"},
-	{2097151, "FF FF 7F"},
-	{2097152, "80 80 80 01"},
-	{268435455, "FF FF FF 7F"},
+    {0, "00"},
+    {1, "01"},
+    {127, "7F"},
+    {128, "80 01"},
+    {16383, "FF 7F"},
+    {16384, "80 80 01"},
+    {2097151, "FF FF 7F"},
+    {2097152, "80 80 80 01"},
+    {268435455, "FF FF FF 7F"},
 };
 
 START_TEST(varint_both_ways)
@@ -63,8 +63,15 @@ START_TEST(varint_cut_anywhere)
 END_TEST
 
 static const char *const bad_varints[] = {
-	"80 00", "FF 80 00", "80 80 80 00", "80 80 00", "FF FF FF FF", "FF FF FF FF 01",
-	"80 80 80 80 01", "80", "80 80 80",
+    "80 00",
+    "FF 80 00",
+    "80 80 80 00",
+    "80 80 00",
+    "FF FF FF FF",
+    "FF FF FF FF 01",
+    "80 80 80 80 01",
+    "80",
+    "80 80 80",
 };
 
 START_TEST(varint_not_shortest_or_too_long)

@@ -1,4 +1,7 @@
-/* Packets of a client: exact bytes in the three versions, sizes at the edges of the length field, writers that are too small. */
+/*
+ * Packets of a client: exact bytes in the three versions, sizes at the edges of the length
+ * field, writers that are too small.
+ */
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -7,32 +10,41 @@
 #include "core/decode.h"
 #include "core/encode.h"
 
-#define PROPERTY {(const uint8_t *)"\x1F\x00\x01x", 4}
-#define TEXT(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define PROPERTY                                    \
+	{                                           \
+		(const uint8_t *)"\x1F\x00\x01x", 4 \
+	}
+#define TEXT(text)                                        \
+	{                                                 \
+		(const uint8_t *)(text), sizeof(text) - 1 \
+	}
 
-/* Runs write into exactly size bytes and compares; then into each smaller room, which must fail without a word more. */
-#define CHECK_PACKET(size_call, hex, ...)                                                          \
-	do {                                                                                       \
-		struct mqev_bytes want = unit_hex(hex);                                            \
-		size_t size = (size_call);                                                         \
-		size_t room;                                                                       \
-                                                                                                   \
-		ck_assert_uint_eq(size, want.len);                                                 \
-		for (room = size + 1; room-- > 0;) {                                               \
-			uint8_t *data = malloc(room + 1);                                          \
-			struct mqev_writer w;                                                      \
-                                                                                                   \
-			ck_assert_ptr_nonnull(data);                                               \
-			data[room] = 0xEE;                                                         \
-			mqev_writer_init(&w, data, room);                                          \
-			__VA_ARGS__;                                                               \
-			ck_assert(w.failed == (room < size));                                      \
-			ck_assert_uint_eq(data[room], 0xEE);                                       \
-			if (room == size)                                                          \
-				unit_same((struct mqev_bytes){data, size}, want, "packet");        \
-			free(data);                                                                \
-		}                                                                                  \
-		free((void *)want.data);                                                           \
+/*
+ * Runs write into exactly size bytes and compares; then into each smaller room, which must fail
+ * without a word more.
+ */
+#define CHECK_PACKET(size_call, hex, ...)                                                   \
+	do {                                                                                \
+		struct mqev_bytes want = unit_hex(hex);                                     \
+		size_t size = (size_call);                                                  \
+		size_t room;                                                                \
+                                                                                            \
+		ck_assert_uint_eq(size, want.len);                                          \
+		for (room = size + 1; room-- > 0;) {                                        \
+			uint8_t *data = malloc(room + 1);                                   \
+			struct mqev_writer w;                                               \
+                                                                                            \
+			ck_assert_ptr_nonnull(data);                                        \
+			data[room] = 0xEE;                                                  \
+			mqev_writer_init(&w, data, room);                                   \
+			__VA_ARGS__;                                                        \
+			ck_assert(w.failed == (room < size));                               \
+			ck_assert_uint_eq(data[room], 0xEE);                                \
+			if (room == size)                                                   \
+				unit_same((struct mqev_bytes){data, size}, want, "packet"); \
+			free(data);                                                         \
+		}                                                                           \
+		free((void *)want.data);                                                    \
 	} while (0)
 
 static void
@@ -73,12 +85,13 @@ START_TEST(connect_with_all)
 	    .password = TEXT("\0p"),
 	};
 
-	check_connect(&p,
-	    "10 21 0004 4D515454 05 F4 FFFF 03 21 000A 0000 02 0101 0001 77 0002 00FF 0001 75 0002 0070");
+	check_connect(&p, "10 21 0004 4D515454 05 F4 FFFF 03 21 000A 0000 02 0101 0001 77 0002 "
+			  "00FF 0001 75 0002 0070");
 	p.version = MQEV_V311;
 	p.will_qos = 1;
 	p.will_retain = false;
-	check_connect(&p, "10 1A 0004 4D515454 04 CC FFFF 0000 0001 77 0002 00FF 0001 75 0002 0070");
+	check_connect(
+	    &p, "10 1A 0004 4D515454 04 CC FFFF 0000 0001 77 0002 00FF 0001 75 0002 0070");
 }
 END_TEST
 
@@ -143,7 +156,8 @@ START_TEST(publish)
 END_TEST
 
 static void
-check_ack(enum mqev_version version, enum mqev_packet_type type, const struct mqev_ack_packet *p, const char *hex)
+check_ack(enum mqev_version version, enum mqev_packet_type type, const struct mqev_ack_packet *p,
+    const char *hex)
 {
 	CHECK_PACKET(mqev_ack_size(version, p), hex, mqev_ack_write(&w, version, type, p));
 }
@@ -177,7 +191,8 @@ check_subscribe(enum mqev_version version, const struct mqev_subscribe_packet *p
 static void
 check_unsubscribe(enum mqev_version version, const struct mqev_subscribe_packet *p, const char *hex)
 {
-	CHECK_PACKET(mqev_unsubscribe_size(version, p), hex, mqev_unsubscribe_write(&w, version, p));
+	CHECK_PACKET(
+	    mqev_unsubscribe_size(version, p), hex, mqev_unsubscribe_write(&w, version, p));
 }
 
 START_TEST(subscribe_unsubscribe)
@@ -227,13 +242,13 @@ static const struct {
 	size_t size;
 	const char *head;
 } edges[] = {
-	{124, 129, "30 7F 0001 61"},
-	{125, 131, "30 80 01 0001 61"},
-	{16380, 16386, "30 FF 7F 0001 61"},
-	{16381, 16388, "30 80 80 01 0001 61"},
-	{2097148, 2097155, "30 FF FF 7F 0001 61"},
-	{2097149, 2097157, "30 80 80 80 01 0001 61"},
-	{268435452, 268435460, "30 FF FF FF 7F 0001 61"},
+    {124, 129, "30 7F 0001 61"},
+    {125, 131, "30 80 01 0001 61"},
+    {16380, 16386, "30 FF 7F 0001 61"},
+    {16381, 16388, "30 80 80 01 0001 61"},
+    {2097148, 2097155, "30 FF FF 7F 0001 61"},
+    {2097149, 2097157, "30 80 80 80 01 0001 61"},
+    {268435452, 268435460, "30 FF FF FF 7F 0001 61"},
 };
 
 /* The head alone is written: the payload's bytes are never looked at. */
@@ -315,9 +330,13 @@ END_TEST
 /* What both sides may send decodes to what was encoded. */
 START_TEST(decodes_to_the_same)
 {
-	struct mqev_publish_packet out = {
-	    .dup = true, .retain = true, .qos = 1, .mid = 77, .topic = TEXT("x/y"),
-	    .properties = TEXT("\x03\x00\x01t"), .payload = TEXT("payload")};
+	struct mqev_publish_packet out = {.dup = true,
+	    .retain = true,
+	    .qos = 1,
+	    .mid = 77,
+	    .topic = TEXT("x/y"),
+	    .properties = TEXT("\x03\x00\x01t"),
+	    .payload = TEXT("payload")};
 	size_t size = mqev_publish_size(MQEV_V5, &out);
 	uint8_t *data = malloc(size);
 	struct mqev_fault fault = {0, NULL};

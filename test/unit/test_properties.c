@@ -1,4 +1,7 @@
-/* Property lists and blocks: what may stand where, values, building, text form, memory that runs out. */
+/*
+ * Property lists and blocks: what may stand where, values, building, text form, memory that
+ * runs out.
+ */
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -15,31 +18,31 @@ static const struct {
 	enum mqev_sender sender;
 	const char *ids;
 } lists[] = {
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, "11 12 13 15 16 1A 1C 1F 21 22 24 25 26 27 28 29 2A"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, "01 02 03 08 09 0B 23 26"},
-	{MQEV_PACKET_PUBACK, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_PUBREC, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_PUBREL, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_PUBCOMP, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_SUBACK, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_UNSUBACK, MQEV_FROM_SERVER, "1F 26"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, "1C 1F 26"},
-	{MQEV_PACKET_AUTH, MQEV_FROM_SERVER, "15 16 1F 26"},
-	{MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, "11 15 16 17 19 21 22 26 27"},
-	{MQEV_PACKET_WILL, MQEV_FROM_CLIENT, "01 02 03 08 09 18 26"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, "01 02 03 08 09 23 26"},
-	{MQEV_PACKET_SUBSCRIBE, MQEV_FROM_CLIENT, "0B 26"},
-	{MQEV_PACKET_UNSUBSCRIBE, MQEV_FROM_CLIENT, "26"},
-	{MQEV_PACKET_PUBACK, MQEV_FROM_CLIENT, "1F 26"},
-	{MQEV_PACKET_PUBREC, MQEV_FROM_CLIENT, "1F 26"},
-	{MQEV_PACKET_PUBREL, MQEV_FROM_CLIENT, "1F 26"},
-	{MQEV_PACKET_PUBCOMP, MQEV_FROM_CLIENT, "1F 26"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_CLIENT, "11 1F 26"},
-	{MQEV_PACKET_AUTH, MQEV_FROM_CLIENT, "15 16 1F 26"},
-	{MQEV_PACKET_PINGREQ, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_PINGRESP, MQEV_FROM_SERVER, ""},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_CONNECT, MQEV_FROM_SERVER, ""},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, "11 12 13 15 16 1A 1C 1F 21 22 24 25 26 27 28 29 2A"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, "01 02 03 08 09 0B 23 26"},
+    {MQEV_PACKET_PUBACK, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_PUBREC, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_PUBREL, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_PUBCOMP, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_SUBACK, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_UNSUBACK, MQEV_FROM_SERVER, "1F 26"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, "1C 1F 26"},
+    {MQEV_PACKET_AUTH, MQEV_FROM_SERVER, "15 16 1F 26"},
+    {MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, "11 15 16 17 19 21 22 26 27"},
+    {MQEV_PACKET_WILL, MQEV_FROM_CLIENT, "01 02 03 08 09 18 26"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, "01 02 03 08 09 23 26"},
+    {MQEV_PACKET_SUBSCRIBE, MQEV_FROM_CLIENT, "0B 26"},
+    {MQEV_PACKET_UNSUBSCRIBE, MQEV_FROM_CLIENT, "26"},
+    {MQEV_PACKET_PUBACK, MQEV_FROM_CLIENT, "1F 26"},
+    {MQEV_PACKET_PUBREC, MQEV_FROM_CLIENT, "1F 26"},
+    {MQEV_PACKET_PUBREL, MQEV_FROM_CLIENT, "1F 26"},
+    {MQEV_PACKET_PUBCOMP, MQEV_FROM_CLIENT, "1F 26"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_CLIENT, "11 1F 26"},
+    {MQEV_PACKET_AUTH, MQEV_FROM_CLIENT, "15 16 1F 26"},
+    {MQEV_PACKET_PINGREQ, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_PINGRESP, MQEV_FROM_SERVER, ""},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_CONNECT, MQEV_FROM_SERVER, ""},
 };
 
 /* One lawful item of each property. */
@@ -49,33 +52,33 @@ static const struct item {
 	const char *name;
 	const char *hex;
 } items[] = {
-	{0x01, MQEV_TYPE_BYTE, "Payload Format Indicator", "01 01"},
-	{0x02, MQEV_TYPE_U32, "Message Expiry Interval", "02 0000003C"},
-	{0x03, MQEV_TYPE_STRING, "Content Type", "03 0001 74"},
-	{0x08, MQEV_TYPE_STRING, "Response Topic", "08 0001 72"},
-	{0x09, MQEV_TYPE_BINARY, "Correlation Data", "09 0002 00FF"},
-	{0x0B, MQEV_TYPE_VARINT, "Subscription Identifier", "0B FFFFFF7F"},
-	{0x11, MQEV_TYPE_U32, "Session Expiry Interval", "11 FFFFFFFF"},
-	{0x12, MQEV_TYPE_STRING, "Assigned Client Identifier", "12 0002 6964"},
-	{0x13, MQEV_TYPE_U16, "Server Keep Alive", "13 0000"},
-	{0x15, MQEV_TYPE_STRING, "Authentication Method", "15 0001 6D"},
-	{0x16, MQEV_TYPE_BINARY, "Authentication Data", "16 0000"},
-	{0x17, MQEV_TYPE_BYTE, "Request Problem Information", "17 00"},
-	{0x18, MQEV_TYPE_U32, "Will Delay Interval", "18 00000000"},
-	{0x19, MQEV_TYPE_BYTE, "Request Response Information", "19 01"},
-	{0x1A, MQEV_TYPE_STRING, "Response Information", "1A 0000"},
-	{0x1C, MQEV_TYPE_STRING, "Server Reference", "1C 0001 73"},
-	{0x1F, MQEV_TYPE_STRING, "Reason String", "1F 0001 72"},
-	{0x21, MQEV_TYPE_U16, "Receive Maximum", "21 FFFF"},
-	{0x22, MQEV_TYPE_U16, "Topic Alias Maximum", "22 0000"},
-	{0x23, MQEV_TYPE_U16, "Topic Alias", "23 0001"},
-	{0x24, MQEV_TYPE_BYTE, "Maximum QoS", "24 01"},
-	{0x25, MQEV_TYPE_BYTE, "Retain Available", "25 00"},
-	{0x26, MQEV_TYPE_PAIR, "User Property", "26 0001 61 0000"},
-	{0x27, MQEV_TYPE_U32, "Maximum Packet Size", "27 00000001"},
-	{0x28, MQEV_TYPE_BYTE, "Wildcard Subscription Available", "28 01"},
-	{0x29, MQEV_TYPE_BYTE, "Subscription Identifier Available", "29 00"},
-	{0x2A, MQEV_TYPE_BYTE, "Shared Subscription Available", "2A 01"},
+    {0x01, MQEV_TYPE_BYTE, "Payload Format Indicator", "01 01"},
+    {0x02, MQEV_TYPE_U32, "Message Expiry Interval", "02 0000003C"},
+    {0x03, MQEV_TYPE_STRING, "Content Type", "03 0001 74"},
+    {0x08, MQEV_TYPE_STRING, "Response Topic", "08 0001 72"},
+    {0x09, MQEV_TYPE_BINARY, "Correlation Data", "09 0002 00FF"},
+    {0x0B, MQEV_TYPE_VARINT, "Subscription Identifier", "0B FFFFFF7F"},
+    {0x11, MQEV_TYPE_U32, "Session Expiry Interval", "11 FFFFFFFF"},
+    {0x12, MQEV_TYPE_STRING, "Assigned Client Identifier", "12 0002 6964"},
+    {0x13, MQEV_TYPE_U16, "Server Keep Alive", "13 0000"},
+    {0x15, MQEV_TYPE_STRING, "Authentication Method", "15 0001 6D"},
+    {0x16, MQEV_TYPE_BINARY, "Authentication Data", "16 0000"},
+    {0x17, MQEV_TYPE_BYTE, "Request Problem Information", "17 00"},
+    {0x18, MQEV_TYPE_U32, "Will Delay Interval", "18 00000000"},
+    {0x19, MQEV_TYPE_BYTE, "Request Response Information", "19 01"},
+    {0x1A, MQEV_TYPE_STRING, "Response Information", "1A 0000"},
+    {0x1C, MQEV_TYPE_STRING, "Server Reference", "1C 0001 73"},
+    {0x1F, MQEV_TYPE_STRING, "Reason String", "1F 0001 72"},
+    {0x21, MQEV_TYPE_U16, "Receive Maximum", "21 FFFF"},
+    {0x22, MQEV_TYPE_U16, "Topic Alias Maximum", "22 0000"},
+    {0x23, MQEV_TYPE_U16, "Topic Alias", "23 0001"},
+    {0x24, MQEV_TYPE_BYTE, "Maximum QoS", "24 01"},
+    {0x25, MQEV_TYPE_BYTE, "Retain Available", "25 00"},
+    {0x26, MQEV_TYPE_PAIR, "User Property", "26 0001 61 0000"},
+    {0x27, MQEV_TYPE_U32, "Maximum Packet Size", "27 00000001"},
+    {0x28, MQEV_TYPE_BYTE, "Wildcard Subscription Available", "28 01"},
+    {0x29, MQEV_TYPE_BYTE, "Subscription Identifier Available", "29 00"},
+    {0x2A, MQEV_TYPE_BYTE, "Shared Subscription Available", "2A 01"},
 };
 
 static bool
@@ -109,7 +112,8 @@ START_TEST(what_may_stand_in_each_packet)
 		if (listed(lists[_i].ids, items[i].id))
 			ck_assert_msg(verdict == 0, "%s refused", items[i].name);
 		else
-			ck_assert_msg(verdict == 0x81 || verdict == 0x82, "%s accepted", items[i].name);
+			ck_assert_msg(
+			    verdict == 0x81 || verdict == 0x82, "%s accepted", items[i].name);
 		free((void *)block.data);
 	}
 }
@@ -169,7 +173,8 @@ START_TEST(each_item_cut_and_repeated)
 	}
 	memcpy(twice, item.data, item.len);
 	memcpy(twice + item.len, item.data, item.len);
-	ck_assert_int_eq(judge((struct mqev_bytes){twice, 2 * item.len}, packet, sender), may_repeat ? 0 : 0x82);
+	ck_assert_int_eq(
+	    judge((struct mqev_bytes){twice, 2 * item.len}, packet, sender), may_repeat ? 0 : 0x82);
 	free(twice);
 	free((void *)item.data);
 }
@@ -197,7 +202,8 @@ START_TEST(each_item_read_written_added)
 
 	ck_assert_int_eq(mqev_properties_add(list, &property), 0);
 	unit_same(mqev_properties_block(list), item, items[_i].name);
-	ck_assert_int_eq(mqev_properties_add(list, &property), items[_i].id == 0x26 ? 0 : MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_properties_add(list, &property), items[_i].id == 0x26 ? 0 : MQEV_ERR_INVALID);
 	ck_assert(!mqev_property_read(item, &position, &property));
 	mqev_properties_free(list);
 	free((void *)item.data);
@@ -211,49 +217,49 @@ static const struct {
 	int verdict;
 	const char *hex;
 } values[] = {
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "01 02"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "0B 00"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "0B 8000"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "0B FFFFFFFF01"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "0B 01 0B 02 0B 01"},
-	{MQEV_PACKET_SUBSCRIBE, MQEV_FROM_CLIENT, 0x82, "0B 01 0B 02"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, 0x82, "0B 01"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x94, "23 0000"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "08 0000"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0003 612F23"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0001 2B"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0001 FF"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "03 0001 00"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "03 0000"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "09 0001 FF"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 C3 0001 61"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 61 0001 C3"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 61"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "81 00 01"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "00"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "2B 00"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "FF"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "04 00"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "21 0000"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "27 00000000"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "24 02"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x81, "17 01"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "25 02"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "28 02"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "29 FF"},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "2A 02"},
-	{MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, 0x82, "17 02"},
-	{MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, 0x82, "19 02"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, 0x82, "11 00000000"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, 0x81, "27 00000001"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "01 02"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "0B 00"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "0B 8000"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "0B FFFFFFFF01"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "0B 01 0B 02 0B 01"},
+    {MQEV_PACKET_SUBSCRIBE, MQEV_FROM_CLIENT, 0x82, "0B 01 0B 02"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, 0x82, "0B 01"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x94, "23 0000"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x82, "08 0000"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0003 612F23"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0001 2B"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "08 0001 FF"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "03 0001 00"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "03 0000"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0, "09 0001 FF"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 C3 0001 61"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 61 0001 C3"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "26 0001 61"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "81 00 01"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "00"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "2B 00"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "FF"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, 0x81, "04 00"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "21 0000"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "27 00000000"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "24 02"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x81, "17 01"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "25 02"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "28 02"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "29 FF"},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, 0x82, "2A 02"},
+    {MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, 0x82, "17 02"},
+    {MQEV_PACKET_CONNECT, MQEV_FROM_CLIENT, 0x82, "19 02"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, 0x82, "11 00000000"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER, 0x81, "27 00000001"},
 };
 
 START_TEST(values_and_places)
 {
 	struct mqev_bytes block = unit_hex(values[_i].hex);
 
-	ck_assert_msg(judge(block, values[_i].packet, values[_i].sender) == values[_i].verdict, "%s",
-	    values[_i].hex);
+	ck_assert_msg(judge(block, values[_i].packet, values[_i].sender) == values[_i].verdict,
+	    "%s", values[_i].hex);
 	free((void *)block.data);
 }
 END_TEST
@@ -264,7 +270,8 @@ START_TEST(check_says_what_is_there)
 	struct mqev_fault fault;
 	uint64_t found = 0;
 
-	ck_assert(mqev_properties_check(block, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, &found, &fault));
+	ck_assert(
+	    mqev_properties_check(block, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, &found, &fault));
 	ck_assert(found == (MQEV_PROP_BIT(0x21) | MQEV_PROP_BIT(0x26) | MQEV_PROP_BIT(0x2A)));
 	free((void *)block.data);
 }
@@ -295,8 +302,10 @@ sample_list(void)
 	ck_assert_ptr_nonnull(list);
 	ck_assert_int_eq(mqev_properties_add_string(list, MQEV_PROP_CONTENT_TYPE, "text/plain"), 0);
 	ck_assert_int_eq(mqev_properties_add_user(list, "a", "b"), 0);
-	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_MESSAGE_EXPIRY_INTERVAL, 60), 0);
-	ck_assert_int_eq(mqev_properties_add_binary(list, MQEV_PROP_CORRELATION_DATA, "\0\x7F", 2), 0);
+	ck_assert_int_eq(
+	    mqev_properties_add_integer(list, MQEV_PROP_MESSAGE_EXPIRY_INTERVAL, 60), 0);
+	ck_assert_int_eq(
+	    mqev_properties_add_binary(list, MQEV_PROP_CORRELATION_DATA, "\0\x7F", 2), 0);
 	ck_assert_int_eq(mqev_properties_add_user(list, "a", "c"), 0);
 	return list;
 }
@@ -314,7 +323,8 @@ START_TEST(build_and_look_up)
 	ck_assert_int_eq(mqev_properties_find(list, MQEV_PROP_CORRELATION_DATA, &property), 0);
 	ck_assert_uint_eq(property.value_len, 2);
 	ck_assert_mem_eq(property.value, "\0\x7F", 2);
-	ck_assert_int_eq(mqev_properties_find(list, MQEV_PROP_TOPIC_ALIAS, &property), MQEV_ERR_NOT_FOUND);
+	ck_assert_int_eq(
+	    mqev_properties_find(list, MQEV_PROP_TOPIC_ALIAS, &property), MQEV_ERR_NOT_FOUND);
 	ck_assert_uint_eq(mqev_properties_integer(list, MQEV_PROP_MESSAGE_EXPIRY_INTERVAL, 7), 60);
 	ck_assert_uint_eq(mqev_properties_integer(list, MQEV_PROP_TOPIC_ALIAS, 7), 7);
 	ck_assert_uint_eq(mqev_properties_integer(list, MQEV_PROP_CONTENT_TYPE, 7), 7);
@@ -360,7 +370,8 @@ START_TEST(refusals)
 	struct mqev_properties *list = sample_list();
 	struct mqev_properties *before = mqev_properties_copy(list);
 	char *longest = malloc(65537);
-	struct mqev_property odd = {.id = MQEV_PROP_CONTENT_TYPE, .type = MQEV_TYPE_BINARY, .value = "x"};
+	struct mqev_property odd = {
+	    .id = MQEV_PROP_CONTENT_TYPE, .type = MQEV_TYPE_BINARY, .value = "x"};
 
 	ck_assert_ptr_nonnull(longest);
 	memset(longest, 'x', 65536);
@@ -397,9 +408,12 @@ START_TEST(refusals)
 	ck_assert(mqev_properties_equal(list, before));
 	longest[65535] = '\0';
 	ck_assert_int_eq(mqev_properties_add_string(list, MQEV_PROP_REASON_STRING, longest), 0);
-	ck_assert_int_eq(mqev_properties_add_binary(list, MQEV_PROP_AUTHENTICATION_DATA, NULL, 0), 0);
-	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 268435455), 0);
-	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 1), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_properties_add_binary(list, MQEV_PROP_AUTHENTICATION_DATA, NULL, 0), 0);
+	ck_assert_int_eq(
+	    mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 268435455), 0);
+	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 1),
+	    MQEV_ERR_INVALID);
 	free(longest);
 	mqev_properties_free(before);
 	mqev_properties_free(list);
@@ -439,7 +453,8 @@ START_TEST(copies)
 
 	ck_assert(mqev_properties_equal(&view, copy));
 	ck_assert_ptr_ne(mqev_properties_block(copy).data, block.data);
-	ck_assert_int_eq(mqev_properties_add_string(copy, MQEV_PROP_CONTENT_TYPE, "x"), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_properties_add_string(copy, MQEV_PROP_CONTENT_TYPE, "x"), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_properties_add_user(copy, "x", "y"), 0);
 	ck_assert(!mqev_properties_equal(&view, copy));
 	ck_assert(mqev_properties_equal(list, other));
@@ -462,7 +477,8 @@ START_TEST(what_an_application_may_send)
 	ck_assert(mqev_properties_sendable(list, MQEV_PACKET_PUBLISH));
 	ck_assert(mqev_properties_sendable(list, MQEV_PACKET_WILL));
 	ck_assert(!mqev_properties_sendable(list, MQEV_PACKET_CONNECT));
-	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 1), 0);
+	ck_assert_int_eq(
+	    mqev_properties_add_integer(list, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 1), 0);
 	ck_assert(!mqev_properties_sendable(list, MQEV_PACKET_PUBLISH));
 	mqev_properties_free(list);
 }
@@ -491,14 +507,15 @@ START_TEST(printed)
 	struct mqev_properties *list = sample_list();
 
 	check_print(NULL, "");
-	check_print(list,
-	    "Content Type=text/plain, User Property=a:b, Message Expiry Interval=60, "
-	    "Correlation Data=\\x00\\x7F, User Property=a:c");
+	check_print(list, "Content Type=text/plain, User Property=a:b, Message Expiry Interval=60, "
+			  "Correlation Data=\\x00\\x7F, User Property=a:c");
 	mqev_properties_clear(list);
-	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX), 0);
+	ck_assert_int_eq(
+	    mqev_properties_add_integer(list, MQEV_PROP_SESSION_EXPIRY_INTERVAL, UINT32_MAX), 0);
 	ck_assert_int_eq(mqev_properties_add_integer(list, MQEV_PROP_SERVER_KEEP_ALIVE, 0), 0);
 	ck_assert_int_eq(
-	    mqev_properties_add_user(list, "\n\xC2\x9F\xC2\xA0", "\\\x7F\xC3\xA9\xF0\x9F\x98\x80"), 0);
+	    mqev_properties_add_user(list, "\n\xC2\x9F\xC2\xA0", "\\\x7F\xC3\xA9\xF0\x9F\x98\x80"),
+	    0);
 	check_print(list,
 	    "Session Expiry Interval=4294967295, Server Keep Alive=0, "
 	    "User Property=\\x0A\\xC2\\x9F\xC2\xA0:\\x5C\\x7F\xC3\xA9\xF0\x9F\x98\x80");

@@ -1,4 +1,7 @@
-/* Reason codes: which packet may carry which from whom, their names, classes, and the older versions' codes. */
+/*
+ * Reason codes: which packet may carry which from whom, their names, classes, and the older
+ * versions' codes.
+ */
 #include "unit/unit.h"
 
 #include <string.h>
@@ -11,30 +14,30 @@ static const struct {
 	enum mqev_sender sender;
 	const char *codes;
 } lists[] = {
-	{MQEV_PACKET_CONNACK, MQEV_FROM_SERVER,
-	    "00 80 81 82 83 84 85 86 87 88 89 8A 8C 90 95 97 99 9A 9B 9C 9D 9F"},
-	{MQEV_PACKET_PUBACK, MQEV_FROM_SERVER, "00 10 80 83 87 90 91 97 99"},
-	{MQEV_PACKET_PUBREC, MQEV_FROM_SERVER, "00 10 80 83 87 90 91 97 99"},
-	{MQEV_PACKET_PUBREL, MQEV_FROM_SERVER, "00 92"},
-	{MQEV_PACKET_PUBCOMP, MQEV_FROM_SERVER, "00 92"},
-	{MQEV_PACKET_SUBACK, MQEV_FROM_SERVER, "00 01 02 80 83 87 8F 91 97 9E A1 A2"},
-	{MQEV_PACKET_UNSUBACK, MQEV_FROM_SERVER, "00 11 80 83 87 8F 91"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER,
-	    "00 80 81 82 83 87 89 8B 8C 8D 8E 8F 90 93 94 95 96 97 98 99 9A 9B 9C 9D 9E 9F A0 A1 A2"},
-	{MQEV_PACKET_AUTH, MQEV_FROM_SERVER, "00 18"},
-	{MQEV_PACKET_PUBACK, MQEV_FROM_CLIENT, "00 80 83 87 90 91 97 99"},
-	{MQEV_PACKET_PUBREC, MQEV_FROM_CLIENT, "00 80 83 87 90 91 97 99"},
-	{MQEV_PACKET_PUBREL, MQEV_FROM_CLIENT, "00 92"},
-	{MQEV_PACKET_PUBCOMP, MQEV_FROM_CLIENT, "00 92"},
-	{MQEV_PACKET_DISCONNECT, MQEV_FROM_CLIENT, "00 04 80 81 82 83 90 93 94 95 96 97 98 99"},
-	{MQEV_PACKET_AUTH, MQEV_FROM_CLIENT, "18 19"},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, ""},
-	{MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_CONNACK, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_SUBACK, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_UNSUBACK, MQEV_FROM_CLIENT, ""},
-	{MQEV_PACKET_PINGRESP, MQEV_FROM_SERVER, ""},
-	{MQEV_PACKET_WILL, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_SERVER,
+	"00 80 81 82 83 84 85 86 87 88 89 8A 8C 90 95 97 99 9A 9B 9C 9D 9F"},
+    {MQEV_PACKET_PUBACK, MQEV_FROM_SERVER, "00 10 80 83 87 90 91 97 99"},
+    {MQEV_PACKET_PUBREC, MQEV_FROM_SERVER, "00 10 80 83 87 90 91 97 99"},
+    {MQEV_PACKET_PUBREL, MQEV_FROM_SERVER, "00 92"},
+    {MQEV_PACKET_PUBCOMP, MQEV_FROM_SERVER, "00 92"},
+    {MQEV_PACKET_SUBACK, MQEV_FROM_SERVER, "00 01 02 80 83 87 8F 91 97 9E A1 A2"},
+    {MQEV_PACKET_UNSUBACK, MQEV_FROM_SERVER, "00 11 80 83 87 8F 91"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER,
+	"00 80 81 82 83 87 89 8B 8C 8D 8E 8F 90 93 94 95 96 97 98 99 9A 9B 9C 9D 9E 9F A0 A1 A2"},
+    {MQEV_PACKET_AUTH, MQEV_FROM_SERVER, "00 18"},
+    {MQEV_PACKET_PUBACK, MQEV_FROM_CLIENT, "00 80 83 87 90 91 97 99"},
+    {MQEV_PACKET_PUBREC, MQEV_FROM_CLIENT, "00 80 83 87 90 91 97 99"},
+    {MQEV_PACKET_PUBREL, MQEV_FROM_CLIENT, "00 92"},
+    {MQEV_PACKET_PUBCOMP, MQEV_FROM_CLIENT, "00 92"},
+    {MQEV_PACKET_DISCONNECT, MQEV_FROM_CLIENT, "00 04 80 81 82 83 90 93 94 95 96 97 98 99"},
+    {MQEV_PACKET_AUTH, MQEV_FROM_CLIENT, "18 19"},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_SERVER, ""},
+    {MQEV_PACKET_PUBLISH, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_CONNACK, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_SUBACK, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_UNSUBACK, MQEV_FROM_CLIENT, ""},
+    {MQEV_PACKET_PINGRESP, MQEV_FROM_SERVER, ""},
+    {MQEV_PACKET_WILL, MQEV_FROM_CLIENT, ""},
 };
 
 static bool
@@ -54,8 +57,8 @@ START_TEST(codes_of_each_packet)
 	unsigned code;
 
 	for (code = 0; code < 256; code++)
-		ck_assert_msg(mqev_reason_legal((uint8_t)code, lists[_i].packet, lists[_i].sender) ==
-		        listed(lists[_i].codes, code),
+		ck_assert_msg(mqev_reason_legal((uint8_t)code, lists[_i].packet,
+				  lists[_i].sender) == listed(lists[_i].codes, code),
 		    "%02X in %s of side %d", code, mqev_packet_name((int)lists[_i].packet),
 		    (int)lists[_i].sender);
 }
@@ -107,12 +110,12 @@ static const struct {
 	enum mqev_reason_class class;
 	const char *codes;
 } classes[] = {
-	{MQEV_CLASS_RETRY, "00 80 83 88 8B 8D 98"},
-	{MQEV_CLASS_RETRY_SLOW, "89 96 97 9F"},
-	{MQEV_CLASS_NEEDS_INPUT, "86 87 8C A0"},
-	{MQEV_CLASS_REDIRECT, "9C 9D"},
-	{MQEV_CLASS_STOP, "84 85 8A 8E 90 99 9A 9B"},
-	{MQEV_CLASS_FAULT, "81 82 8F 93 94 95 9E A1 A2"},
+    {MQEV_CLASS_RETRY, "00 80 83 88 8B 8D 98"},
+    {MQEV_CLASS_RETRY_SLOW, "89 96 97 9F"},
+    {MQEV_CLASS_NEEDS_INPUT, "86 87 8C A0"},
+    {MQEV_CLASS_REDIRECT, "9C 9D"},
+    {MQEV_CLASS_STOP, "84 85 8A 8E 90 99 9A 9B"},
+    {MQEV_CLASS_FAULT, "81 82 8F 93 94 95 9E A1 A2"},
 };
 
 /* Every code that can end or refuse a connection is in one list; an unknown one is tried again. */
@@ -131,9 +134,10 @@ START_TEST(what_to_do_after_each_code)
 				found = true;
 			}
 		ck_assert_int_eq(mqev_reason_class((uint8_t)code), want);
-		ck_assert_msg(found ||
-		        (!mqev_reason_legal((uint8_t)code, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER) &&
-		            !mqev_reason_legal((uint8_t)code, MQEV_PACKET_DISCONNECT, MQEV_FROM_SERVER)),
+		ck_assert_msg(found || (!mqev_reason_legal(
+					    (uint8_t)code, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER) &&
+					   !mqev_reason_legal((uint8_t)code, MQEV_PACKET_DISCONNECT,
+					       MQEV_FROM_SERVER)),
 		    "%02X has no class", code);
 	}
 }

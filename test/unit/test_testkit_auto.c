@@ -17,24 +17,28 @@ struct plain {
 static struct event_base *base;
 static struct tk_auto *broker;
 
-static void on_data(struct tk_conn *c)
+static void
+on_data(struct tk_conn *c)
 {
 	((struct plain *)c->arg)->reads++;
 }
 
-static void on_eof(struct tk_conn *c)
+static void
+on_eof(struct tk_conn *c)
 {
 	((struct plain *)c->arg)->ended = 1;
 }
 
-static void on_flushed(struct tk_conn *c)
+static void
+on_flushed(struct tk_conn *c)
 {
 	(void)c;
 }
 
-static const struct tk_conn_events plain_events = { on_data, on_eof, on_flushed };
+static const struct tk_conn_events plain_events = {on_data, on_eof, on_flushed};
 
-static void say(struct plain *p, const char *text)
+static void
+say(struct plain *p, const char *text)
 {
 	struct tk_buf b = tk_hex(text);
 
@@ -42,9 +46,10 @@ static void say(struct plain *p, const char *text)
 	tk_buf_free(&b);
 }
 
-static int try_connect(int port)
+static int
+try_connect(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -52,7 +57,8 @@ static int try_connect(int port)
 	return fd;
 }
 
-static void dial(struct plain *p)
+static void
+dial(struct plain *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->conn = tk_conn_new(base, try_connect(tk_auto_port(broker)), &plain_events, p);
@@ -63,7 +69,8 @@ struct wanted {
 	size_t len;
 };
 
-static int has_bytes(void *arg)
+static int
+has_bytes(void *arg)
 {
 	const struct wanted *w = arg;
 
@@ -71,10 +78,11 @@ static int has_bytes(void *arg)
 }
 
 /* The next bytes that come are exactly these. */
-static void hear(struct plain *p, const char *text)
+static void
+hear(struct plain *p, const char *text)
 {
 	struct tk_buf want = tk_hex(text);
-	struct wanted w = { p, want.len };
+	struct wanted w = {p, want.len};
 	size_t len;
 
 	tk_run_until(base, has_bytes, &w, 2000);
@@ -84,30 +92,35 @@ static void hear(struct plain *p, const char *text)
 	tk_buf_free(&want);
 }
 
-static void hear_nothing(struct plain *p)
+static void
+hear_nothing(struct plain *p)
 {
 	tk_run_until(base, NULL, NULL, 40);
 	tk_assert_mem("", 0, p->conn->in.data, p->conn->in.len);
 }
 
-static void start(const struct tk_auto_options *options)
+static void
+start(const struct tk_auto_options *options)
 {
 	base = event_base_new();
 	broker = tk_auto_new(base, options);
 }
 
-static void setup(void)
+static void
+setup(void)
 {
 	start(NULL);
 }
 
-static void teardown(void)
+static void
+teardown(void)
 {
 	tk_auto_free(broker);
 	event_base_free(base);
 }
 
-static void up5(struct plain *p, const char *connect)
+static void
+up5(struct plain *p, const char *connect)
 {
 	dial(p);
 	say(p, connect);
@@ -128,7 +141,8 @@ START_TEST(routes_between_clients)
 	hear(&pub, "20 (00 00)");
 	say(&sub, "82 (0001 (0B 07) {'a/+'} 02 {'b'} 00)");
 	hear(&sub, "90 (0001 () 02 00)");
-	say(&pub, "30 ({'a/x'} 'zero') 32 ({'a/y'} 0001 'one') 34 ({'a/z'} 0002 'two') 32 ({'b'} 0003 'b')");
+	say(&pub, "30 ({'a/x'} 'zero') 32 ({'a/y'} 0001 'one') 34 ({'a/z'} 0002 'two') 32 ({'b'} "
+		  "0003 'b')");
 	hear(&pub, "40 (0001) 50 (0002) 40 (0003)");
 	say(&pub, "62 (0002)");
 	hear(&pub, "70 (0002)");
@@ -283,7 +297,7 @@ END_TEST
 
 START_TEST(no_local_and_aliases)
 {
-	const struct tk_auto_options options = { .connack_props = "22 0005" };
+	const struct tk_auto_options options = {.connack_props = "22 0005"};
 	struct plain c;
 
 	teardown();
@@ -347,7 +361,7 @@ END_TEST
 
 START_TEST(delays_and_mutes)
 {
-	const struct tk_auto_options options = { .delay_ms = 60 };
+	const struct tk_auto_options options = {.delay_ms = 60};
 	long long before;
 	struct plain c;
 
@@ -365,7 +379,8 @@ START_TEST(delays_and_mutes)
 }
 END_TEST
 
-static int has_error(void *arg)
+static int
+has_error(void *arg)
 {
 	return tk_auto_error(arg) != NULL;
 }
@@ -377,7 +392,8 @@ START_TEST(judges)
 	up5(&c, C5("bad"));
 	say(&c, "E0 00 C0 00");
 	ck_assert(tk_run_until(base, has_error, broker, 2000));
-	ck_assert_ptr_nonnull(strstr(tk_auto_error(broker), "of \"bad\": [v5 3.14.4-1] PINGREQ after DISCONNECT"));
+	ck_assert_ptr_nonnull(
+	    strstr(tk_auto_error(broker), "of \"bad\": [v5 3.14.4-1] PINGREQ after DISCONNECT"));
 	tk_conn_free(c.conn);
 }
 END_TEST
@@ -394,7 +410,8 @@ START_TEST(many_clients)
 	for (i = 0; i < MANY; i++)
 		dial(&c[i]);
 	for (i = 0; i < MANY; i++) {
-		snprintf(text, sizeof(text), "10 ({'MQTT'} 05 02 0000 () {'c%d'}) 82 (0001 () {'to/%d'} 01)", i, i);
+		snprintf(text, sizeof(text),
+		    "10 ({'MQTT'} 05 02 0000 () {'c%d'}) 82 (0001 () {'to/%d'} 01)", i, i);
 		say(&c[i], text);
 	}
 	for (i = 0; i < MANY; i++)
@@ -405,7 +422,7 @@ START_TEST(many_clients)
 	}
 	tk_run_until(base, NULL, NULL, 1);
 	for (i = 0; i < MANY; i++) {
-		struct wanted w = { &c[i], 16 };
+		struct wanted w = {&c[i], 16};
 
 		ck_assert(tk_run_until(base, has_bytes, &w, 2000));
 	}
@@ -417,7 +434,8 @@ START_TEST(many_clients)
 }
 END_TEST
 
-int main(void)
+int
+main(void)
 {
 	Suite *s = suite_create("testkit-auto");
 	TCase *tc = tk_case(s, "auto");

@@ -12,14 +12,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const shell_args[] = { "-c", "cat @CONFIG@; exec sleep 60", NULL };
-static const struct tk_server_spec shell = { .program = "sh", .argv = shell_args,
-	.config = "port @PORT@ other @PORT2@ dir @DIR@\nready\n", .ready_log = "ready" };
+static const char *const shell_args[] = {"-c", "cat @CONFIG@; exec sleep 60", NULL};
+static const struct tk_server_spec shell = {.program = "sh",
+    .argv = shell_args,
+    .config = "port @PORT@ other @PORT2@ dir @DIR@\nready\n",
+    .ready_log = "ready"};
 
 START_TEST(starts_and_stops)
 {
 	struct tk_server s;
-	struct tk_buf want = { 0 };
+	struct tk_buf want = {0};
 	char *log, *dir;
 	int fds = tk_open_fds();
 
@@ -61,7 +63,7 @@ END_TEST
 
 START_TEST(missing_program_is_told)
 {
-	const struct tk_server_spec none = { .program = "no-such-program-here" };
+	const struct tk_server_spec none = {.program = "no-such-program-here"};
 	struct tk_server s;
 
 	ck_assert_int_eq(tk_server_start(&s, &none), 1);
@@ -69,7 +71,8 @@ START_TEST(missing_program_is_told)
 }
 END_TEST
 
-static int gone(pid_t pid)
+static int
+gone(pid_t pid)
 {
 	return kill(pid, 0) < 0 && errno == ESRCH;
 }
@@ -123,7 +126,8 @@ START_TEST(mosquitto_runs)
 }
 END_TEST
 
-int main(void)
+int
+main(void)
 {
 	Suite *s = suite_create("testkit-server");
 	TCase *tc = tk_case(s, "server");

@@ -1,4 +1,5 @@
-/* Topics: validity, shared subscriptions, and matching against a reference that is slow but plain. */
+/* Topics: validity, shared subscriptions, and matching against a reference that is slow but plain.
+ */
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -9,7 +10,17 @@
 #include "core/topic.h"
 
 static const char *const good_names[] = {
-	"a", "/", "//", "a/b", "/a", "a/", " ", "$SYS/x", "$share/g/a", "\xEF\xBB\xBF", "caf\xC3\xA9/x",
+    "a",
+    "/",
+    "//",
+    "a/b",
+    "/a",
+    "a/",
+    " ",
+    "$SYS/x",
+    "$share/g/a",
+    "\xEF\xBB\xBF",
+    "caf\xC3\xA9/x",
 };
 
 static const char *const bad_names[] = {"", "+", "#", "a/+", "a#", "a+b/c", "\x80", "a/\xC0\x80"};
@@ -28,15 +39,61 @@ START_TEST(names)
 END_TEST
 
 static const char *const good_filters[] = {
-	"a", "#", "+", "/", "a/#", "/#", "+/#", "+/+", "a/+/b", "/+", "+/", "a//b", "$SYS/#", "$share", "$shared/x",
-	"$share/g/a", "$share/g/#", "$share/g/+", "$share/g//", "$share/g//a", "$share/group name/a/+/#",
-	"$share/g/$SYS/x", "$SHARE/x",
+    "a",
+    "#",
+    "+",
+    "/",
+    "a/#",
+    "/#",
+    "+/#",
+    "+/+",
+    "a/+/b",
+    "/+",
+    "+/",
+    "a//b",
+    "$SYS/#",
+    "$share",
+    "$shared/x",
+    "$share/g/a",
+    "$share/g/#",
+    "$share/g/+",
+    "$share/g//",
+    "$share/g//a",
+    "$share/group name/a/+/#",
+    "$share/g/$SYS/x",
+    "$SHARE/x",
 };
 
 static const char *const bad_filters[] = {
-	"", "a#", "#/a", "a/#/b", "##", "a+", "+a", "a/+b", "a/b+", "++", "+#", "#+", "a/b#", "\x80", "$share/",
-	"$share//a", "$share/g", "$share/g/", "$share/+/a", "$share/g#/a", "$share/#/a", "$share/g/a#",
-	"$share/g/#/a", "$share//", "$share///", "$share/g+/a", "$share/#", "$share/+", "$share/+/#",
+    "",
+    "a#",
+    "#/a",
+    "a/#/b",
+    "##",
+    "a+",
+    "+a",
+    "a/+b",
+    "a/b+",
+    "++",
+    "+#",
+    "#+",
+    "a/b#",
+    "\x80",
+    "$share/",
+    "$share//a",
+    "$share/g",
+    "$share/g/",
+    "$share/+/a",
+    "$share/g#/a",
+    "$share/#/a",
+    "$share/g/a#",
+    "$share/g/#/a",
+    "$share//",
+    "$share///",
+    "$share/g+/a",
+    "$share/#",
+    "$share/+",
+    "$share/+/#",
 };
 
 START_TEST(filters)
@@ -99,67 +156,67 @@ static const struct {
 	const char *topic;
 	bool match;
 } pairs[] = {
-	{"a", "a", true},
-	{"a", "A", false},
-	{"a", "b", false},
-	{"a", "a/b", false},
-	{"a/b", "a", false},
-	{"a/b", "a/b", true},
-	{"a/b", "a/bc", false},
-	{"a/bc", "a/b", false},
-	{"#", "a", true},
-	{"#", "/", true},
-	{"#", "a/b/c", true},
-	{"#", "$SYS", false},
-	{"#", "$SYS/x", false},
-	{"a/#", "a", true},
-	{"a/#", "a/", true},
-	{"a/#", "a/b/c", true},
-	{"a/#", "ab", false},
-	{"a/#", "b/a", false},
-	{"/#", "/a", true},
-	{"/#", "a", false},
-	{"+", "a", true},
-	{"+", "", false},
-	{"+", "/", false},
-	{"+", "$SYS", false},
-	{"+/+", "/a", true},
-	{"/+", "/a", true},
-	{"+", "/a", false},
-	{"+/", "a", false},
-	{"+/", "a/", true},
-	{"+/+", "/", true},
-	{"a/+", "a", false},
-	{"a/+", "a/", true},
-	{"a/+", "a/b", true},
-	{"a/+", "a/b/c", false},
-	{"a/+/c", "a/b/c", true},
-	{"a/+/c", "a//c", true},
-	{"a/+/#", "a", false},
-	{"a/+/#", "a/b", true},
-	{"+/x", "$SYS/x", false},
-	{"$SYS/#", "$SYS", true},
-	{"$SYS/+", "$SYS/x", true},
-	{"a/+", "a/$x", true},
-	{"a/#", "a/$x", true},
-	{"$share/g/a", "a", true},
-	{"$share/g/a", "$share/g/a", false},
-	{"$share/g/#", "a/b", true},
-	{"$share/g/#", "$SYS", false},
-	{"$share/g/+/b", "a/b", true},
-	{"$share/g/$SYS/#", "$SYS/x", true},
-	{"$share/g", "$share/g", false},
-	{"a#", "a#", false},
-	{"a/+", "a/+", false},
-	{"a", "#", false},
-	{NULL, "a", false},
-	{"a", NULL, false},
+    {"a", "a", true},
+    {"a", "A", false},
+    {"a", "b", false},
+    {"a", "a/b", false},
+    {"a/b", "a", false},
+    {"a/b", "a/b", true},
+    {"a/b", "a/bc", false},
+    {"a/bc", "a/b", false},
+    {"#", "a", true},
+    {"#", "/", true},
+    {"#", "a/b/c", true},
+    {"#", "$SYS", false},
+    {"#", "$SYS/x", false},
+    {"a/#", "a", true},
+    {"a/#", "a/", true},
+    {"a/#", "a/b/c", true},
+    {"a/#", "ab", false},
+    {"a/#", "b/a", false},
+    {"/#", "/a", true},
+    {"/#", "a", false},
+    {"+", "a", true},
+    {"+", "", false},
+    {"+", "/", false},
+    {"+", "$SYS", false},
+    {"+/+", "/a", true},
+    {"/+", "/a", true},
+    {"+", "/a", false},
+    {"+/", "a", false},
+    {"+/", "a/", true},
+    {"+/+", "/", true},
+    {"a/+", "a", false},
+    {"a/+", "a/", true},
+    {"a/+", "a/b", true},
+    {"a/+", "a/b/c", false},
+    {"a/+/c", "a/b/c", true},
+    {"a/+/c", "a//c", true},
+    {"a/+/#", "a", false},
+    {"a/+/#", "a/b", true},
+    {"+/x", "$SYS/x", false},
+    {"$SYS/#", "$SYS", true},
+    {"$SYS/+", "$SYS/x", true},
+    {"a/+", "a/$x", true},
+    {"a/#", "a/$x", true},
+    {"$share/g/a", "a", true},
+    {"$share/g/a", "$share/g/a", false},
+    {"$share/g/#", "a/b", true},
+    {"$share/g/#", "$SYS", false},
+    {"$share/g/+/b", "a/b", true},
+    {"$share/g/$SYS/#", "$SYS/x", true},
+    {"$share/g", "$share/g", false},
+    {"a#", "a#", false},
+    {"a/+", "a/+", false},
+    {"a", "#", false},
+    {NULL, "a", false},
+    {"a", NULL, false},
 };
 
 START_TEST(examples)
 {
-	ck_assert_msg(mqev_topic_matches(pairs[_i].filter, pairs[_i].topic) == pairs[_i].match, "%s and %s",
-	    pairs[_i].filter, pairs[_i].topic);
+	ck_assert_msg(mqev_topic_matches(pairs[_i].filter, pairs[_i].topic) == pairs[_i].match,
+	    "%s and %s", pairs[_i].filter, pairs[_i].topic);
 }
 END_TEST
 
@@ -203,8 +260,8 @@ START_TEST(against_the_reference)
 			continue;
 		tried++;
 		matched += reference(filter, topic);
-		ck_assert_msg(mqev_topic_matches(filter, topic) == reference(filter, topic), "%s and %s", filter,
-		    topic);
+		ck_assert_msg(mqev_topic_matches(filter, topic) == reference(filter, topic),
+		    "%s and %s", filter, topic);
 	}
 	ck_assert_uint_gt(tried, 100000);
 	ck_assert_uint_gt(matched, 10000);

@@ -57,7 +57,21 @@ stop_at_once(void *value, void *arg)
 START_TEST(most_specific_first)
 {
 	static const char *const filters[] = {
-		"#", "+", "a", "a/#", "a/+", "a/b", "+/b", "+/+", "+/#", "a/b/#", "a/b/c", "a/+/c", "/", "/#", "$SYS/#",
+	    "#",
+	    "+",
+	    "a",
+	    "a/#",
+	    "a/+",
+	    "a/b",
+	    "+/b",
+	    "+/+",
+	    "+/#",
+	    "a/b/#",
+	    "a/b/c",
+	    "a/+/c",
+	    "/",
+	    "/#",
+	    "$SYS/#",
 	};
 	struct mqev_topic_tree *tree = mqev_topic_tree_new();
 	size_t i;
@@ -198,7 +212,7 @@ static bool
 mark_visited(void *value, void *arg)
 {
 	struct pool *pool = arg;
-	size_t i = (size_t)((char (*)[16])value - pool->texts);
+	size_t i = (size_t)((char(*)[16])value - pool->texts);
 
 	ck_assert_msg(pool->held[i] && !pool->visited[i], "%s", pool->texts[i]);
 	pool->visited[i] = true;
@@ -226,7 +240,8 @@ fill_pool(struct pool *pool, uint32_t *state)
 		char *text = pool->texts[count];
 
 		strcpy(text, unit_random(state) % 8 == 0 ? "$share/g/" : "");
-		random_text(state, unit_random(state) % 8 == 0 ? "$/+#" : "ab//+#", text + strlen(text));
+		random_text(
+		    state, unit_random(state) % 8 == 0 ? "$/+#" : "ab//+#", text + strlen(text));
 		for (i = 0; i < count && strcmp(pool->texts[i], text) != 0; i++)
 			;
 		count += i == count && mqev_topic_filter_ok(unit_text(text));
@@ -241,7 +256,8 @@ check_name(const struct mqev_topic_tree *tree, struct pool *pool, const char *na
 	memset(pool->visited, 0, sizeof(pool->visited));
 	mqev_topic_tree_match(tree, unit_text(name), mark_visited, pool);
 	for (i = 0; i < POOL; i++) {
-		bool want = pool->held[i] && mqev_topic_match(unit_text(pool->texts[i]), unit_text(name));
+		bool want =
+		    pool->held[i] && mqev_topic_match(unit_text(pool->texts[i]), unit_text(name));
 
 		ck_assert_msg(pool->visited[i] == want, "%s and %s", pool->texts[i], name);
 	}

@@ -1,4 +1,7 @@
-/* UTF-8: every code point, every string of up to three bytes, and bad bytes at every place of a text. */
+/*
+ * UTF-8: every code point, every string of up to three bytes, and bad bytes at every place of a
+ * text.
+ */
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -80,14 +83,17 @@ START_TEST(strings_of_four_bytes)
 		for (second = 0; second <= 0xFF; second++)
 			for (i = 0; i < COUNT_OF(edges); i++)
 				for (j = 0; j < COUNT_OF(edges); j++) {
-					uint8_t text[4] = {(uint8_t)lead, (uint8_t)second, edges[i], edges[j]};
+					uint8_t text[4] = {
+					    (uint8_t)lead, (uint8_t)second, edges[i], edges[j]};
 					uint32_t point = (lead & 7u) << 18 | (second & 0x3Fu) << 12;
 					bool legal = lead < 0xF8 && (second & 0xC0) == 0x80 &&
-					    (edges[i] & 0xC0) == 0x80 && (edges[j] & 0xC0) == 0x80 &&
-					    point >= 0x10000 && point < 0x110000;
+						     (edges[i] & 0xC0) == 0x80 &&
+						     (edges[j] & 0xC0) == 0x80 &&
+						     point >= 0x10000 && point < 0x110000;
 
-					ck_assert_msg(mqev_utf8_valid(text, 4) == legal, "%02X %02X %02X %02X",
-					    lead, second, edges[i], edges[j]);
+					ck_assert_msg(mqev_utf8_valid(text, 4) == legal,
+					    "%02X %02X %02X %02X", lead, second, edges[i],
+					    edges[j]);
 				}
 }
 END_TEST
@@ -96,37 +102,38 @@ static const struct {
 	const char *hex;
 	bool legal;
 } texts[] = {
-	{"", true},
-	{"61", true},
-	{"00", false},
-	{"6100", false},
-	{"C080", false},
-	{"E08080", false},
-	{"F0808081", false},
-	{"EDA080", false},
-	{"EDBFBF", false},
-	{"EDA081EDB080", false},
-	{"F48FBFBF", true},
-	{"F4908080", false},
-	{"EFBBBF", true},
-	{"EFBFBE", true},
-	{"01", true},
-	{"C285", true},
-	{"80", false},
-	{"C2", false},
-	{"E282", false},
-	{"F09F98", false},
-	{"F09F9880", true},
-	{"FE", false},
-	{"FF", false},
-	{"F8888080 80", false},
+    {"", true},
+    {"61", true},
+    {"00", false},
+    {"6100", false},
+    {"C080", false},
+    {"E08080", false},
+    {"F0808081", false},
+    {"EDA080", false},
+    {"EDBFBF", false},
+    {"EDA081EDB080", false},
+    {"F48FBFBF", true},
+    {"F4908080", false},
+    {"EFBBBF", true},
+    {"EFBFBE", true},
+    {"01", true},
+    {"C285", true},
+    {"80", false},
+    {"C2", false},
+    {"E282", false},
+    {"F09F98", false},
+    {"F09F9880", true},
+    {"FE", false},
+    {"FF", false},
+    {"F8888080 80", false},
 };
 
 START_TEST(examples)
 {
 	struct mqev_bytes bytes = unit_hex(texts[_i].hex);
 
-	ck_assert_msg(mqev_utf8_valid(bytes.data, bytes.len) == texts[_i].legal, "%s", texts[_i].hex);
+	ck_assert_msg(
+	    mqev_utf8_valid(bytes.data, bytes.len) == texts[_i].legal, "%s", texts[_i].hex);
 	free((void *)bytes.data);
 }
 END_TEST
@@ -144,8 +151,8 @@ START_TEST(at_each_place)
 			ck_assert_ptr_nonnull(text);
 			memset(text, 'x', len);
 			memcpy(text + at, bytes.data, bytes.len);
-			ck_assert_msg(mqev_utf8_valid(text, len) == texts[_i].legal, "%s at %zu of %zu",
-			    texts[_i].hex, at, len);
+			ck_assert_msg(mqev_utf8_valid(text, len) == texts[_i].legal,
+			    "%s at %zu of %zu", texts[_i].hex, at, len);
 			free(text);
 		}
 	free((void *)bytes.data);

@@ -51,8 +51,8 @@ unit_same(struct mqev_bytes got, struct mqev_bytes want, const char *what)
 	size_t i;
 
 	for (i = 0; i < got.len && i < want.len; i++)
-		ck_assert_msg(got.data[i] == want.data[i], "%s: byte %zu is %02X, not %02X", what, i,
-		    got.data[i], want.data[i]);
+		ck_assert_msg(got.data[i] == want.data[i], "%s: byte %zu is %02X, not %02X", what,
+		    i, got.data[i], want.data[i]);
 	ck_assert_msg(got.len == want.len, "%s: %zu bytes, not %zu", what, got.len, want.len);
 }
 
