@@ -55,11 +55,7 @@ make_op(
 {
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
-<<<<<<< HEAD
-	if ((flags & MQEV_OP_INTERNAL) == 0 && queue_is_full(s, sizeof(**op) + size))
-=======
-	if (queue_is_full(s, mqev_op_cost(parts)))
->>>>>>> session
+	if ((flags & MQEV_OP_INTERNAL) == 0 && queue_is_full(s, mqev_op_cost(parts)))
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
 	if (*op == NULL)
