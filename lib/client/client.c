@@ -137,6 +137,7 @@ mqev_client_free(struct mqev_client *c)
 		return;
 	mqev_client_enter(c);
 	c->freed = true;
+	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_subscriptions_free(c);

@@ -326,29 +326,28 @@ START_TEST(no_such_unix_socket)
 }
 END_TEST
 
-/* A label of more than 63 characters is no name that could be asked for. */
+/* No network, no server of names, or the server's "no": all end. */
 START_TEST(unresolvable)
 {
-	KIT_CLIENT(.keepalive = 60);
-	kit_connect_to("mqtt://%s%s.invalid", "0123456789012345678901234567890123456789",
-	    "x123456789012345678901234567890123456789");
-	KIT_AWAIT(KIT_CONNECT_FAIL, 2, 3000);
-	ck_assert_int_eq(kit.failure.system_errno, 0);
+	KIT_CLIENT(.connect_timeout_ms = 300);
+	kit_connect_to("mqtt://no-such-host.invalid");
+	KIT_AWAIT(KIT_CONNECT_FAIL, 2, 6000);
+	ck_assert_int_eq((int)kit.failure.stage, MQEV_STAGE_RESOLVE);
+	ck_assert(kit.failure.error == MQEV_ERR_RESOLVE || kit.failure.error == MQEV_ERR_TIMEOUT);
+	ck_assert_ptr_nonnull(strstr(kit.text, "no-such-host.invalid"));
 	assert_retries(20, 40);
-	KIT_DIARY("fail:resolve:RESOLVE fail:resolve:RESOLVE");
 }
 END_TEST
 
+/* A link-local address without its interface is no address that can be dialled. */
 START_TEST(unreachable)
 {
 	KIT_CLIENT(.connect_timeout_ms = 300);
-	/* The network may be missing, or swallow what is sent there: both end. */
-	kit_connect_to("mqtt://240.0.0.1:1883");
-	KIT_AWAIT(KIT_CONNECT_FAIL, 1, 3000);
-	ck_assert_int_eq((int)kit.failure.stage, MQEV_STAGE_DIAL);
-	ck_assert(
-	    kit.failure.error == MQEV_ERR_SYSTEM ? kit.failure.system_errno != 0
-						 : kit.failure.error == MQEV_ERR_TIMEOUT);
+	kit_connect_to("mqtt://[fe80::1]:1883");
+	KIT_AWAIT(KIT_CONNECT_FAIL, 2, 3000);
+	ck_assert_int_ne(kit.failure.system_errno, 0);
+	assert_retries(20, 40);
+	KIT_DIARY("fail:dial:SYSTEM fail:dial:SYSTEM");
 }
 END_TEST
 
@@ -485,7 +484,7 @@ assert_waited(int i)
 {
 	long long waited = failures.at[i + 1] - failures.at[i];
 
-	ck_assert_msg(waited >= (long long)failures.wait[i] - 1 &&
+	ck_assert_msg(waited >= (long long)failures.wait[i] - 15 &&
 			  waited <= (long long)failures.wait[i] + 200,
 	    "waited %lld instead of %u ms", waited, failures.wait[i]);
 }
@@ -698,7 +697,7 @@ START_TEST(each_kind_of_address)
 	kit_disconnect();
 	KIT_PLAY(2000);
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
-	KIT_DIARY("connect:00 done1:OK message:b:two:2 done2:OK disconnect:OK");
+	KIT_DIARY("connect:00 done1:OK done2:OK message:b:two:2 disconnect:OK");
 	if (dir != NULL)
 		tk_rmtree(dir);
 	free(dir);
