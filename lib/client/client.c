@@ -79,8 +79,11 @@ mqev_client_leave(struct mqev_client *c)
 {
 	struct mqev_fleet *fleet = c->fleet;
 
-	if (c->depth == 1 && !c->freed)
+	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (mqev_log_tell_kept(c) && c->last_line != NULL)
+			mqev_fleet_plan(fleet, c);
+	}
 	mqev_fleet_set_tick(fleet, c);
 	c->depth--;
 	if (c->depth == 0 && c->freed)

@@ -35,7 +35,7 @@ struct mqev_client {
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	struct mqev_properties
 	    *end_properties; /* of the server's DISCONNECT, until on_disconnect */
-	struct mqev_kept_line *kept_lines; /* for on_log, when the call that made them is over */
+	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	char *client_id; /* NULL: none yet */
 	void *userdata;
@@ -56,7 +56,6 @@ struct mqev_client {
 	bool wanted : 1;   /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
 	bool on_agenda : 1;
-	bool in_call : 1; /* of the application: no callback may run */
 	bool freed : 1;
 };
 
@@ -102,8 +101,9 @@ void mqev_controller_time_is_up(struct mqev_client *c);
 
 /* log.c */
 bool mqev_log_wanted(const struct mqev_client *c);
-/* Tells what was logged inside calls of the application. */
-void mqev_log_tell_kept(struct mqev_client *c);
+/* Where a callback may run: calls on_log with the lines that have gathered. False: the client was
+ * freed there. */
+bool mqev_log_tell_kept(struct mqev_client *c);
 void mqev_log_drop_kept(struct mqev_client *c);
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))

@@ -155,9 +155,7 @@ mqev_disconnect(struct mqev_client *c, const struct mqev_disconnect_options *opt
 		return error;
 	if (c->freed || !c->wanted)
 		return MQEV_ERR_STATE;
-	c->in_call = true;
 	error = disconnect_now(c, &taken);
-	c->in_call = false;
 	if (error == 0)
 		c->wanted = false;
 	return error;

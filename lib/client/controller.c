@@ -78,7 +78,7 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 	};
 
 	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
-	if (c->config->on_connect_fail != NULL)
+	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
 		c->config->on_connect_fail(c, &failure, c->userdata);
 }
 
@@ -226,7 +226,7 @@ tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int s
 
 	mqev_log(
 	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
-	if (c->config->on_disconnect != NULL)
+	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
 		c->config->on_disconnect(c, &disconnection, c->userdata);
 }
 

@@ -81,7 +81,6 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 		bool was_last = c == last;
 
 		mqev_client_enter(c);
-		mqev_log_tell_kept(c);
 		mqev_client_pump(c);
 		mqev_client_leave(c);
 		if (was_last)

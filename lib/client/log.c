@@ -8,7 +8,8 @@
 
 #define LONGEST_LINE 256
 
-/* Made inside a call of the application, where no callback may run. */
+/* A line waits until a callback may run: not inside a call of the application, nor amidst a change of
+ * state. */
 struct mqev_kept_line {
 	struct mqev_kept_line *next;
 	enum mqev_log_level level;
@@ -21,62 +22,68 @@ mqev_log_wanted(const struct mqev_client *c)
 	return c->config->on_log != NULL && !c->freed;
 }
 
-/* Without memory the line is lost. */
+/* A ring, of which the client has the last line. Without memory the line is lost. */
 static void
 keep(struct mqev_client *c, enum mqev_log_level level, const char *text)
 {
 	size_t size = strlen(text) + 1;
 	struct mqev_kept_line *line = mqev_malloc(sizeof(*line) + size);
-	struct mqev_kept_line **at = &c->kept_lines;
 
 	if (line == NULL)
 		return;
-	line->next = NULL;
 	line->level = level;
 	memcpy(line->text, text, size);
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = line;
-	mqev_fleet_plan(c->fleet, c);
-}
-
-static void
-tell(struct mqev_client *c, enum mqev_log_level level, const char *text)
-{
-	struct mqev_log_line line = {.level = level, .text = text};
-
-	if (mqev_log_wanted(c))
-		c->config->on_log(c, &line, c->userdata);
+	line->next = line;
+	if (c->last_line != NULL) {
+		line->next = c->last_line->next;
+		c->last_line->next = line;
+	}
+	c->last_line = line;
 }
 
 static struct mqev_kept_line *
 take_kept(struct mqev_client *c)
 {
-	struct mqev_kept_line *line = c->kept_lines;
+	struct mqev_kept_line *last = c->last_line;
+	struct mqev_kept_line *first = last->next;
 
-	if (line != NULL)
-		c->kept_lines = line->next;
-	return line;
+	last->next = first->next;
+	if (first == last)
+		c->last_line = NULL;
+	return first;
 }
 
-void
+static void
+tell(struct mqev_client *c, const struct mqev_kept_line *kept)
+{
+	struct mqev_log_line line = {.level = kept->level, .text = kept->text};
+
+	if (mqev_log_wanted(c))
+		c->config->on_log(c, &line, c->userdata);
+}
+
+bool
 mqev_log_tell_kept(struct mqev_client *c)
 {
-	struct mqev_kept_line *line;
+	const struct mqev_kept_line *last = c->last_line;
+	bool was_last = last == NULL;
 
-	while (!c->in_call && (line = take_kept(c)) != NULL) {
-		tell(c, line->level, line->text);
+	/* Lines that on_log gives rise to wait for the next time, else it would not end. */
+	while (!was_last && c->last_line != NULL) {
+		struct mqev_kept_line *line = take_kept(c);
+
+		was_last = line == last;
+		tell(c, line);
 		mqev_free(line);
 	}
+	return !c->freed;
 }
 
 void
 mqev_log_drop_kept(struct mqev_client *c)
 {
-	struct mqev_kept_line *line;
-
-	while ((line = take_kept(c)) != NULL)
-		mqev_free(line);
+	while (c->last_line != NULL)
+		mqev_free(take_kept(c));
 }
 
 void
@@ -90,10 +97,7 @@ mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, .
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (c->in_call) {
-		keep(c, level, text);
-		return;
-	}
-	mqev_log_tell_kept(c);
-	tell(c, level, text);
+	keep(c, level, text);
+	if (c->depth == 0)
+		mqev_fleet_plan(c->fleet, c);
 }

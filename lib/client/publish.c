@@ -94,10 +94,8 @@ mqev_publish(
 	fill_request(message, topic, &request);
 	request.parts.done = (mqev_op_done)done;
 	request.parts.arg = arg;
-	c->in_call = true;
 	result = mqev_session_publish(
 	    &c->session, &request, mqev_client_has_room(c), mqev_port_now_ms());
-	c->in_call = false;
 	if (c->session.state == MQEV_SESSION_ENDED)
 		mqev_fleet_plan(c->fleet, c);
 	return result;
