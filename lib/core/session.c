@@ -328,6 +328,32 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	return true;
 }
 
+static struct mqev_bytes
+bytes_of(const char *text)
+{
+	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+static void
+fill_login(const struct mqev_session *s, struct mqev_connect_packet *p)
+{
+	const struct mqev_session_settings *set = s->settings;
+
+	p->has_username = set->has_username;
+	p->username = set->username;
+	p->has_password = set->has_password;
+	p->password = set->password;
+	if (s->login != NULL && !p->has_username && !p->has_password) {
+		p->has_username = s->login->username != NULL;
+		p->username = bytes_of(s->login->username);
+		p->has_password = s->login->password != NULL;
+		p->password = bytes_of(s->login->password);
+	}
+	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
+	if (!p->has_username && s->version != MQEV_V5)
+		p->has_password = false;
+}
+
 static void
 fill_connect(
     const struct mqev_session *s, struct mqev_bytes client_id, struct mqev_connect_packet *p)
@@ -338,11 +364,7 @@ fill_connect(
 	p->clean_start = s->sent_clean;
 	p->keepalive_s = set->keepalive_s;
 	p->client_id = client_id;
-	p->has_username = set->has_username;
-	p->username = set->username;
-	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
-	p->has_password = set->has_password && (set->has_username || s->version == MQEV_V5);
-	p->password = set->password;
+	fill_login(s, p);
 	if (set->will != NULL) {
 		p->has_will = true;
 		p->will_qos = set->will->qos;

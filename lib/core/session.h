@@ -69,6 +69,12 @@ struct mqev_session_settings {
 	    connect_properties; /* of the application, without those which the members above make */
 };
 
+/* Who connects, as the server's URL has it; used when the settings say nothing. NULL: not given. */
+struct mqev_session_login {
+	const char *username;
+	const char *password;
+};
+
 /* How an operation ended; lent for the call. */
 struct mqev_op_end {
 	int error;
@@ -124,6 +130,7 @@ struct mqev_server_limits {
 struct mqev_session {
 	const struct mqev_session_settings *settings;
 	const struct mqev_session_events *events;
+	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
