@@ -130,7 +130,7 @@ MQEV_EXPORT bool mqev_properties_equal(
 /*
  * Writes one line of text, "Content Type=text/plain, User Property=a:b", into buf as snprintf() does:
  * at most size bytes with the NUL; returns the length that the whole line needs without the NUL.
- * Control characters and binary data are written as \xNN.
+ * Control characters, backslashes and binary data are written as \xNN.
  */
 MQEV_EXPORT size_t mqev_properties_print(
     const struct mqev_properties *properties, char *buf, size_t size);

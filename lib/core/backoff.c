@@ -1,4 +1,7 @@
-/* The wait before the next attempt to connect; when to count an attempt is the connect controller's business. */
+/*
+ * The wait before the next attempt to connect; when to count an attempt is the connect
+ * controller's business.
+ */
 #include "core/backoff.h"
 
 /* min_ms doubled so many times, but not past max_ms. */
@@ -18,7 +21,8 @@ uniform(uint64_t low, uint64_t high, uint32_t random)
 }
 
 uint32_t
-mqev_backoff_ms(uint32_t n, uint32_t min_ms, uint32_t max_ms, enum mqev_jitter jitter, uint32_t random)
+mqev_backoff_ms(
+    uint32_t n, uint32_t min_ms, uint32_t max_ms, enum mqev_jitter jitter, uint32_t random)
 {
 	uint32_t limit = max_ms > min_ms ? max_ms : min_ms;
 	uint64_t wait = doubled(min_ms, jitter == MQEV_JITTER_NONE || n > 32 ? n : n + 1, limit);

@@ -1,4 +1,7 @@
-/* One reader and one writer over bytes, both with a sticky error: use them field after field, check once at the end. */
+/*
+ * One reader and one writer over bytes, both with a sticky error: use them field after field,
+ * check once at the end.
+ */
 #ifndef MQEV_CORE_BUF_H
 #define MQEV_CORE_BUF_H
 
@@ -177,7 +180,7 @@ mqev_write_bytes(struct mqev_writer *w, const void *data, size_t len)
 	w->at += len;
 }
 
-/* Two bytes of length, then the bytes; more than 65,535 fails, and nothing is written when it does not fit whole. */
+/* Two bytes of length, then the bytes. Fails above 65,535; what does not fit is not begun. */
 static inline void
 mqev_write_binary(struct mqev_writer *w, struct mqev_bytes value)
 {

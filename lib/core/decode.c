@@ -1,4 +1,7 @@
-/* Packets from the server: the fixed header, then one function per packet type. What may come when is not judged here. */
+/*
+ * Packets from the server: the fixed header, then one function per packet type. What may come
+ * when is not judged here.
+ */
 #include "core/decode.h"
 
 #include <string.h>
@@ -22,7 +25,7 @@ struct decoder {
 
 struct packet_rule {
 	uint8_t versions; /* bit per version in which a server may send it */
-	uint8_t flags;    /* of the first byte; PUBLISH has a judge of its own */
+	uint8_t flags;	  /* of the first byte; PUBLISH has a judge of its own */
 	struct {
 		uint32_t min;
 		uint32_t max;
@@ -115,7 +118,8 @@ decode_connack_v5(struct decoder *d)
 	if (!has_more(d))
 		return decode_connack_foreign(d);
 	p->reason = p->code;
-	return reason_legal(d, p->reason) && read_properties(d, &p->properties, NULL) && complete(d);
+	return reason_legal(d, p->reason) && read_properties(d, &p->properties, NULL) &&
+	       complete(d);
 }
 
 static bool
@@ -148,10 +152,12 @@ topic_legal(struct decoder *d, struct mqev_bytes topic)
 	if (d->r.failed)
 		return malformed(d->fault, "the topic name runs past the Remaining Length");
 	if (topic.len == 0)
-		return d->version == MQEV_V5 || protocol_error(d->fault, "empty topic name [MQTT-4.7.3-1]");
+		return d->version == MQEV_V5 ||
+		       protocol_error(d->fault, "empty topic name [MQTT-4.7.3-1]");
 	if (d->version != MQEV_V31 && !mqev_utf8_valid(topic.data, topic.len))
 		return malformed(d->fault, "ill-formed UTF-8 in the topic name [MQTT-3.3.2-1]");
-	if (memchr(topic.data, '+', topic.len) != NULL || memchr(topic.data, '#', topic.len) != NULL)
+	if (memchr(topic.data, '+', topic.len) != NULL ||
+	    memchr(topic.data, '#', topic.len) != NULL)
 		return malformed(d->fault, "wildcard in the topic name [MQTT-3.3.2-2]");
 	return true;
 }
@@ -164,7 +170,8 @@ read_publish_properties(struct decoder *d, struct mqev_publish_packet *p)
 	if (!read_properties(d, &p->properties, &found))
 		return false;
 	if (p->topic.len == 0 && (found & MQEV_PROP_BIT(MQEV_PROP_TOPIC_ALIAS)) == 0)
-		return protocol_error(d->fault, "neither topic name nor Topic Alias [MQTT-3.3.2-8]");
+		return protocol_error(
+		    d->fault, "neither topic name nor Topic Alias [MQTT-3.3.2-8]");
 	return true;
 }
 
@@ -192,7 +199,10 @@ decode_publish(struct decoder *d)
 	return true;
 }
 
-/* PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH: a reason code and properties, each of which may be left out. */
+/*
+ * PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT, AUTH: a reason code and properties, each of
+ * which may be left out.
+ */
 
 static bool
 read_reason(struct decoder *d, uint8_t *reason, struct mqev_bytes *properties, uint64_t *found)
@@ -238,7 +248,8 @@ decode_auth(struct decoder *d)
 	if (!read_reason(d, &p->reason, &p->properties, &found))
 		return false;
 	if ((found & MQEV_PROP_BIT(MQEV_PROP_AUTHENTICATION_METHOD)) == 0)
-		return protocol_error(d->fault, "AUTH without Authentication Method [MQTT-4.12.0-5]");
+		return protocol_error(
+		    d->fault, "AUTH without Authentication Method [MQTT-4.12.0-5]");
 	return true;
 }
 
@@ -250,7 +261,7 @@ granted(struct decoder *d, uint8_t code)
 	if (d->version == MQEV_V5)
 		return reason_legal(d, code);
 	return code <= 2 || code == 0x80 ||
-	    protocol_error(d->fault, "reserved SUBACK return code [MQTT-3.9.3-2]");
+	       protocol_error(d->fault, "reserved SUBACK return code [MQTT-3.9.3-2]");
 }
 
 static bool
@@ -303,23 +314,20 @@ decode_empty(struct decoder *d)
 
 #define VERSION_BIT(version) (1u << (version))
 
-enum {
-	V5 = VERSION_BIT(MQEV_V5),
-	ALL = VERSION_BIT(MQEV_V31) | VERSION_BIT(MQEV_V311) | V5
-};
+enum { V5 = VERSION_BIT(MQEV_V5), ALL = VERSION_BIT(MQEV_V31) | VERSION_BIT(MQEV_V311) | V5 };
 
 static const struct packet_rule rules[16] = {
-	[MQEV_PACKET_CONNACK] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_connack},
-	[MQEV_PACKET_PUBLISH] = {ALL, 0, {2, ANY_LENGTH}, {3, ANY_LENGTH}, decode_publish},
-	[MQEV_PACKET_PUBACK] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
-	[MQEV_PACKET_PUBREC] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
-	[MQEV_PACKET_PUBREL] = {ALL, 2, {2, 2}, {2, ANY_LENGTH}, decode_ack},
-	[MQEV_PACKET_PUBCOMP] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
-	[MQEV_PACKET_SUBACK] = {ALL, 0, {3, ANY_LENGTH}, {4, ANY_LENGTH}, decode_suback},
-	[MQEV_PACKET_UNSUBACK] = {ALL, 0, {2, 2}, {4, ANY_LENGTH}, decode_unsuback},
-	[MQEV_PACKET_PINGRESP] = {ALL, 0, {0, 0}, {0, 0}, decode_empty},
-	[MQEV_PACKET_DISCONNECT] = {V5, 0, {0, 0}, {0, ANY_LENGTH}, decode_disconnect},
-	[MQEV_PACKET_AUTH] = {V5, 0, {0, 0}, {0, ANY_LENGTH}, decode_auth},
+    [MQEV_PACKET_CONNACK] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_connack},
+    [MQEV_PACKET_PUBLISH] = {ALL, 0, {2, ANY_LENGTH}, {3, ANY_LENGTH}, decode_publish},
+    [MQEV_PACKET_PUBACK] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
+    [MQEV_PACKET_PUBREC] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
+    [MQEV_PACKET_PUBREL] = {ALL, 2, {2, 2}, {2, ANY_LENGTH}, decode_ack},
+    [MQEV_PACKET_PUBCOMP] = {ALL, 0, {2, 2}, {2, ANY_LENGTH}, decode_ack},
+    [MQEV_PACKET_SUBACK] = {ALL, 0, {3, ANY_LENGTH}, {4, ANY_LENGTH}, decode_suback},
+    [MQEV_PACKET_UNSUBACK] = {ALL, 0, {2, 2}, {4, ANY_LENGTH}, decode_unsuback},
+    [MQEV_PACKET_PINGRESP] = {ALL, 0, {0, 0}, {0, 0}, decode_empty},
+    [MQEV_PACKET_DISCONNECT] = {V5, 0, {0, 0}, {0, ANY_LENGTH}, decode_disconnect},
+    [MQEV_PACKET_AUTH] = {V5, 0, {0, 0}, {0, ANY_LENGTH}, decode_auth},
 };
 
 static bool
@@ -368,7 +376,8 @@ length_legal(enum mqev_version version, const struct mqev_frame *frame, struct m
 
 	if (frame->body_len < min)
 		return malformed(fault, "Remaining Length is too short for this packet");
-	return frame->body_len <= max || malformed(fault, "Remaining Length is too long for this packet");
+	return frame->body_len <= max ||
+	       malformed(fault, "Remaining Length is too long for this packet");
 }
 
 /* The Remaining Length at data. Version 5 wants its shortest form, the older ones do not say. */
@@ -396,8 +405,8 @@ parse_length(enum mqev_version version, const uint8_t *data, size_t len, struct 
 }
 
 enum mqev_frame_status
-mqev_frame_parse(enum mqev_version version, const uint8_t *data, size_t len, struct mqev_frame *frame,
-    struct mqev_fault *fault)
+mqev_frame_parse(enum mqev_version version, const uint8_t *data, size_t len,
+    struct mqev_frame *frame, struct mqev_fault *fault)
 {
 	enum mqev_frame_status status;
 

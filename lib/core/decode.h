@@ -1,4 +1,7 @@
-/* Bytes from the server to packets, every rule of the format checked. State rules are the session's. */
+/*
+ * Bytes from the server to packets, every rule of the format checked. State rules are the
+ * session's.
+ */
 #ifndef MQEV_CORE_DECODE_H
 #define MQEV_CORE_DECODE_H
 
@@ -6,7 +9,7 @@
 
 /* The fixed header. */
 struct mqev_frame {
-	uint8_t first;      /* type and flags */
+	uint8_t first;	    /* type and flags */
 	uint8_t header_len; /* 2-5 */
 	uint32_t body_len;  /* the Remaining Length */
 };
@@ -14,7 +17,7 @@ struct mqev_frame {
 enum mqev_frame_status {
 	MQEV_FRAME_MORE,  /* not enough bytes to tell */
 	MQEV_FRAME_WHOLE, /* header known (the body may still be on its way) */
-	MQEV_FRAME_BAD    /* fault is filled */
+	MQEV_FRAME_BAD	  /* fault is filled */
 };
 
 /*
@@ -25,8 +28,11 @@ enum mqev_frame_status {
 enum mqev_frame_status mqev_frame_parse(enum mqev_version version, const uint8_t *data, size_t len,
     struct mqev_frame *frame, struct mqev_fault *fault);
 
-/* Decodes a whole packet (header and body at data, len = header_len + body_len). False: fault is filled. */
-bool mqev_packet_decode(enum mqev_version version, const struct mqev_frame *frame, const uint8_t *data,
-    struct mqev_packet *packet, struct mqev_fault *fault);
+/*
+ * Decodes a whole packet (header and body at data, len = header_len + body_len). False: fault
+ * is filled.
+ */
+bool mqev_packet_decode(enum mqev_version version, const struct mqev_frame *frame,
+    const uint8_t *data, struct mqev_packet *packet, struct mqev_fault *fault);
 
 #endif

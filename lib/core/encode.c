@@ -5,17 +5,17 @@
 #define TOO_LONG (UINT64_C(1) << 32)
 
 static const uint8_t first_bytes[] = {
-	[MQEV_PACKET_CONNECT] = 0x10,
-	[MQEV_PACKET_PUBLISH] = 0x30,
-	[MQEV_PACKET_PUBACK] = 0x40,
-	[MQEV_PACKET_PUBREC] = 0x50,
-	[MQEV_PACKET_PUBREL] = 0x62,
-	[MQEV_PACKET_PUBCOMP] = 0x70,
-	[MQEV_PACKET_SUBSCRIBE] = 0x82,
-	[MQEV_PACKET_UNSUBSCRIBE] = 0xA2,
-	[MQEV_PACKET_PINGREQ] = 0xC0,
-	[MQEV_PACKET_DISCONNECT] = 0xE0,
-	[MQEV_PACKET_AUTH] = 0xF0,
+    [MQEV_PACKET_CONNECT] = 0x10,
+    [MQEV_PACKET_PUBLISH] = 0x30,
+    [MQEV_PACKET_PUBACK] = 0x40,
+    [MQEV_PACKET_PUBREC] = 0x50,
+    [MQEV_PACKET_PUBREL] = 0x62,
+    [MQEV_PACKET_PUBCOMP] = 0x70,
+    [MQEV_PACKET_SUBSCRIBE] = 0x82,
+    [MQEV_PACKET_UNSUBSCRIBE] = 0xA2,
+    [MQEV_PACKET_PINGREQ] = 0xC0,
+    [MQEV_PACKET_DISCONNECT] = 0xE0,
+    [MQEV_PACKET_AUTH] = 0xF0,
 };
 
 static uint64_t
@@ -92,7 +92,7 @@ will_size(const struct mqev_connect_packet *p)
 	if (!p->has_will)
 		return 0;
 	return block_size_in(p->version, p->will_properties) + binary_size(p->will_topic) +
-	    binary_size(p->will_payload);
+	       binary_size(p->will_payload);
 }
 
 static uint64_t
@@ -158,8 +158,8 @@ mqev_connect_write(struct mqev_writer *w, const struct mqev_connect_packet *p)
 static uint64_t
 publish_body(enum mqev_version version, const struct mqev_publish_packet *p)
 {
-	return binary_size(p->topic) + (p->qos > 0 ? 2 : 0) + block_size_in(version, p->properties) +
-	    rest_size(p->payload);
+	return binary_size(p->topic) + (p->qos > 0 ? 2 : 0) +
+	       block_size_in(version, p->properties) + rest_size(p->payload);
 }
 
 size_t
@@ -194,7 +194,8 @@ reason_size(enum mqev_version version, uint8_t reason, struct mqev_bytes propert
 }
 
 static void
-write_reason(struct mqev_writer *w, enum mqev_version version, uint8_t reason, struct mqev_bytes properties)
+write_reason(
+    struct mqev_writer *w, enum mqev_version version, uint8_t reason, struct mqev_bytes properties)
 {
 	uint64_t size = reason_size(version, reason, properties);
 
@@ -235,7 +236,8 @@ void
 mqev_disconnect_write(
     struct mqev_writer *w, enum mqev_version version, const struct mqev_reason_packet *p)
 {
-	write_header(w, first_bytes[MQEV_PACKET_DISCONNECT], reason_size(version, p->reason, p->properties));
+	write_header(
+	    w, first_bytes[MQEV_PACKET_DISCONNECT], reason_size(version, p->reason, p->properties));
 	write_reason(w, version, p->reason, p->properties);
 }
 
@@ -258,7 +260,8 @@ mqev_auth_write(struct mqev_writer *w, const struct mqev_reason_packet *p)
 /* SUBSCRIBE, UNSUBSCRIBE */
 
 static uint64_t
-filters_body(enum mqev_version version, const struct mqev_subscribe_packet *p, unsigned options_size)
+filters_body(
+    enum mqev_version version, const struct mqev_subscribe_packet *p, unsigned options_size)
 {
 	uint64_t body = 2 + block_size_in(version, p->properties);
 	size_t i;

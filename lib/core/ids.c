@@ -1,4 +1,7 @@
-/* The hash table from packet identifiers to pointers; which identifier is taken next is the session's business. */
+/*
+ * The hash table from packet identifiers to pointers; which identifier is taken next is the
+ * session's business.
+ */
 #include "core/ids.h"
 
 #include "core/mem.h"
@@ -25,7 +28,8 @@ find_slot(const struct mqev_ids *ids, uint16_t mid)
 static bool
 grow(struct mqev_ids *ids)
 {
-	struct mqev_ids bigger = {NULL, ids->capacity > 0 ? ids->capacity * 2 : FIRST_CAPACITY, ids->count};
+	struct mqev_ids bigger = {
+	    NULL, ids->capacity > 0 ? ids->capacity * 2 : FIRST_CAPACITY, ids->count};
 	uint32_t i;
 
 	bigger.slots = mqev_calloc(bigger.capacity, sizeof(*bigger.slots));
@@ -100,6 +104,21 @@ mqev_ids_remove(struct mqev_ids *ids, uint16_t mid)
 	close_hole(ids, at);
 	ids->count--;
 	return value;
+}
+
+void
+mqev_ids_remove_if(
+    struct mqev_ids *ids, bool (*which)(uint16_t mid, void *value, void *arg), void *arg)
+{
+	for (uint32_t at = 0; ids->count > 0 && at < ids->capacity; at++) {
+		struct mqev_id_slot *slot = &ids->slots[at];
+
+		/* Closing the hole may bring another one here. */
+		while (slot->value != NULL && which(slot->mid, slot->value, arg)) {
+			close_hole(ids, at);
+			ids->count--;
+		}
+	}
 }
 
 void

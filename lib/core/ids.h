@@ -1,4 +1,7 @@
-/* Maps packet identifiers to pointers: in-flight operations, and the set of received QoS 2 identifiers. Memory only while it holds something. */
+/*
+ * Maps packet identifiers to pointers: in-flight operations, and the set of received QoS 2
+ * identifiers. Memory only while it holds something.
+ */
 #ifndef MQEV_CORE_IDS_H
 #define MQEV_CORE_IDS_H
 
@@ -9,8 +12,9 @@
 struct mqev_id_slot;
 
 struct mqev_ids {
-	struct mqev_id_slot *slots; /* power of two, linear probing from mid & mask: consecutive identifiers never collide */
-	uint32_t capacity;
+	/* Linear probing from mid & (capacity - 1): consecutive identifiers never collide. */
+	struct mqev_id_slot *slots;
+	uint32_t capacity; /* power of two */
 	uint32_t count;
 };
 
@@ -21,6 +25,9 @@ bool mqev_ids_put(struct mqev_ids *ids, uint16_t mid, void *value);
 bool mqev_ids_reserve(struct mqev_ids *ids);
 /* The value that stood there, or NULL. */
 void *mqev_ids_remove(struct mqev_ids *ids, uint16_t mid);
+/* Removes the entries for which which() says true. */
+void mqev_ids_remove_if(
+    struct mqev_ids *ids, bool (*which)(uint16_t mid, void *value, void *arg), void *arg);
 /* Forgets all and frees the memory. */
 void mqev_ids_clear(struct mqev_ids *ids);
 /* Gives memory back that a burst left behind: frees when empty. */

@@ -1,6 +1,8 @@
-/* The library's allocator on top of libc's; nothing else in the library calls malloc and its kin. */
+/* The library's allocator on top of libc's; nothing else in the library calls malloc and its kin.
+ */
 #include "core/mem.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,8 @@ mqev_malloc(size_t size)
 void *
 mqev_calloc(size_t n, size_t size)
 {
+	if (size > 0 && n > SIZE_MAX / size)
+		return NULL;
 	return calloc(at_least_one(n), at_least_one(size));
 }
 

@@ -1,4 +1,7 @@
-/* The packets of MQTT 3.1, 3.1.1 and 5.0 as structs, and what is fixed about each type. No state, no I/O. */
+/*
+ * The packets of MQTT 3.1, 3.1.1 and 5.0 as structs, and what is fixed about each type. No
+ * state, no I/O.
+ */
 #ifndef MQEV_CORE_PACKET_H
 #define MQEV_CORE_PACKET_H
 
@@ -9,11 +12,7 @@
 #include "core/buf.h"
 
 /* Protocol levels as on the wire. */
-enum mqev_version {
-	MQEV_V31 = 3,
-	MQEV_V311 = 4,
-	MQEV_V5 = 5
-};
+enum mqev_version { MQEV_V31 = 3, MQEV_V311 = 4, MQEV_V5 = 5 };
 
 enum mqev_packet_type {
 	MQEV_PACKET_CONNECT = 1,
@@ -38,7 +37,10 @@ enum mqev_packet_type {
 /* "PUBLISH"; never NULL. */
 const char *mqev_packet_name(int type);
 
-/* What is wrong with a packet: the reason code to send in 5.0, and a text for the log with the statement's number. */
+/*
+ * What is wrong with a packet: the reason code to send in 5.0, and a text for the log with the
+ * statement's number.
+ */
 struct mqev_fault {
 	uint8_t reason; /* 0: nothing */
 	const char *text;
@@ -47,7 +49,7 @@ struct mqev_fault {
 /* Views of the packet's bytes throughout; property lists are the raw block without its length. */
 struct mqev_connect_packet {
 	enum mqev_version version;
-	bool bridge;            /* sets bit 7 of the level byte */
+	bool bridge; /* sets bit 7 of the level byte */
 	bool clean_start;
 	uint16_t keepalive_s;
 	struct mqev_bytes properties;
@@ -66,7 +68,7 @@ struct mqev_connect_packet {
 
 struct mqev_connack_packet {
 	bool session_present;
-	uint8_t code;   /* as on the wire: a v3 return code or a v5 reason code */
+	uint8_t code;	/* as on the wire: a v3 return code or a v5 reason code */
 	uint8_t reason; /* the v5 reason code that it means */
 	struct mqev_bytes properties;
 };
@@ -92,7 +94,8 @@ struct mqev_ack_packet {
 struct mqev_suback_packet {
 	uint16_t mid;
 	struct mqev_bytes properties;
-	struct mqev_bytes codes; /* one byte per filter; v3 SUBACK: 0, 1, 2, 0x80; empty in a v3 UNSUBACK */
+	/* One byte per filter; v3 SUBACK: 0, 1, 2, 0x80; empty in a v3 UNSUBACK. */
+	struct mqev_bytes codes;
 };
 
 /* DISCONNECT, AUTH */
@@ -103,7 +106,8 @@ struct mqev_reason_packet {
 
 struct mqev_filter {
 	struct mqev_bytes filter;
-	uint8_t options; /* the byte of the wire: QoS, no local, retain as published, retain handling */
+	/* The byte of the wire: QoS, no local, retain as published, retain handling. */
+	uint8_t options;
 };
 
 /* SUBSCRIBE, UNSUBSCRIBE (options ignored) */

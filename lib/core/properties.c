@@ -1,4 +1,7 @@
-/* Property blocks in wire form: one item read, sized, written; a whole block checked. Lists that grow: properties_list.c. */
+/*
+ * Property blocks in wire form: one item read, sized, written; a whole block checked. Lists
+ * that grow: properties_list.c.
+ */
 #include "core/properties_table.h"
 
 #include <mqev/reason.h>
@@ -89,19 +92,22 @@ write_pair(struct mqev_writer *w, const struct mqev_property *property)
 	write_value(w, property);
 }
 
-/* The bytes that an item of a type takes besides its contents: 0 where only the value tells (varint). */
+/*
+ * The bytes that an item of a type takes besides its contents: 0 where only the value tells
+ * (varint).
+ */
 static const struct type_row {
 	size_t fixed;
 	void (*read)(struct mqev_reader *r, struct mqev_property *property);
 	void (*write)(struct mqev_writer *w, const struct mqev_property *property);
 } types[] = {
-	[MQEV_TYPE_BYTE] = {1, read_byte, write_byte},
-	[MQEV_TYPE_U16] = {2, read_two, write_two},
-	[MQEV_TYPE_U32] = {4, read_four, write_four},
-	[MQEV_TYPE_VARINT] = {0, read_variable, write_variable},
-	[MQEV_TYPE_BINARY] = {2, read_value, write_value},
-	[MQEV_TYPE_STRING] = {2, read_value, write_value},
-	[MQEV_TYPE_PAIR] = {4, read_pair, write_pair},
+    [MQEV_TYPE_BYTE] = {1, read_byte, write_byte},
+    [MQEV_TYPE_U16] = {2, read_two, write_two},
+    [MQEV_TYPE_U32] = {4, read_four, write_four},
+    [MQEV_TYPE_VARINT] = {0, read_variable, write_variable},
+    [MQEV_TYPE_BINARY] = {2, read_value, write_value},
+    [MQEV_TYPE_STRING] = {2, read_value, write_value},
+    [MQEV_TYPE_PAIR] = {4, read_pair, write_pair},
 };
 
 size_t
@@ -181,7 +187,10 @@ fail(struct check *c, uint8_t reason, const char *text)
 	return false;
 }
 
-/* What only the other side may put into this packet breaks the protocol; what nobody may is malformed. */
+/*
+ * What only the other side may put into this packet breaks the protocol; what nobody may is
+ * malformed.
+ */
 static bool
 check_place(struct check *c, const struct mqev_property_rule *rule, uint8_t id)
 {
@@ -212,14 +221,15 @@ check_item(struct check *c)
 		return false;
 	read_item(&c->r, rule, id, &property);
 	if (c->r.failed)
-		return fail(c, MQEV_REASON_MALFORMED_PACKET, "property runs past the property length");
+		return fail(
+		    c, MQEV_REASON_MALFORMED_PACKET, "property runs past the property length");
 	found = mqev_property_value_fault(rule, &property);
 	return found.reason == 0 || fail(c, found.reason, found.text);
 }
 
 bool
-mqev_properties_check(struct mqev_bytes block, enum mqev_packet_type packet, enum mqev_sender sender,
-    uint64_t *found, struct mqev_fault *fault)
+mqev_properties_check(struct mqev_bytes block, enum mqev_packet_type packet,
+    enum mqev_sender sender, uint64_t *found, struct mqev_fault *fault)
 {
 	struct check c = {.packet = packet, .sender = sender, .fault = fault};
 

@@ -1,4 +1,7 @@
-/* The public property list: building one, copying, looking things up. Its text form is in properties_print.c. */
+/*
+ * The public property list: building one, copying, looking things up. Its text form is in
+ * properties_print.c.
+ */
 #include "core/properties_table.h"
 
 #include <string.h>
@@ -80,7 +83,8 @@ grown_capacity(size_t capacity, size_t need)
 }
 
 static void
-append(struct mqev_properties *properties, uint8_t *block, size_t size, const struct mqev_property *property)
+append(struct mqev_properties *properties, uint8_t *block, size_t size,
+    const struct mqev_property *property)
 {
 	struct mqev_writer w;
 
@@ -92,7 +96,8 @@ append(struct mqev_properties *properties, uint8_t *block, size_t size, const st
 
 /* The old block goes last: the property may be one of this very list. */
 static int
-append_to_larger(struct mqev_properties *properties, size_t size, const struct mqev_property *property)
+append_to_larger(
+    struct mqev_properties *properties, size_t size, const struct mqev_property *property)
 {
 	size_t capacity = grown_capacity(properties->capacity, properties->len + size);
 	uint8_t *block = mqev_malloc(capacity);
@@ -109,7 +114,10 @@ append_to_larger(struct mqev_properties *properties, size_t size, const struct m
 	return 0;
 }
 
-/* A list does not know its packet yet, so it holds what a client may send: one Subscription Identifier. */
+/*
+ * A list does not know its packet yet, so it holds what a client may send: one Subscription
+ * Identifier.
+ */
 static bool
 acceptable(const struct mqev_properties *properties, const struct mqev_property *property)
 {
@@ -120,7 +128,8 @@ acceptable(const struct mqev_properties *properties, const struct mqev_property 
 	if ((property->value == NULL && property->value_len > 0) ||
 	    (property->name == NULL && property->name_len > 0))
 		return false;
-	if ((properties->present & MQEV_PROP_BIT(property->id)) != 0 && rule->type != MQEV_TYPE_PAIR)
+	if ((properties->present & MQEV_PROP_BIT(property->id)) != 0 &&
+	    rule->type != MQEV_TYPE_PAIR)
 		return false;
 	return mqev_property_value_fault(rule, property).reason == 0;
 }
@@ -229,7 +238,8 @@ mqev_properties_integer(
 {
 	struct mqev_property property;
 
-	if (mqev_properties_find(properties, id, &property) != 0 || property.type > MQEV_TYPE_VARINT)
+	if (mqev_properties_find(properties, id, &property) != 0 ||
+	    property.type > MQEV_TYPE_VARINT)
 		return fallback;
 	return property.integer;
 }

@@ -1,4 +1,7 @@
-/* The table of the 27 properties and the rules of their values; blocks are read and written in properties.c. */
+/*
+ * The table of the 27 properties and the rules of their values; blocks are read and written in
+ * properties.c.
+ */
 #include "core/properties_table.h"
 
 #include <string.h>
@@ -28,7 +31,8 @@ protocol_error(const char *text)
 static struct mqev_fault
 check_bool(const struct mqev_property *property)
 {
-	return property->integer <= 1 ? nothing() : protocol_error("property value is neither 0 nor 1");
+	return property->integer <= 1 ? nothing()
+				      : protocol_error("property value is neither 0 nor 1");
 }
 
 static struct mqev_fault
@@ -62,7 +66,7 @@ enum {
 	CONNACK = MQEV_PACKET_BIT(MQEV_PACKET_CONNACK),
 	PUBLISH = MQEV_PACKET_BIT(MQEV_PACKET_PUBLISH),
 	ACKS = MQEV_PACKET_BIT(MQEV_PACKET_PUBACK) | MQEV_PACKET_BIT(MQEV_PACKET_PUBREC) |
-	    MQEV_PACKET_BIT(MQEV_PACKET_PUBREL) | MQEV_PACKET_BIT(MQEV_PACKET_PUBCOMP),
+	       MQEV_PACKET_BIT(MQEV_PACKET_PUBREL) | MQEV_PACKET_BIT(MQEV_PACKET_PUBCOMP),
 	SUBSCRIBE = MQEV_PACKET_BIT(MQEV_PACKET_SUBSCRIBE),
 	SUBACK = MQEV_PACKET_BIT(MQEV_PACKET_SUBACK),
 	UNSUBSCRIBE = MQEV_PACKET_BIT(MQEV_PACKET_UNSUBSCRIBE),
@@ -78,141 +82,54 @@ enum {
 
 /* Name, type; packets of the client, of the server, where it may repeat; check of the value. */
 static const struct mqev_property_rule rules[] = {
-	[MQEV_PROP_PAYLOAD_FORMAT_INDICATOR] = {
-	    "Payload Format Indicator", MQEV_TYPE_BYTE,
-	    PUBLISH | WILL,
-	    PUBLISH,
-	    0, check_bool},
-	[MQEV_PROP_MESSAGE_EXPIRY_INTERVAL] = {
-	    "Message Expiry Interval", MQEV_TYPE_U32,
-	    PUBLISH | WILL,
-	    PUBLISH,
-	    0, NULL},
-	[MQEV_PROP_CONTENT_TYPE] = {
-	    "Content Type", MQEV_TYPE_STRING,
-	    PUBLISH | WILL,
-	    PUBLISH,
-	    0, NULL},
-	[MQEV_PROP_RESPONSE_TOPIC] = {
-	    "Response Topic", MQEV_TYPE_STRING,
-	    PUBLISH | WILL,
-	    PUBLISH,
-	    0, check_topic},
-	[MQEV_PROP_CORRELATION_DATA] = {
-	    "Correlation Data", MQEV_TYPE_BINARY,
-	    PUBLISH | WILL,
-	    PUBLISH,
-	    0, NULL},
-	[MQEV_PROP_SUBSCRIPTION_IDENTIFIER] = {
-	    "Subscription Identifier", MQEV_TYPE_VARINT,
-	    SUBSCRIBE,
-	    PUBLISH,
-	    PUBLISH, check_not_zero},
-	[MQEV_PROP_SESSION_EXPIRY_INTERVAL] = {
-	    "Session Expiry Interval", MQEV_TYPE_U32,
-	    CONNECT | DISCONNECT,
-	    CONNACK,
-	    0, NULL},
-	[MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER] = {
-	    "Assigned Client Identifier", MQEV_TYPE_STRING,
-	    0,
-	    CONNACK,
-	    0, NULL},
-	[MQEV_PROP_SERVER_KEEP_ALIVE] = {
-	    "Server Keep Alive", MQEV_TYPE_U16,
-	    0,
-	    CONNACK,
-	    0, NULL},
-	[MQEV_PROP_AUTHENTICATION_METHOD] = {
-	    "Authentication Method", MQEV_TYPE_STRING,
-	    CONNECT | AUTH,
-	    CONNACK | AUTH,
-	    0, NULL},
-	[MQEV_PROP_AUTHENTICATION_DATA] = {
-	    "Authentication Data", MQEV_TYPE_BINARY,
-	    CONNECT | AUTH,
-	    CONNACK | AUTH,
-	    0, NULL},
-	[MQEV_PROP_REQUEST_PROBLEM_INFORMATION] = {
-	    "Request Problem Information", MQEV_TYPE_BYTE,
-	    CONNECT,
-	    0,
-	    0, check_bool},
-	[MQEV_PROP_WILL_DELAY_INTERVAL] = {
-	    "Will Delay Interval", MQEV_TYPE_U32,
-	    WILL,
-	    0,
-	    0, NULL},
-	[MQEV_PROP_REQUEST_RESPONSE_INFORMATION] = {
-	    "Request Response Information", MQEV_TYPE_BYTE,
-	    CONNECT,
-	    0,
-	    0, check_bool},
-	[MQEV_PROP_RESPONSE_INFORMATION] = {
-	    "Response Information", MQEV_TYPE_STRING,
-	    0,
-	    CONNACK,
-	    0, NULL},
-	[MQEV_PROP_SERVER_REFERENCE] = {
-	    "Server Reference", MQEV_TYPE_STRING,
-	    0,
-	    CONNACK | DISCONNECT,
-	    0, NULL},
-	[MQEV_PROP_REASON_STRING] = {
-	    "Reason String", MQEV_TYPE_STRING,
-	    ACKS | AUTH | DISCONNECT,
-	    CONNACK | SUBACK | UNSUBACK | ACKS | AUTH | DISCONNECT,
-	    0, NULL},
-	[MQEV_PROP_RECEIVE_MAXIMUM] = {
-	    "Receive Maximum", MQEV_TYPE_U16,
-	    CONNECT,
-	    CONNACK,
-	    0, check_not_zero},
-	[MQEV_PROP_TOPIC_ALIAS_MAXIMUM] = {
-	    "Topic Alias Maximum", MQEV_TYPE_U16,
-	    CONNECT,
-	    CONNACK,
-	    0, NULL},
-	[MQEV_PROP_TOPIC_ALIAS] = {
-	    "Topic Alias", MQEV_TYPE_U16,
-	    PUBLISH,
-	    PUBLISH,
-	    0, check_alias},
-	[MQEV_PROP_MAXIMUM_QOS] = {
-	    "Maximum QoS", MQEV_TYPE_BYTE,
-	    0,
-	    CONNACK,
-	    0, check_bool},
-	[MQEV_PROP_RETAIN_AVAILABLE] = {
-	    "Retain Available", MQEV_TYPE_BYTE,
-	    0,
-	    CONNACK,
-	    0, check_bool},
-	[MQEV_PROP_USER_PROPERTY] = {
-	    "User Property", MQEV_TYPE_PAIR,
-	    FROM_CLIENT,
-	    FROM_SERVER,
-	    EVERY, NULL},
-	[MQEV_PROP_MAXIMUM_PACKET_SIZE] = {
-	    "Maximum Packet Size", MQEV_TYPE_U32,
-	    CONNECT,
-	    CONNACK,
-	    0, check_not_zero},
-	[MQEV_PROP_WILDCARD_SUBSCRIPTION_AVAILABLE] = {
-	    "Wildcard Subscription Available", MQEV_TYPE_BYTE,
-	    0,
-	    CONNACK,
-	    0, check_bool},
-	[MQEV_PROP_SUBSCRIPTION_IDENTIFIER_AVAILABLE] = {
-	    "Subscription Identifier Available", MQEV_TYPE_BYTE,
-	    0,
-	    CONNACK,
-	    0, check_bool},
-	[MQEV_PROP_SHARED_SUBSCRIPTION_AVAILABLE] = {
-	    "Shared Subscription Available", MQEV_TYPE_BYTE,
-	    0,
-	    CONNACK,
-	    0, check_bool},
+    [MQEV_PROP_PAYLOAD_FORMAT_INDICATOR] = {"Payload Format Indicator", MQEV_TYPE_BYTE,
+	PUBLISH | WILL, PUBLISH, 0, check_bool},
+    [MQEV_PROP_MESSAGE_EXPIRY_INTERVAL] = {"Message Expiry Interval", MQEV_TYPE_U32, PUBLISH | WILL,
+	PUBLISH, 0, NULL},
+    [MQEV_PROP_CONTENT_TYPE] = {"Content Type", MQEV_TYPE_STRING, PUBLISH | WILL, PUBLISH, 0, NULL},
+    [MQEV_PROP_RESPONSE_TOPIC] = {"Response Topic", MQEV_TYPE_STRING, PUBLISH | WILL, PUBLISH, 0,
+	check_topic},
+    [MQEV_PROP_CORRELATION_DATA] = {"Correlation Data", MQEV_TYPE_BINARY, PUBLISH | WILL, PUBLISH,
+	0, NULL},
+    [MQEV_PROP_SUBSCRIPTION_IDENTIFIER] = {"Subscription Identifier", MQEV_TYPE_VARINT, SUBSCRIBE,
+	PUBLISH, PUBLISH, check_not_zero},
+    [MQEV_PROP_SESSION_EXPIRY_INTERVAL] = {"Session Expiry Interval", MQEV_TYPE_U32,
+	CONNECT | DISCONNECT, CONNACK, 0, NULL},
+    [MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER] = {"Assigned Client Identifier", MQEV_TYPE_STRING, 0,
+	CONNACK, 0, NULL},
+    [MQEV_PROP_SERVER_KEEP_ALIVE] = {"Server Keep Alive", MQEV_TYPE_U16, 0, CONNACK, 0, NULL},
+    [MQEV_PROP_AUTHENTICATION_METHOD] = {"Authentication Method", MQEV_TYPE_STRING, CONNECT | AUTH,
+	CONNACK | AUTH, 0, NULL},
+    [MQEV_PROP_AUTHENTICATION_DATA] = {"Authentication Data", MQEV_TYPE_BINARY, CONNECT | AUTH,
+	CONNACK | AUTH, 0, NULL},
+    [MQEV_PROP_REQUEST_PROBLEM_INFORMATION] = {"Request Problem Information", MQEV_TYPE_BYTE,
+	CONNECT, 0, 0, check_bool},
+    [MQEV_PROP_WILL_DELAY_INTERVAL] = {"Will Delay Interval", MQEV_TYPE_U32, WILL, 0, 0, NULL},
+    [MQEV_PROP_REQUEST_RESPONSE_INFORMATION] = {"Request Response Information", MQEV_TYPE_BYTE,
+	CONNECT, 0, 0, check_bool},
+    [MQEV_PROP_RESPONSE_INFORMATION] = {"Response Information", MQEV_TYPE_STRING, 0, CONNACK, 0,
+	NULL},
+    [MQEV_PROP_SERVER_REFERENCE] = {"Server Reference", MQEV_TYPE_STRING, 0, CONNACK | DISCONNECT,
+	0, NULL},
+    [MQEV_PROP_REASON_STRING] = {"Reason String", MQEV_TYPE_STRING, ACKS | AUTH | DISCONNECT,
+	CONNACK | SUBACK | UNSUBACK | ACKS | AUTH | DISCONNECT, 0, NULL},
+    [MQEV_PROP_RECEIVE_MAXIMUM] = {"Receive Maximum", MQEV_TYPE_U16, CONNECT, CONNACK, 0,
+	check_not_zero},
+    [MQEV_PROP_TOPIC_ALIAS_MAXIMUM] = {"Topic Alias Maximum", MQEV_TYPE_U16, CONNECT, CONNACK, 0,
+	NULL},
+    [MQEV_PROP_TOPIC_ALIAS] = {"Topic Alias", MQEV_TYPE_U16, PUBLISH, PUBLISH, 0, check_alias},
+    [MQEV_PROP_MAXIMUM_QOS] = {"Maximum QoS", MQEV_TYPE_BYTE, 0, CONNACK, 0, check_bool},
+    [MQEV_PROP_RETAIN_AVAILABLE] = {"Retain Available", MQEV_TYPE_BYTE, 0, CONNACK, 0, check_bool},
+    [MQEV_PROP_USER_PROPERTY] = {"User Property", MQEV_TYPE_PAIR, FROM_CLIENT, FROM_SERVER, EVERY,
+	NULL},
+    [MQEV_PROP_MAXIMUM_PACKET_SIZE] = {"Maximum Packet Size", MQEV_TYPE_U32, CONNECT, CONNACK, 0,
+	check_not_zero},
+    [MQEV_PROP_WILDCARD_SUBSCRIPTION_AVAILABLE] = {"Wildcard Subscription Available",
+	MQEV_TYPE_BYTE, 0, CONNACK, 0, check_bool},
+    [MQEV_PROP_SUBSCRIPTION_IDENTIFIER_AVAILABLE] = {"Subscription Identifier Available",
+	MQEV_TYPE_BYTE, 0, CONNACK, 0, check_bool},
+    [MQEV_PROP_SHARED_SUBSCRIPTION_AVAILABLE] = {"Shared Subscription Available", MQEV_TYPE_BYTE, 0,
+	CONNACK, 0, check_bool},
 };
 
 const struct mqev_property_rule *
@@ -243,10 +160,10 @@ static struct mqev_fault
 check_integer(enum mqev_property_type type, uint32_t value)
 {
 	static const uint32_t max[] = {
-		[MQEV_TYPE_BYTE] = UINT8_MAX,
-		[MQEV_TYPE_U16] = UINT16_MAX,
-		[MQEV_TYPE_U32] = UINT32_MAX,
-		[MQEV_TYPE_VARINT] = MQEV_VARINT_MAX,
+	    [MQEV_TYPE_BYTE] = UINT8_MAX,
+	    [MQEV_TYPE_U16] = UINT16_MAX,
+	    [MQEV_TYPE_U32] = UINT32_MAX,
+	    [MQEV_TYPE_VARINT] = MQEV_VARINT_MAX,
 	};
 
 	return value <= max[type] ? nothing() : malformed("property value does not fit its type");
@@ -277,7 +194,8 @@ check_type(enum mqev_property_type type, const struct mqev_property *property)
 }
 
 struct mqev_fault
-mqev_property_value_fault(const struct mqev_property_rule *rule, const struct mqev_property *property)
+mqev_property_value_fault(
+    const struct mqev_property_rule *rule, const struct mqev_property *property)
 {
 	struct mqev_fault fault = check_type(rule->type, property);
 

@@ -1,4 +1,7 @@
-/* The table of the 27 properties and what their values may be. Blocks and lists are made of it in properties.c. */
+/*
+ * The table of the 27 properties and what their values may be. Blocks and lists are made of it
+ * in properties.c.
+ */
 #ifndef MQEV_CORE_PROPERTIES_TABLE_H
 #define MQEV_CORE_PROPERTIES_TABLE_H
 
@@ -17,7 +20,10 @@ struct mqev_property_rule {
 /* NULL for an unknown id. */
 const struct mqev_property_rule *mqev_property_rule(uint32_t id);
 
-/* What is wrong with the value: of its type (range, length, UTF-8) or of this property. Reason 0: nothing. */
+/*
+ * What is wrong with the value, by its type (range, length, UTF-8) or by this property's own rule.
+ * Reason 0: nothing.
+ */
 struct mqev_fault mqev_property_value_fault(
     const struct mqev_property_rule *rule, const struct mqev_property *property);
 

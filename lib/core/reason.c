@@ -1,4 +1,7 @@
-/* The table of reason codes and of this library's own error codes; what a code leads to is decided elsewhere. */
+/*
+ * The table of reason codes and of this library's own error codes; what a code leads to is
+ * decided elsewhere.
+ */
 #include "core/reason.h"
 
 #include <stddef.h>
@@ -25,51 +28,51 @@ struct reason_row {
 
 /* 0x8C is not in the standard's list for DISCONNECT, but servers send it there. */
 static const struct reason_row rows[] = {
-	[0x00] = {"Success", CA | PA | PC | PL | PP | SA | UA | D | AU,
-	    PA | PC | PL | PP | D, MQEV_CLASS_RETRY},
-	[0x01] = {"Granted QoS 1", SA, 0, MQEV_CLASS_RETRY},
-	[0x02] = {"Granted QoS 2", SA, 0, MQEV_CLASS_RETRY},
-	[0x04] = {"Disconnect with Will Message", 0, D, MQEV_CLASS_RETRY},
-	[0x10] = {"No matching subscribers", PA | PC, 0, MQEV_CLASS_RETRY},
-	[0x11] = {"No subscription existed", UA, 0, MQEV_CLASS_RETRY},
-	[0x18] = {"Continue authentication", AU, AU, MQEV_CLASS_RETRY},
-	[0x19] = {"Re-authenticate", 0, AU, MQEV_CLASS_RETRY},
-	[0x80] = {"Unspecified error", CA | PA | PC | SA | UA | D, PA | PC | D, MQEV_CLASS_RETRY},
-	[0x81] = {"Malformed Packet", CA | D, D, MQEV_CLASS_FAULT},
-	[0x82] = {"Protocol Error", CA | D, D, MQEV_CLASS_FAULT},
-	[0x83] = {"Implementation specific error", CA | PA | PC | SA | UA | D,
-	    PA | PC | D, MQEV_CLASS_RETRY},
-	[0x84] = {"Unsupported Protocol Version", CA, 0, MQEV_CLASS_STOP},
-	[0x85] = {"Client Identifier not valid", CA, 0, MQEV_CLASS_STOP},
-	[0x86] = {"Bad User Name or Password", CA, 0, MQEV_CLASS_NEEDS_INPUT},
-	[0x87] = {"Not authorized", CA | PA | PC | SA | UA | D, PA | PC, MQEV_CLASS_NEEDS_INPUT},
-	[0x88] = {"Server unavailable", CA, 0, MQEV_CLASS_RETRY},
-	[0x89] = {"Server busy", CA | D, 0, MQEV_CLASS_RETRY_SLOW},
-	[0x8A] = {"Banned", CA, 0, MQEV_CLASS_STOP},
-	[0x8B] = {"Server shutting down", D, 0, MQEV_CLASS_RETRY},
-	[0x8C] = {"Bad authentication method", CA | D, 0, MQEV_CLASS_NEEDS_INPUT},
-	[0x8D] = {"Keep Alive timeout", D, 0, MQEV_CLASS_RETRY},
-	[0x8E] = {"Session taken over", D, 0, MQEV_CLASS_STOP},
-	[0x8F] = {"Topic Filter invalid", SA | UA | D, 0, MQEV_CLASS_FAULT},
-	[0x90] = {"Topic Name invalid", CA | PA | PC | D, PA | PC | D, MQEV_CLASS_STOP},
-	[0x91] = {"Packet Identifier in use", PA | PC | SA | UA, PA | PC, MQEV_CLASS_RETRY},
-	[0x92] = {"Packet Identifier not found", PL | PP, PL | PP, MQEV_CLASS_RETRY},
-	[0x93] = {"Receive Maximum exceeded", D, D, MQEV_CLASS_FAULT},
-	[0x94] = {"Topic Alias invalid", D, D, MQEV_CLASS_FAULT},
-	[0x95] = {"Packet too large", CA | D, D, MQEV_CLASS_FAULT},
-	[0x96] = {"Message rate too high", D, D, MQEV_CLASS_RETRY_SLOW},
-	[0x97] = {"Quota exceeded", CA | PA | PC | SA | D, PA | PC | D, MQEV_CLASS_RETRY_SLOW},
-	[0x98] = {"Administrative action", D, D, MQEV_CLASS_RETRY},
-	[0x99] = {"Payload format invalid", CA | PA | PC | D, PA | PC | D, MQEV_CLASS_STOP},
-	[0x9A] = {"Retain not supported", CA | D, 0, MQEV_CLASS_STOP},
-	[0x9B] = {"QoS not supported", CA | D, 0, MQEV_CLASS_STOP},
-	[0x9C] = {"Use another server", CA | D, 0, MQEV_CLASS_REDIRECT},
-	[0x9D] = {"Server moved", CA | D, 0, MQEV_CLASS_REDIRECT},
-	[0x9E] = {"Shared Subscriptions not supported", SA | D, 0, MQEV_CLASS_FAULT},
-	[0x9F] = {"Connection rate exceeded", CA | D, 0, MQEV_CLASS_RETRY_SLOW},
-	[0xA0] = {"Maximum connect time", D, 0, MQEV_CLASS_NEEDS_INPUT},
-	[0xA1] = {"Subscription Identifiers not supported", SA | D, 0, MQEV_CLASS_FAULT},
-	[0xA2] = {"Wildcard Subscriptions not supported", SA | D, 0, MQEV_CLASS_FAULT},
+    [0x00] = {"Success", CA | PA | PC | PL | PP | SA | UA | D | AU, PA | PC | PL | PP | D,
+	MQEV_CLASS_RETRY},
+    [0x01] = {"Granted QoS 1", SA, 0, MQEV_CLASS_RETRY},
+    [0x02] = {"Granted QoS 2", SA, 0, MQEV_CLASS_RETRY},
+    [0x04] = {"Disconnect with Will Message", 0, D, MQEV_CLASS_RETRY},
+    [0x10] = {"No matching subscribers", PA | PC, 0, MQEV_CLASS_RETRY},
+    [0x11] = {"No subscription existed", UA, 0, MQEV_CLASS_RETRY},
+    [0x18] = {"Continue authentication", AU, AU, MQEV_CLASS_RETRY},
+    [0x19] = {"Re-authenticate", 0, AU, MQEV_CLASS_RETRY},
+    [0x80] = {"Unspecified error", CA | PA | PC | SA | UA | D, PA | PC | D, MQEV_CLASS_RETRY},
+    [0x81] = {"Malformed Packet", CA | D, D, MQEV_CLASS_FAULT},
+    [0x82] = {"Protocol Error", CA | D, D, MQEV_CLASS_FAULT},
+    [0x83] = {"Implementation specific error", CA | PA | PC | SA | UA | D, PA | PC | D,
+	MQEV_CLASS_RETRY},
+    [0x84] = {"Unsupported Protocol Version", CA, 0, MQEV_CLASS_STOP},
+    [0x85] = {"Client Identifier not valid", CA, 0, MQEV_CLASS_STOP},
+    [0x86] = {"Bad User Name or Password", CA, 0, MQEV_CLASS_NEEDS_INPUT},
+    [0x87] = {"Not authorized", CA | PA | PC | SA | UA | D, PA | PC, MQEV_CLASS_NEEDS_INPUT},
+    [0x88] = {"Server unavailable", CA, 0, MQEV_CLASS_RETRY},
+    [0x89] = {"Server busy", CA | D, 0, MQEV_CLASS_RETRY_SLOW},
+    [0x8A] = {"Banned", CA, 0, MQEV_CLASS_STOP},
+    [0x8B] = {"Server shutting down", D, 0, MQEV_CLASS_RETRY},
+    [0x8C] = {"Bad authentication method", CA | D, 0, MQEV_CLASS_NEEDS_INPUT},
+    [0x8D] = {"Keep Alive timeout", D, 0, MQEV_CLASS_RETRY},
+    [0x8E] = {"Session taken over", D, 0, MQEV_CLASS_STOP},
+    [0x8F] = {"Topic Filter invalid", SA | UA | D, 0, MQEV_CLASS_FAULT},
+    [0x90] = {"Topic Name invalid", CA | PA | PC | D, PA | PC | D, MQEV_CLASS_STOP},
+    [0x91] = {"Packet Identifier in use", PA | PC | SA | UA, PA | PC, MQEV_CLASS_RETRY},
+    [0x92] = {"Packet Identifier not found", PL | PP, PL | PP, MQEV_CLASS_RETRY},
+    [0x93] = {"Receive Maximum exceeded", D, D, MQEV_CLASS_FAULT},
+    [0x94] = {"Topic Alias invalid", D, D, MQEV_CLASS_FAULT},
+    [0x95] = {"Packet too large", CA | D, D, MQEV_CLASS_FAULT},
+    [0x96] = {"Message rate too high", D, D, MQEV_CLASS_RETRY_SLOW},
+    [0x97] = {"Quota exceeded", CA | PA | PC | SA | D, PA | PC | D, MQEV_CLASS_RETRY_SLOW},
+    [0x98] = {"Administrative action", D, D, MQEV_CLASS_RETRY},
+    [0x99] = {"Payload format invalid", CA | PA | PC | D, PA | PC | D, MQEV_CLASS_STOP},
+    [0x9A] = {"Retain not supported", CA | D, 0, MQEV_CLASS_STOP},
+    [0x9B] = {"QoS not supported", CA | D, 0, MQEV_CLASS_STOP},
+    [0x9C] = {"Use another server", CA | D, 0, MQEV_CLASS_REDIRECT},
+    [0x9D] = {"Server moved", CA | D, 0, MQEV_CLASS_REDIRECT},
+    [0x9E] = {"Shared Subscriptions not supported", SA | D, 0, MQEV_CLASS_FAULT},
+    [0x9F] = {"Connection rate exceeded", CA | D, 0, MQEV_CLASS_RETRY_SLOW},
+    [0xA0] = {"Maximum connect time", D, 0, MQEV_CLASS_NEEDS_INPUT},
+    [0xA1] = {"Subscription Identifiers not supported", SA | D, 0, MQEV_CLASS_FAULT},
+    [0xA2] = {"Wildcard Subscriptions not supported", SA | D, 0, MQEV_CLASS_FAULT},
 };
 
 static const struct reason_row *
@@ -87,7 +90,8 @@ mqev_reason_legal(uint8_t reason, enum mqev_packet_type packet, enum mqev_sender
 
 	if (row == NULL)
 		return false;
-	return ((sender == MQEV_FROM_SERVER ? row->server : row->client) & MQEV_PACKET_BIT(packet)) != 0;
+	return ((sender == MQEV_FROM_SERVER ? row->server : row->client) &
+		   MQEV_PACKET_BIT(packet)) != 0;
 }
 
 enum mqev_reason_class
@@ -109,19 +113,20 @@ mqev_reason_text(int reason)
 const char *
 mqev_disconnect_reason_text(int reason)
 {
-	return reason == MQEV_REASON_NORMAL_DISCONNECTION ? "Normal disconnection" : mqev_reason_text(reason);
+	return reason == MQEV_REASON_NORMAL_DISCONNECTION ? "Normal disconnection"
+							  : mqev_reason_text(reason);
 }
 
 enum mqev_reason
 mqev_reason_from_connack_code(int code)
 {
 	static const uint8_t reasons[] = {
-		MQEV_REASON_SUCCESS,
-		MQEV_REASON_UNSUPPORTED_PROTOCOL_VERSION,
-		MQEV_REASON_CLIENT_IDENTIFIER_NOT_VALID,
-		MQEV_REASON_SERVER_UNAVAILABLE,
-		MQEV_REASON_BAD_USER_NAME_OR_PASSWORD,
-		MQEV_REASON_NOT_AUTHORIZED,
+	    MQEV_REASON_SUCCESS,
+	    MQEV_REASON_UNSUPPORTED_PROTOCOL_VERSION,
+	    MQEV_REASON_CLIENT_IDENTIFIER_NOT_VALID,
+	    MQEV_REASON_SERVER_UNAVAILABLE,
+	    MQEV_REASON_BAD_USER_NAME_OR_PASSWORD,
+	    MQEV_REASON_NOT_AUTHORIZED,
 	};
 
 	if (code < 0 || code >= (int)sizeof(reasons))
@@ -131,35 +136,35 @@ mqev_reason_from_connack_code(int code)
 
 /* By the error's negative. */
 static const char *const error_texts[] = {
-	[-MQEV_OK] = "Success",
-	[-MQEV_ERR_INVALID] = "Invalid argument",
-	[-MQEV_ERR_NOMEM] = "Out of memory",
-	[-MQEV_ERR_STATE] = "Not possible in the present state",
-	[-MQEV_ERR_UNSUPPORTED] = "Not supported by this build or protocol version",
-	[-MQEV_ERR_NOT_FOUND] = "Not found",
-	[-MQEV_ERR_QUEUE_FULL] = "Queue limit reached",
-	[-MQEV_ERR_CANCELED] = "Canceled",
-	[-MQEV_ERR_REFUSED] = "Refused by the server",
-	[-MQEV_ERR_SESSION_LOST] = "Session lost, outcome unknown",
-	[-MQEV_ERR_EXPIRED] = "Message expired before it was sent",
-	[-MQEV_ERR_TIMEOUT] = "Timed out",
-	[-MQEV_ERR_LOST] = "Connection lost",
-	[-MQEV_ERR_RESOLVE] = "Host name could not be resolved",
-	[-MQEV_ERR_SYSTEM] = "System call failed",
-	[-MQEV_ERR_TLS] = "TLS error",
-	[-MQEV_ERR_PROXY] = "Proxy refused or failed",
-	[-MQEV_ERR_WEBSOCKET] = "WebSocket error",
-	[-MQEV_ERR_MALFORMED] = "Malformed packet from the server",
-	[-MQEV_ERR_PROTOCOL] = "Protocol error by the server",
-	[-MQEV_ERR_KEEPALIVE] = "Server did not answer in time",
-	[-MQEV_ERR_DISCONNECTED] = "Disconnected by the server",
-	[-MQEV_ERR_TOO_LARGE] = "Packet too large",
-	[-MQEV_ERR_QOS] = "QoS not supported by the server",
-	[-MQEV_ERR_RETAIN] = "Retain not supported by the server",
-	[-MQEV_ERR_WILDCARD] = "Wildcard subscriptions not supported by the server",
-	[-MQEV_ERR_SHARED] = "Shared subscriptions not supported by the server",
-	[-MQEV_ERR_SUBSCRIPTION_ID] = "Subscription identifiers not supported by the server",
-	[-MQEV_ERR_AUTH] = "Authentication failed",
+    [-MQEV_OK] = "Success",
+    [-MQEV_ERR_INVALID] = "Invalid argument",
+    [-MQEV_ERR_NOMEM] = "Out of memory",
+    [-MQEV_ERR_STATE] = "Not possible in the present state",
+    [-MQEV_ERR_UNSUPPORTED] = "Not supported by this build or protocol version",
+    [-MQEV_ERR_NOT_FOUND] = "Not found",
+    [-MQEV_ERR_QUEUE_FULL] = "Queue limit reached",
+    [-MQEV_ERR_CANCELED] = "Canceled",
+    [-MQEV_ERR_REFUSED] = "Refused by the server",
+    [-MQEV_ERR_SESSION_LOST] = "Session lost, outcome unknown",
+    [-MQEV_ERR_EXPIRED] = "Message expired before it was sent",
+    [-MQEV_ERR_TIMEOUT] = "Timed out",
+    [-MQEV_ERR_LOST] = "Connection lost",
+    [-MQEV_ERR_RESOLVE] = "Host name could not be resolved",
+    [-MQEV_ERR_SYSTEM] = "System call failed",
+    [-MQEV_ERR_TLS] = "TLS error",
+    [-MQEV_ERR_PROXY] = "Proxy refused or failed",
+    [-MQEV_ERR_WEBSOCKET] = "WebSocket error",
+    [-MQEV_ERR_MALFORMED] = "Malformed packet from the server",
+    [-MQEV_ERR_PROTOCOL] = "Protocol error by the server",
+    [-MQEV_ERR_KEEPALIVE] = "Server did not answer in time",
+    [-MQEV_ERR_DISCONNECTED] = "Disconnected by the server",
+    [-MQEV_ERR_TOO_LARGE] = "Packet too large",
+    [-MQEV_ERR_QOS] = "QoS not supported by the server",
+    [-MQEV_ERR_RETAIN] = "Retain not supported by the server",
+    [-MQEV_ERR_WILDCARD] = "Wildcard subscriptions not supported by the server",
+    [-MQEV_ERR_SHARED] = "Shared subscriptions not supported by the server",
+    [-MQEV_ERR_SUBSCRIPTION_ID] = "Subscription identifiers not supported by the server",
+    [-MQEV_ERR_AUTH] = "Authentication failed",
 };
 
 const char *

@@ -30,6 +30,11 @@ mqev_session_free(struct mqev_session *s, int error)
 	s->state = MQEV_SESSION_IDLE;
 	s->freed = true;
 	mqev_outbox_free(s, error);
+}
+
+void
+mqev_session_release(struct mqev_session *s)
+{
 	mqev_inbox_free(s);
 }
 
@@ -64,18 +69,26 @@ mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t 
 }
 
 void
-mqev_session_send_ack(
-    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+mqev_session_send_ack_packet(
+    struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {
-	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
-	size_t size = mqev_ack_size((enum mqev_version)s->version, &ack);
+	size_t size = mqev_ack_size((enum mqev_version)s->version, ack);
 	struct mqev_writer w;
 
 	if (!mqev_session_write(s, size, &w))
 		return;
-	mqev_ack_write(&w, (enum mqev_version)s->version, type, &ack);
+	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, type, mid, size);
+	mqev_session_wrote(s, type, ack->mid, size);
+}
+
+void
+mqev_session_send_ack(
+    struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+{
+	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
+
+	mqev_session_send_ack_packet(s, type, &ack);
 }
 
 void
@@ -97,6 +110,12 @@ mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *
 		return;
 	s->state = MQEV_SESSION_ENDED;
 	s->end = (struct mqev_session_end){.error = error, .reason = reason, .text = text};
+}
+
+void
+mqev_session_abort(struct mqev_session *s, int error, const char *text)
+{
+	mqev_session_end(s, error, MQEV_REASON_UNSPECIFIED_ERROR, text);
 }
 
 static bool
@@ -167,8 +186,8 @@ expiry_raised_from_zero(
 	return *expiry > 0 && s->settings->session_expiry_s == 0;
 }
 
-/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]), the
- * Session Expiry Interval does not: only its bytes stay in *properties. */
+/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]),
+ * the Session Expiry Interval does not: only its bytes stay in *properties. */
 static void
 keep_expiry_only(struct mqev_bytes *properties)
 {
@@ -310,6 +329,32 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	return true;
 }
 
+static struct mqev_bytes
+bytes_of(const char *text)
+{
+	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+static void
+fill_login(const struct mqev_session *s, struct mqev_connect_packet *p)
+{
+	const struct mqev_session_settings *set = s->settings;
+
+	p->has_username = set->has_username;
+	p->username = set->username;
+	p->has_password = set->has_password;
+	p->password = set->password;
+	if (s->login != NULL && !p->has_username && !p->has_password) {
+		p->has_username = s->login->username != NULL;
+		p->username = bytes_of(s->login->username);
+		p->has_password = s->login->password != NULL;
+		p->password = bytes_of(s->login->password);
+	}
+	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
+	if (!p->has_username && s->version != MQEV_V5)
+		p->has_password = false;
+}
+
 static void
 fill_connect(
     const struct mqev_session *s, struct mqev_bytes client_id, struct mqev_connect_packet *p)
@@ -320,11 +365,7 @@ fill_connect(
 	p->clean_start = s->sent_clean;
 	p->keepalive_s = set->keepalive_s;
 	p->client_id = client_id;
-	p->has_username = set->has_username;
-	p->username = set->username;
-	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
-	p->has_password = set->has_password && (set->has_username || s->version == MQEV_V5);
-	p->password = set->password;
+	fill_login(s, p);
 	if (set->will != NULL) {
 		p->has_will = true;
 		p->will_qos = set->will->qos;
@@ -451,6 +492,7 @@ mqev_session_deadline(const struct mqev_session *s)
 		at = earlier(at, s->ping_sent_ms + ping_timeout_ms(s));
 	if (s->partial)
 		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
+	at = earlier(at, mqev_owed_deadline(s));
 	return earlier(at, mqev_outbox_deadline(s));
 }
 
@@ -502,6 +544,7 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 	rest_while_paused(s, now);
 	if (is_overdue(s, now))
 		return;
+	mqev_owed_tick(s, now);
 	if (now >= ping_due(s))
 		send_ping(s, now);
 	if (s->state == MQEV_SESSION_CONNECTED)

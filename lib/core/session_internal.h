@@ -37,11 +37,39 @@ struct mqev_outbox {
 	size_t bytes;
 };
 
+/* Acknowledgements in the order in which they must leave. */
+struct mqev_owed {
+	struct mqev_ack *head;
+	struct mqev_ack *tail;
+};
+
+struct mqev_alias_topic {
+	char *text; /* NULL: not set */
+	uint32_t len;
+	uint32_t capacity;
+};
+
 /* Received messages. */
 struct mqev_inbox {
-	struct mqev_ids qos2; /* received and not released; the value says on which connection */
-	uintptr_t connection; /* the value for this one; never 0 */
-	uint32_t open;	      /* how many have it: they count against Receive Maximum */
+	struct mqev_ids qos2;	  /* received and not released; the value says when and how far */
+	uintptr_t connection;	  /* the number of this one; never 0 */
+	struct mqev_owed owed[2]; /* QoS 1 and QoS 2 */
+	struct mqev_alias_topic *aliases; /* of the server; by alias - 1 */
+	uint32_t alias_capacity;
+	uint32_t open; /* messages of this connection that count against Receive Maximum */
+};
+
+/* A PUBLISH on its way to the application. */
+struct mqev_received {
+	const struct mqev_publish_packet *packet;
+	const char *alias_topic; /* NULL: the topic stands in the packet */
+	size_t topic_len;
+};
+
+/* What a message view points to while its callback runs. */
+struct mqev_delivery {
+	struct mqev_session *session;
+	struct mqev_ack *held;
 };
 
 /* session.c */
@@ -61,6 +89,9 @@ void mqev_session_no_memory(struct mqev_session *s);
 /* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. */
 void mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason);
+
+void mqev_session_send_ack_packet(
+    struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
 
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
@@ -109,9 +140,27 @@ void mqev_session_on_suback(struct mqev_session *s, const struct mqev_packet *pa
 /* session_in.c */
 void mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet);
 void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet);
+struct mqev_inbox *mqev_inbox_of(struct mqev_session *s);
+/* PUBACK or PUBREC was sent. */
+void mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason);
 void mqev_inbox_session_lost(struct mqev_session *s);
 void mqev_inbox_closed(struct mqev_session *s);
 void mqev_inbox_free(struct mqev_session *s);
 void mqev_inbox_trim(struct mqev_session *s);
+
+/* session_alias.c */
+/* The topic that the message's alias stands for. False: the connection has ended. */
+bool mqev_inbox_resolve_alias(struct mqev_session *s, struct mqev_received *r);
+void mqev_inbox_forget_aliases(struct mqev_inbox *in);
+
+/* session_owed.c */
+bool mqev_owed_any(const struct mqev_session *s, uint8_t qos);
+/* Puts an acknowledgement in line (held NULL: one that is given). False when memory runs out. */
+bool mqev_owed_add(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack *held);
+void mqev_owed_forget(struct mqev_inbox *in);
+/* The library's half of a handle that never got in line. */
+void mqev_ack_abandon(struct mqev_ack *ack);
+uint64_t mqev_owed_deadline(const struct mqev_session *s);
+void mqev_owed_tick(struct mqev_session *s, uint64_t now);
 
 #endif

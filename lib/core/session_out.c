@@ -100,8 +100,7 @@ mqev_outbox_await(
 static struct mqev_op *
 find_op(const struct mqev_outbox *out, uint64_t number)
 {
-	struct mqev_op *const heads[] = {
-	    out->messages.head, out->qos0.head, out->subscribes.head};
+	struct mqev_op *const heads[] = {out->messages.head, out->qos0.head, out->subscribes.head};
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
 		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {

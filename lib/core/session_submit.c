@@ -52,14 +52,18 @@ accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queu
 
 /* An operation within the queue's limits, or why not. */
 static int
-make_op(struct mqev_session *s, const struct mqev_op_parts *parts, struct mqev_op **op)
+make_op(
+    struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, struct mqev_op **op)
 {
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
-	if (queue_is_full(s, mqev_op_cost(parts)))
+	if ((flags & MQEV_OP_INTERNAL) == 0 && queue_is_full(s, mqev_op_cost(parts)))
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
-	return *op != NULL ? 0 : MQEV_ERR_NOMEM;
+	if (*op == NULL)
+		return MQEV_ERR_NOMEM;
+	(*op)->flags = flags;
+	return 0;
 }
 
 static void
@@ -130,12 +134,11 @@ static int64_t
 enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
 {
 	struct mqev_op *op;
-	int error = make_op(s, &request->parts, &op);
+	int error = make_op(s, &request->parts, request->retain ? MQEV_OP_RETAIN : 0, &op);
 
 	if (error != 0)
 		return error;
 	op->qos = request->qos;
-	op->flags = request->retain ? MQEV_OP_RETAIN : 0;
 	op->expiry_at = request->expiry_at;
 	if (op->expiry_at != MQEV_OP_NO_EXPIRY) {
 		op->expires_ms = now + (uint64_t)request->expiry_s * 1000;
@@ -185,11 +188,10 @@ mqev_session_subscribe(
 	int error = check_subscribe(s, flags);
 
 	if (error == 0)
-		error = make_op(s, parts, &op);
+		error = make_op(s, parts, flags, &op);
 	if (error != 0)
 		return error;
 	op->filter_count = (uint16_t)filter_count;
-	op->flags = flags;
 	op->n = s->next_n++;
 	if (s->out->next_subscribe == NULL)
 		s->out->next_subscribe = op;

@@ -114,7 +114,8 @@ level_end(struct mqev_bytes text, size_t at)
 }
 
 static bool
-level_matches(struct mqev_bytes filter, size_t f, size_t f_end, struct mqev_bytes name, size_t n, size_t n_end)
+level_matches(struct mqev_bytes filter, size_t f, size_t f_end, struct mqev_bytes name, size_t n,
+    size_t n_end)
 {
 	if (f_end - f == 1 && filter.data[f] == '+')
 		return true;

@@ -1,4 +1,7 @@
-/* Topic names and filters as views: validity, `$share`, matching one filter. Many filters at once: topic_tree. */
+/*
+ * Topic names and filters as views: validity, `$share`, matching one filter. Many filters at
+ * once: topic_tree.
+ */
 #ifndef MQEV_CORE_TOPIC_H
 #define MQEV_CORE_TOPIC_H
 

@@ -118,7 +118,8 @@ chain_out(struct mqev_topic_tree *tree, struct node *node)
 	*at = node->chain;
 }
 
-/* Doubles the buckets. Without memory the chains only get longer, unless there are no buckets yet. */
+/* Doubles the buckets. Without memory the chains only get longer, unless there are no buckets yet.
+ */
 static bool
 make_room(struct mqev_topic_tree *tree)
 {
@@ -189,7 +190,8 @@ prune(struct mqev_topic_tree *tree, struct node *node)
 {
 	struct node *parent;
 
-	for (; node->parent != NULL && node->children == 0 && node->entries == NULL; node = parent) {
+	for (; node->parent != NULL && node->children == 0 && node->entries == NULL;
+	     node = parent) {
 		parent = node->parent;
 		chain_out(tree, node);
 		set_wildcard(node, NULL);
@@ -436,7 +438,10 @@ go_down(struct walk *walk)
 	return true;
 }
 
-/* From a finished child over to its '+' sibling; false when the child was that one, or there is none. */
+/*
+ * From a finished child over to its '+' sibling; false when the child was that one, or there is
+ * none.
+ */
 static bool
 go_across(struct walk *walk)
 {

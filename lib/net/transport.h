@@ -1,4 +1,5 @@
-/* From an endpoint to a connected, ready bufferevent: resolve, dial, proxy, TLS, WebSocket, each step with its own deadline. Knows nothing of MQTT. */
+/* From an endpoint to a connected, ready bufferevent: resolve, dial, proxy, TLS, WebSocket, each
+ * step with its own deadline. Knows nothing of MQTT. */
 #ifndef MQEV_NET_TRANSPORT_H
 #define MQEV_NET_TRANSPORT_H
 
@@ -12,12 +13,14 @@
 
 struct bufferevent;
 struct event_base;
+struct mqev_conn_ops;
 struct mqev_proxy;
 struct mqev_socket_options;
 struct mqev_tls;
 struct mqev_websocket_options;
 
-/* The stages of an attempt, in their order. The values are public (enum mqev_stage in client.h has the same). */
+/* The stages of an attempt, in their order. The values are public (enum mqev_stage in client.h has
+ * the same). */
 enum mqev_net_stage {
 	MQEV_NET_RESOLVE = 1,
 	MQEV_NET_DIAL,
@@ -29,11 +32,13 @@ enum mqev_net_stage {
 /* Why an attempt failed. */
 struct mqev_net_error {
 	enum mqev_net_stage stage;
-	int error;               /* enum mqev_error: RESOLVE, SYSTEM, TIMEOUT, PROXY, TLS, WEBSOCKET, NOMEM, UNSUPPORTED ... */
-	int system_errno;        /* 0 when it was not a system call */
+	int error; /* enum mqev_error: RESOLVE, SYSTEM, TIMEOUT, PROXY, TLS, WEBSOCKET, NOMEM,
+		      UNSUPPORTED ... */
+	int system_errno;	 /* 0 when it was not a system call */
 	unsigned long tls_error; /* OpenSSL's code, 0 when it was not TLS */
-	int http_status;         /* of a proxy or an upgrade, 0 when there was none */
-	char text[160];          /* one line for people, NUL-terminated: "connect to 127.0.0.1:1883: Connection refused" */
+	int http_status;	 /* of a proxy or an upgrade, 0 when there was none */
+	char text[160];		 /* one line for people, NUL-terminated: "connect to 127.0.0.1:1883:
+				    Connection refused" */
 };
 
 /* What clients on one event_base share: resolver, TLS session caches. */
@@ -43,54 +48,74 @@ struct mqev_net *mqev_net_new(struct event_base *base);
 void mqev_net_free(struct mqev_net *net);
 struct event_base *mqev_net_base(const struct mqev_net *net);
 
-/* How to connect. Everything is lent for the time of the attempt. 0 in a deadline means its default. */
+/* How to connect. Everything is lent for the time of the attempt. 0 in a deadline means its
+ * default. */
 struct mqev_transport_config {
-	uint32_t resolve_ms;        /* default 10,000 */
-	uint32_t dial_ms;           /* per address; default 10,000 */
-	uint32_t proxy_ms;          /* default 10,000 */
-	uint32_t tls_ms;            /* default 15,000 */
-	uint32_t websocket_ms;      /* default 10,000 */
-	uint32_t total_ms;          /* default 60,000 */
-	uint32_t dial_stagger_ms;   /* RFC 8305 "Connection Attempt Delay"; default 250 */
-	const struct mqev_socket_options *socket;       /* NULL: defaults */
-	const struct mqev_proxy *proxy;                 /* NULL: none */
-	struct mqev_tls *tls;                           /* NULL: system trust, used when the endpoint wants TLS */
+	uint32_t resolve_ms;	  /* default 10,000 */
+	uint32_t dial_ms;	  /* per address; default 10,000 */
+	uint32_t proxy_ms;	  /* default 10,000 */
+	uint32_t tls_ms;	  /* default 15,000 */
+	uint32_t websocket_ms;	  /* default 10,000 */
+	uint32_t total_ms;	  /* default 60,000 */
+	uint32_t dial_stagger_ms; /* RFC 8305 "Connection Attempt Delay"; default 250 */
+	const struct mqev_socket_options *socket; /* NULL: defaults */
+	const struct mqev_proxy *proxy;		  /* NULL: none */
+	struct mqev_tls *tls; /* NULL: system trust, used when the endpoint wants TLS */
 	const struct mqev_websocket_options *websocket; /* NULL: defaults */
 };
 
-/* A connected link. Owner closes it with mqev_conn_close(). */
+/* A connected link. Owner closes it with mqev_conn_close(). It may be copied by value: one copy is
+ * then the link. */
 struct mqev_conn {
-	struct bufferevent *bev;    /* what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no callbacks set, reading disabled */
-	evutil_socket_t fd;         /* for socket options and for reading beside a plain bufferevent */
-	bool plain;                 /* bytes on fd are the MQTT stream itself: reading beside the bufferevent is allowed */
+	struct bufferevent *bev; /* what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
+				    callbacks set, reading disabled */
+	evutil_socket_t fd;	 /* for socket options and for reading beside a plain bufferevent */
+	bool plain; /* bytes on fd are the MQTT stream itself: reading beside the bufferevent is
+		       allowed */
 	bool tls_resumed;
-	void *tls;                  /* SSL *, NULL when plain */
-	void *layer;                /* WebSocket state, NULL without */
+	void *tls;   /* SSL *, NULL when plain */
+	void *layer; /* WebSocket state, NULL without */
+	const struct mqev_conn_ops
+	    *ops; /* of the topmost layer (step.h); NULL before there is a bufferevent */
 };
 
 /* Bytes given to conn->bev that have not reached the kernel yet. */
 size_t mqev_conn_unsent(const struct mqev_conn *conn);
-/* Ends the stream politely: close frame, close_notify, half-close; output must be drained before. Never blocks; the caller waits for EOF or its own deadline, then closes. */
+/* Ends the stream politely: close frame, close_notify, half-close; output must be drained before.
+ * Never blocks; the caller waits for EOF or its own deadline, then closes. */
 void mqev_conn_shutdown(struct mqev_conn *conn);
-/* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's callbacks. */
+/*
+ * Begins reading, or goes on after bufferevent_disable(EV_READ). To be used instead of bufferevent_enable(), which leaves asleep what
+ * came before and waits in a lower layer.
+ */
+void mqev_conn_resume(struct mqev_conn *conn);
+/* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer that knows best is named by the stage; 0: it was the socket. */
+void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error);
+/* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's
+ * callbacks. */
 void mqev_conn_close(struct mqev_conn *conn);
 
 /*
- * Called once per transport, never before mqev_transport_start() returned, from the event loop. conn is filled when error is NULL; its ownership passes to
- * the callee. The transport is freed by the library after the call.
+ * Called once per transport, never before mqev_transport_start() returned, from the event loop.
+ * conn is filled when error is NULL; its ownership passes to the callee. The transport is freed by
+ * the library after the call.
  */
-typedef void mqev_transport_done(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg);
+typedef void
+mqev_transport_done(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg);
 
 /* A stage begins, for logs: text names what is being done. May be NULL. */
 typedef void mqev_transport_progress(enum mqev_net_stage stage, const char *text, void *arg);
 
 struct mqev_transport;
 
-/* Starts an attempt; NULL when memory runs out. The endpoint is copied, the config must outlive the transport. */
-struct mqev_transport *mqev_transport_start(struct mqev_net *net, const struct mqev_endpoint *endpoint,
-    const struct mqev_transport_config *config, mqev_transport_done *done, mqev_transport_progress *progress, void *arg);
+/* Starts an attempt; NULL when memory runs out. The endpoint is copied, the config must outlive the
+ * transport. */
+struct mqev_transport *mqev_transport_start(struct mqev_net *net,
+    const struct mqev_endpoint *endpoint, const struct mqev_transport_config *config,
+    mqev_transport_done *done, mqev_transport_progress *progress, void *arg);
 
-/* Ends an attempt without calling done; everything is closed. Legal from any callback but done itself. */
+/* Ends an attempt without calling done; everything is closed. Legal from any callback but done
+ * itself. */
 void mqev_transport_cancel(struct mqev_transport *transport);
 
 #endif

@@ -6,17 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a server is and how it is reached. Strings are decoded, NUL-terminated and owned by the list. */
+/* Where a server is and how it is reached. Strings are decoded, NUL-terminated and owned by the
+ * list. */
 struct mqev_endpoint {
 	bool tls;
 	bool websocket;
 	bool unix_socket;
-	bool srv;        /* host is a domain whose SRV records name the servers */
-	uint16_t port;   /* never 0, except for unix sockets and srv */
-	char *host;      /* name or literal address without brackets; path of a unix socket ('@' first: abstract) */
-	char *path;      /* WebSocket: path and query, begins with '/'; else NULL */
-	char *username;  /* NULL when the URL has none */
-	char *password;  /* may hold any byte but NUL; NULL when the URL has none */
+	bool srv;      /* host is a domain whose SRV records name the servers */
+	uint16_t port; /* never 0, except for unix sockets and srv */
+	char *host; /* name or literal address without brackets; path of a unix socket ('@' first:
+		       abstract) */
+	char *path; /* WebSocket: path and query, begins with '/'; else NULL */
+	char *username; /* NULL when the URL has none */
+	char *password; /* may hold any byte but NUL; NULL when the URL has none */
 };
 
 struct mqev_endpoint_list {
@@ -25,9 +27,10 @@ struct mqev_endpoint_list {
 };
 
 /*
- * Parses one or more URLs separated by blanks: mqtt:// tcp:// (1883), mqtts:// ssl:// tls:// (8883), ws:// (80), wss:// (443),
- * unix:///path, mqtt+srv://domain, mqtts+srv://domain; "host", "host:port" and "[v6]:port" without a scheme mean mqtt://.
- * 0, MQEV_ERR_INVALID (*why says what is wrong; static text) or MQEV_ERR_NOMEM; on error the list is empty.
+ * Parses one or more URLs separated by blanks: mqtt:// tcp:// (1883), mqtts:// ssl:// tls://
+ * (8883), ws:// (80), wss:// (443), unix:///path, mqtt+srv://domain, mqtts+srv://domain; "host",
+ * "host:port" and "[v6]:port" without a scheme mean mqtt://. 0, MQEV_ERR_INVALID (*why says what is
+ * wrong; static text) or MQEV_ERR_NOMEM; on error the list is empty.
  */
 int mqev_url_parse(const char *text, struct mqev_endpoint_list *list, const char **why);
 /* A copy of one endpoint as a list of one. */

@@ -1,4 +1,7 @@
-/* An allocator that fails when a test says so; each block carries its size, so that a grown one always moves. */
+/*
+ * An allocator that fails when a test says so; each block carries its size, so that a grown one
+ * always moves.
+ */
 #include "fault/fail_mem.h"
 
 #include <stdbool.h>
@@ -16,7 +19,7 @@ union header {
 
 static struct {
 	size_t allowed; /* this many requests succeed ... */
-	bool for_good;  /* ... and all later ones fail, or just the next */
+	bool for_good;	/* ... and all later ones fail, or just the next */
 	size_t count;
 	size_t refused;
 	size_t live;

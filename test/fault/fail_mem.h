@@ -1,10 +1,14 @@
-/* The library's allocator for tests: counts, and fails on demand. Linked in place of lib/core/mem.c. */
+/*
+ * The library's allocator for tests: counts, and fails on demand. Linked in place of
+ * lib/core/mem.c.
+ */
 #ifndef MQEV_TEST_FAIL_MEM_H
 #define MQEV_TEST_FAIL_MEM_H
 
 #include <stddef.h>
 
-/* From now on n requests succeed and the next one fails, once. The count of requests starts anew. */
+/* From now on n requests succeed and the next one fails, once. The count of requests starts anew.
+ */
 void fail_mem_after(size_t n);
 
 /* The same, but from that one on all fail. */

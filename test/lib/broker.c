@@ -1,4 +1,5 @@
-/* The scripted broker: its connections, records and life. Steps are in broker_steps.c, sockets in conn.c. */
+/* The scripted broker: its connections, records and life. Steps are in broker_steps.c, sockets in
+ * conn.c. */
 #include "broker_int.h"
 
 #include "loop.h"
@@ -9,7 +10,8 @@
 
 /* What comes from the clients */
 
-static struct tk_packet *record(struct tk_link *l, size_t size)
+static struct tk_packet *
+record(struct tk_link *l, size_t size)
 {
 	struct tk_packet *p;
 
@@ -26,7 +28,8 @@ static struct tk_packet *record(struct tk_link *l, size_t size)
 	return p;
 }
 
-void tk_link_send(struct tk_link *l, const void *data, size_t len)
+void
+tk_link_send(struct tk_link *l, const void *data, size_t len)
 {
 	tk_conn_send(l->conn, data, len);
 	if (!l->lenient)
@@ -34,7 +37,8 @@ void tk_link_send(struct tk_link *l, const void *data, size_t len)
 }
 
 /* Sessions live as long as the broker; a client without an id has one of its own each time. */
-static struct tk_session *find_session(void *arg, struct tk_str id)
+static struct tk_session *
+find_session(void *arg, struct tk_str id)
 {
 	struct tk_broker *b = arg;
 	size_t i;
@@ -42,7 +46,7 @@ static struct tk_session *find_session(void *arg, struct tk_str id)
 	for (i = 0; i < b->n_sessions && id.len > 0; i++) {
 		const struct tk_buf *known = &b->sessions[i]->client_id;
 
-		if (tk_str_eq((struct tk_str){ known->data, known->len }, id))
+		if (tk_str_eq((struct tk_str){known->data, known->len}, id))
 			return b->sessions[i];
 	}
 	b->sessions = realloc(b->sessions, (b->n_sessions + 1) * sizeof(*b->sessions));
@@ -52,18 +56,21 @@ static struct tk_session *find_session(void *arg, struct tk_str id)
 	return b->sessions[b->n_sessions++];
 }
 
-static void judge(struct tk_link *l, const struct tk_packet *p)
+static void
+judge(struct tk_link *l, const struct tk_packet *p)
 {
 	if (!l->lenient && tk_stream_client_packet(&l->stream, p) < 0)
 		tk_broker_flunk(l->broker, tk_stream_error(&l->stream), p);
 }
 
-static int is_ping(const struct tk_link *l, const struct tk_packet *p)
+static int
+is_ping(const struct tk_link *l, const struct tk_packet *p)
 {
 	return p->type == TK_PINGREQ && l->broker->options.auto_ping;
 }
 
-static void on_data(struct tk_conn *c)
+static void
+on_data(struct tk_conn *c)
 {
 	struct tk_link *l = c->arg;
 	struct tk_packet *p;
@@ -81,20 +88,23 @@ static void on_data(struct tk_conn *c)
 		}
 	}
 	if (framed < 0)
-		tk_broker_flunk(l->broker, "the client's bytes have a length of more than four bytes", NULL);
+		tk_broker_flunk(
+		    l->broker, "the client's bytes have a length of more than four bytes", NULL);
 	tk_broker_advance(l->broker);
 }
 
-static void on_change(struct tk_conn *c)
+static void
+on_change(struct tk_conn *c)
 {
 	struct tk_link *l = c->arg;
 
 	tk_broker_advance(l->broker);
 }
 
-static const struct tk_conn_events link_events = { on_data, on_change, on_change };
+static const struct tk_conn_events link_events = {on_data, on_change, on_change};
 
-static void on_accepted(struct tk_listener *listener, int fd)
+static void
+on_accepted(struct tk_listener *listener, int fd)
 {
 	struct tk_broker *b = listener->arg;
 	struct tk_link *l = tk_calloc(1, sizeof(*l));
@@ -116,8 +126,9 @@ static void on_accepted(struct tk_listener *listener, int fd)
 
 /* Life */
 
-struct tk_broker *tk_broker_new(struct event_base *base, const struct tk_step *script,
-    const struct tk_broker_options *options)
+struct tk_broker *
+tk_broker_new(
+    struct event_base *base, const struct tk_step *script, const struct tk_broker_options *options)
 {
 	struct tk_broker *b = tk_calloc(1, sizeof(*b));
 
@@ -132,7 +143,8 @@ struct tk_broker *tk_broker_new(struct event_base *base, const struct tk_step *s
 	return b;
 }
 
-static void free_link(struct tk_link *l)
+static void
+free_link(struct tk_link *l)
 {
 	size_t i;
 
@@ -144,7 +156,8 @@ static void free_link(struct tk_link *l)
 	free(l);
 }
 
-static void free_sessions(struct tk_broker *b)
+static void
+free_sessions(struct tk_broker *b)
 {
 	size_t i;
 
@@ -153,7 +166,8 @@ static void free_sessions(struct tk_broker *b)
 	free(b->sessions);
 }
 
-void tk_broker_free(struct tk_broker *b)
+void
+tk_broker_free(struct tk_broker *b)
 {
 	int i;
 
@@ -170,14 +184,16 @@ void tk_broker_free(struct tk_broker *b)
 	free(b);
 }
 
-static int finished(void *arg)
+static int
+finished(void *arg)
 {
 	struct tk_broker *b = arg;
 
 	return b->done || b->error.len > 0;
 }
 
-const char *tk_broker_try(struct tk_broker *b, int ms)
+const char *
+tk_broker_try(struct tk_broker *b, int ms)
 {
 	char why[80];
 
@@ -191,7 +207,8 @@ const char *tk_broker_try(struct tk_broker *b, int ms)
 	return tk_broker_error(b);
 }
 
-const char *tk_broker_error(struct tk_broker *b)
+const char *
+tk_broker_error(struct tk_broker *b)
 {
 	if (b->error.len == 0)
 		return NULL;
@@ -199,44 +216,52 @@ const char *tk_broker_error(struct tk_broker *b)
 	return (char *)b->error.data;
 }
 
-int tk_broker_done(const struct tk_broker *b)
+int
+tk_broker_done(const struct tk_broker *b)
 {
 	return b->done;
 }
 
-const char *tk_broker_url(const struct tk_broker *b)
+const char *
+tk_broker_url(const struct tk_broker *b)
 {
 	return b->listener.url;
 }
 
-const char *tk_broker_host(const struct tk_broker *b)
+const char *
+tk_broker_host(const struct tk_broker *b)
 {
 	return b->listener.host;
 }
 
-int tk_broker_port(const struct tk_broker *b)
+int
+tk_broker_port(const struct tk_broker *b)
 {
 	return b->listener.port;
 }
 
-int tk_broker_connections(const struct tk_broker *b)
+int
+tk_broker_connections(const struct tk_broker *b)
 {
 	return b->n_links;
 }
 
-static const struct tk_link *link_of(const struct tk_broker *b, int conn)
+static const struct tk_link *
+link_of(const struct tk_broker *b, int conn)
 {
 	return conn >= 1 && conn <= b->n_links ? b->links[conn - 1] : NULL;
 }
 
-size_t tk_broker_count(const struct tk_broker *b, int conn)
+size_t
+tk_broker_count(const struct tk_broker *b, int conn)
 {
 	const struct tk_link *l = link_of(b, conn);
 
 	return l ? l->n : 0;
 }
 
-size_t tk_broker_count_type(const struct tk_broker *b, int conn, unsigned type)
+size_t
+tk_broker_count_type(const struct tk_broker *b, int conn, unsigned type)
 {
 	const struct tk_link *l = link_of(b, conn);
 	size_t i, n = 0;
@@ -246,21 +271,24 @@ size_t tk_broker_count_type(const struct tk_broker *b, int conn, unsigned type)
 	return n;
 }
 
-const struct tk_packet *tk_broker_packet(const struct tk_broker *b, int conn, size_t index)
+const struct tk_packet *
+tk_broker_packet(const struct tk_broker *b, int conn, size_t index)
 {
 	const struct tk_link *l = link_of(b, conn);
 
 	return l && index < l->n ? &l->packets[index] : NULL;
 }
 
-void tk_broker_send(struct tk_broker *b, const void *data, size_t len)
+void
+tk_broker_send(struct tk_broker *b, const void *data, size_t len)
 {
 	if (!b->current && !tk_broker_take_link(b))
 		tk_die("tk_broker_send: nobody is connected");
 	tk_link_send(b->current, data, len);
 }
 
-void tk_broker_send_hex(struct tk_broker *b, const char *text)
+void
+tk_broker_send_hex(struct tk_broker *b, const char *text)
 {
 	struct tk_buf bytes = tk_hex_mid(text, b->current ? b->current->mid : 0);
 
@@ -268,7 +296,8 @@ void tk_broker_send_hex(struct tk_broker *b, const char *text)
 	tk_buf_free(&bytes);
 }
 
-size_t tk_broker_owes(const struct tk_broker *b, int conn)
+size_t
+tk_broker_owes(const struct tk_broker *b, int conn)
 {
 	const struct tk_link *l = link_of(b, conn);
 

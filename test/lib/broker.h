@@ -11,8 +11,9 @@
  *	TK_RUN(b, 3000);
  *	tk_broker_free(b);
  *
- * Steps work on the current connection; the first step that needs one waits for the first client. All that
- * a client sends is judged by stream.h, also after the script's end: an illegal byte fails the test.
+ * Steps work on the current connection; the first step that needs one waits for the first client.
+ *All that a client sends is judged by stream.h, also after the script's end: an illegal byte fails
+ *the test.
  */
 #ifndef TK_BROKER_H
 #define TK_BROKER_H
@@ -67,12 +68,17 @@ struct tk_step {
 	void *arg;
 };
 
-#define TK_STEP(o, ...) { .op = TK_OP_##o, .line = __LINE__, __VA_ARGS__ }
+#define TK_STEP(o, ...)                                        \
+	{                                                      \
+		.op = TK_OP_##o, .line = __LINE__, __VA_ARGS__ \
+	}
 
-/* The next packet of the client is of that type; has exactly these bytes; satisfies check(packet, arg). */
+/* The next packet of the client is of that type; has exactly these bytes; satisfies check(packet,
+ * arg). */
 #define TK_EXPECT(type) TK_STEP(EXPECT, .number = TK_##type)
 #define TK_EXPECT_BYTES(bytes) TK_STEP(EXPECT_BYTES, .text = (bytes))
-#define TK_EXPECT_IF(type, f, a) TK_STEP(EXPECT_IF, .number = TK_##type, .fn.check = (f), .arg = (a))
+#define TK_EXPECT_IF(type, f, a) \
+	TK_STEP(EXPECT_IF, .number = TK_##type, .fn.check = (f), .arg = (a))
 /* The client closes or resets, and sends no packet before. */
 #define TK_EXPECT_CLOSE() TK_STEP(EXPECT_CLOSE, .number = 0)
 /* Nothing comes for that long: no packet, no close. */
@@ -81,44 +87,53 @@ struct tk_step {
 #define TK_DISCARD() TK_STEP(DISCARD, .number = 0)
 
 /*
- * Packet notation, in which @ is the packet identifier of the packet expected last. A step that sends ends
- * when the kernel has taken all bytes. TK_SEND_CUT sends n bytes per turn of the event loop.
- * TK_SEND_BUF(buf) sends what a `struct tk_buf` variable holds when the step is reached.
+ * Packet notation, in which @ is the packet identifier of the packet expected last. A step that
+ * sends ends when the kernel has taken all bytes. TK_SEND_CUT sends n bytes per turn of the event
+ * loop. TK_SEND_BUF(buf) sends what a `struct tk_buf` variable holds when the step is reached.
  */
 #define TK_SEND(bytes) TK_STEP(SEND, .text = (bytes))
 #define TK_SEND_CUT(bytes, n) TK_STEP(SEND_CUT, .text = (bytes), .number = (n))
 #define TK_SEND_BUF(buf) TK_STEP(SEND_BUF, .arg = &(buf))
 
-#define TK_CLOSE() TK_STEP(CLOSE, .number = 0) /* FIN, the connection is over */
-#define TK_RESET() TK_STEP(RESET, .number = 0) /* RST */
+#define TK_CLOSE() TK_STEP(CLOSE, .number = 0)	     /* FIN, the connection is over */
+#define TK_RESET() TK_STEP(RESET, .number = 0)	     /* RST */
 #define TK_SHUTDOWN() TK_STEP(SHUTDOWN, .number = 0) /* half-close: FIN, reading on */
-#define TK_STALL() TK_STEP(STALL, .number = 0) /* read nothing any more */
+#define TK_STALL() TK_STEP(STALL, .number = 0)	     /* read nothing any more */
 #define TK_RESUME() TK_STEP(RESUME, .number = 0)
-#define TK_REFUSE() TK_STEP(REFUSE, .number = 0) /* close the listener: new connections are refused */
+#define TK_REFUSE() \
+	TK_STEP(REFUSE, .number = 0) /* close the listener: new connections are refused */
 #define TK_LISTEN() TK_STEP(LISTEN, .number = 0) /* listen again on the same port */
 
-#define TK_ACCEPT() TK_STEP(ACCEPT, .number = 0) /* wait for the next connection, work on it from now on */
-#define TK_ON(n) TK_STEP(ON, .number = (n)) /* work on the nth connection (from 1), wait until it is there */
+#define TK_ACCEPT() \
+	TK_STEP(ACCEPT, .number = 0) /* wait for the next connection, work on it from now on */
+#define TK_ON(n)                                                                                  \
+	TK_STEP(ON, .number = (n)) /* work on the nth connection (from 1), wait until it is there \
+				    */
 
 #define TK_CALL(f, a) TK_STEP(CALL, .fn.call = (f), .arg = (a))
 #define TK_WAIT(ms) TK_STEP(WAIT, .number = (ms)) /* lets time pass, whatever comes */
-#define TK_UNTIL(var) TK_STEP(UNTIL, .arg = &(var), .text = #var) /* until the int variable is not 0 */
-#define TK_LENIENT() TK_STEP(LENIENT, .number = 0) /* the judge looks away from this connection */
-/* The test knows that the client has processed all acknowledgements sent so far; see tk_session_settle(). */
+#define TK_UNTIL(var) \
+	TK_STEP(UNTIL, .arg = &(var), .text = #var) /* until the int variable is not 0 */
+#define TK_LENIENT() TK_STEP(LENIENT, .number = 0)  /* the judge looks away from this connection */
+/* The test knows that the client has processed all acknowledgements sent so far; see
+ * tk_session_settle(). */
 #define TK_SETTLED() TK_STEP(SETTLED, .number = 0)
-#define TK_END { .op = TK_OP_END, .line = __LINE__ }
+#define TK_END                                    \
+	{                                         \
+		.op = TK_OP_END, .line = __LINE__ \
+	}
 
 struct tk_broker_options {
 	const char *where; /* NULL or "127.0.0.1", "::1", "unix:/path" */
-	int version; /* TK_V31 ...: the judge refuses another one; 0: any */
-	int rcvbuf; /* SO_RCVBUF of the connections, to make a stalled reader felt early */
-	int lenient; /* no judge for all connections */
-	int auto_ping; /* PINGREQ is answered, and no step sees it */
+	int version;	   /* TK_V31 ...: the judge refuses another one; 0: any */
+	int rcvbuf;	   /* SO_RCVBUF of the connections, to make a stalled reader felt early */
+	int lenient;	   /* no judge for all connections */
+	int auto_ping;	   /* PINGREQ is answered, and no step sees it */
 };
 
 /* `script` may be NULL: then connections are only accepted, judged and recorded. */
-struct tk_broker *tk_broker_new(struct event_base *base, const struct tk_step *script,
-    const struct tk_broker_options *options);
+struct tk_broker *tk_broker_new(
+    struct event_base *base, const struct tk_step *script, const struct tk_broker_options *options);
 
 /* Fails the test when there is an error that nobody asked for. */
 void tk_broker_free(struct tk_broker *b);
@@ -128,19 +143,19 @@ const char *tk_broker_host(const struct tk_broker *b);
 int tk_broker_port(const struct tk_broker *b);
 
 /*
- * Runs the event_base until the script is at its end: NULL then, else what went wrong (wrong packet, illegal
- * byte, or `ms` milliseconds are over). TK_RUN fails the test in that case.
+ * Runs the event_base until the script is at its end: NULL then, else what went wrong (wrong
+ * packet, illegal byte, or `ms` milliseconds are over). TK_RUN fails the test in that case.
  */
 const char *tk_broker_try(struct tk_broker *b, int ms);
-#define TK_RUN(b, ms) \
-	do { \
+#define TK_RUN(b, ms)                                             \
+	do {                                                      \
 		const char *tk_error_ = tk_broker_try((b), (ms)); \
-		if (tk_error_) \
-			ck_abort_msg("%s", tk_error_); \
+		if (tk_error_)                                    \
+			ck_abort_msg("%s", tk_error_);            \
 	} while (0)
 
 const char *tk_broker_error(struct tk_broker *b); /* NULL: none so far; also after the script */
-int tk_broker_done(const struct tk_broker *b); /* the script came to its end */
+int tk_broker_done(const struct tk_broker *b);	  /* the script came to its end */
 
 /* Connections are numbered from 1, their packets from 0; NULL and 0 when there is none. */
 int tk_broker_connections(const struct tk_broker *b);

@@ -13,9 +13,9 @@ struct tk_link {
 	int version; /* of its CONNECT; 0 until then */
 	struct tk_packet *packets;
 	size_t n, cap;
-	size_t next; /* the first packet that no step has looked at */
+	size_t next;  /* the first packet that no step has looked at */
 	unsigned mid; /* of the packet looked at last */
-	int lenient; /* no judge */
+	int lenient;  /* no judge */
 	struct tk_stream stream;
 };
 
@@ -32,8 +32,8 @@ struct tk_broker {
 
 	const struct tk_step *script;
 	const struct tk_step *step;
-	int entered; /* the current step was begun in an earlier turn */
-	int fired; /* its timer came */
+	int entered;	    /* the current step was begun in an earlier turn */
+	int fired;	    /* its timer came */
 	int running, again; /* advance() is at work; something happened meanwhile */
 	int done;
 	struct event *timer;

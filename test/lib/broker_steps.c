@@ -19,13 +19,15 @@ static const struct op ops[TK_OPS];
 
 /* Errors */
 
-static void describe_step(struct tk_broker *b, struct tk_buf *out)
+static void
+describe_step(struct tk_broker *b, struct tk_buf *out)
 {
 	const struct tk_step *s = b->step;
 
 	if (!s)
 		return;
-	tk_buf_printf(out, "step %ld (line %d) %s", (long)(s - b->script) + 1, s->line, ops[s->op].name);
+	tk_buf_printf(
+	    out, "step %ld (line %d) %s", (long)(s - b->script) + 1, s->line, ops[s->op].name);
 	if (s->op == TK_OP_EXPECT || s->op == TK_OP_EXPECT_IF)
 		tk_buf_printf(out, " %s", tk_type_name((unsigned)s->number));
 	if (s->text)
@@ -33,7 +35,8 @@ static void describe_step(struct tk_broker *b, struct tk_buf *out)
 	tk_buf_printf(out, ": ");
 }
 
-void tk_broker_flunk(struct tk_broker *b, const char *why, const struct tk_packet *p)
+void
+tk_broker_flunk(struct tk_broker *b, const char *why, const struct tk_packet *p)
 {
 	char *dump;
 
@@ -52,7 +55,8 @@ void tk_broker_flunk(struct tk_broker *b, const char *why, const struct tk_packe
 	event_base_loopbreak(b->base);
 }
 
-static enum result flunk(struct tk_broker *b, const char *why, const struct tk_packet *p)
+static enum result
+flunk(struct tk_broker *b, const char *why, const struct tk_packet *p)
 {
 	tk_broker_flunk(b, why, p);
 	return WAIT;
@@ -60,12 +64,14 @@ static enum result flunk(struct tk_broker *b, const char *why, const struct tk_p
 
 /* Steps */
 
-static const struct tk_packet *unread(struct tk_link *l)
+static const struct tk_packet *
+unread(struct tk_link *l)
 {
 	return l->next < l->n ? &l->packets[l->next] : NULL;
 }
 
-static void take(struct tk_link *l)
+static void
+take(struct tk_link *l)
 {
 	if (l->packets[l->next].has_mid)
 		l->mid = l->packets[l->next].mid;
@@ -73,7 +79,8 @@ static void take(struct tk_link *l)
 }
 
 /* The next packet; without one NULL, and an error if none can come any more. */
-static const struct tk_packet *await_packet(struct tk_broker *b)
+static const struct tk_packet *
+await_packet(struct tk_broker *b)
 {
 	struct tk_link *l = b->current;
 	const struct tk_packet *p = unread(l);
@@ -83,7 +90,8 @@ static const struct tk_packet *await_packet(struct tk_broker *b)
 	return p;
 }
 
-static enum result run_expect(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_expect(struct tk_broker *b, const struct tk_step *s)
 {
 	const struct tk_packet *p = await_packet(b);
 
@@ -95,7 +103,8 @@ static enum result run_expect(struct tk_broker *b, const struct tk_step *s)
 	return NEXT;
 }
 
-static enum result run_expect_if(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_expect_if(struct tk_broker *b, const struct tk_step *s)
 {
 	const struct tk_packet *p = await_packet(b);
 	const char *why;
@@ -111,7 +120,8 @@ static enum result run_expect_if(struct tk_broker *b, const struct tk_step *s)
 	return NEXT;
 }
 
-static enum result run_expect_bytes(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_expect_bytes(struct tk_broker *b, const struct tk_step *s)
 {
 	const struct tk_packet *p = await_packet(b);
 	struct tk_buf want;
@@ -131,7 +141,8 @@ static enum result run_expect_bytes(struct tk_broker *b, const struct tk_step *s
 	return NEXT;
 }
 
-static enum result run_expect_close(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_expect_close(struct tk_broker *b, const struct tk_step *s)
 {
 	struct tk_link *l = b->current;
 
@@ -141,21 +152,24 @@ static enum result run_expect_close(struct tk_broker *b, const struct tk_step *s
 	return l->conn->eof ? NEXT : WAIT;
 }
 
-static void arm(struct tk_broker *b, long ms)
+static void
+arm(struct tk_broker *b, long ms)
 {
-	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
 
 	event_add(b->timer, &tv);
 }
 
-static enum result run_wait(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_wait(struct tk_broker *b, const struct tk_step *s)
 {
 	if (!b->entered)
 		arm(b, s->number);
 	return b->fired ? NEXT : WAIT;
 }
 
-static enum result run_quiet(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_quiet(struct tk_broker *b, const struct tk_step *s)
 {
 	struct tk_link *l = b->current;
 
@@ -166,7 +180,8 @@ static enum result run_quiet(struct tk_broker *b, const struct tk_step *s)
 	return run_wait(b, s);
 }
 
-static enum result run_until(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_until(struct tk_broker *b, const struct tk_step *s)
 {
 	if (tk_is_set(s->arg))
 		return NEXT;
@@ -176,7 +191,8 @@ static enum result run_until(struct tk_broker *b, const struct tk_step *s)
 	return WAIT;
 }
 
-static enum result run_discard(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_discard(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	while (unread(b->current))
@@ -184,12 +200,14 @@ static enum result run_discard(struct tk_broker *b, const struct tk_step *s)
 	return NEXT;
 }
 
-static enum result sent(const struct tk_link *l)
+static enum result
+sent(const struct tk_link *l)
 {
 	return l->conn->out.len > 0 ? WAIT : NEXT;
 }
 
-static enum result run_send(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_send(struct tk_broker *b, const struct tk_step *s)
 {
 	struct tk_buf bytes;
 
@@ -201,7 +219,8 @@ static enum result run_send(struct tk_broker *b, const struct tk_step *s)
 	return sent(b->current);
 }
 
-static enum result run_send_buf(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_send_buf(struct tk_broker *b, const struct tk_step *s)
 {
 	const struct tk_buf *bytes = s->arg;
 
@@ -210,8 +229,10 @@ static enum result run_send_buf(struct tk_broker *b, const struct tk_step *s)
 	return sent(b->current);
 }
 
-/* A timer of 0 ms comes in the next turn, after the client had its read event for the piece before. */
-static enum result run_send_cut(struct tk_broker *b, const struct tk_step *s)
+/* A timer of 0 ms comes in the next turn, after the client had its read event for the piece before.
+ */
+static enum result
+run_send_cut(struct tk_broker *b, const struct tk_step *s)
 {
 	size_t n;
 
@@ -233,48 +254,55 @@ static enum result run_send_cut(struct tk_broker *b, const struct tk_step *s)
 	return WAIT;
 }
 
-static enum result run_close(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_close(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	tk_conn_close(b->current->conn);
 	return NEXT;
 }
 
-static enum result run_reset(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_reset(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	tk_conn_reset(b->current->conn);
 	return NEXT;
 }
 
-static enum result run_shutdown(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_shutdown(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	tk_conn_shutdown(b->current->conn);
 	return NEXT;
 }
 
-static enum result run_stall(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_stall(struct tk_broker *b, const struct tk_step *s)
 {
 	tk_conn_stall(b->current->conn, s->op == TK_OP_STALL);
 	return NEXT;
 }
 
-static enum result run_refuse(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_refuse(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	tk_listener_close(&b->listener);
 	return NEXT;
 }
 
-static enum result run_listen(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_listen(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	tk_listener_open(&b->listener);
 	return NEXT;
 }
 
-int tk_broker_take_link(struct tk_broker *b)
+int
+tk_broker_take_link(struct tk_broker *b)
 {
 	if (b->accepted >= b->n_links)
 		return 0;
@@ -282,13 +310,15 @@ int tk_broker_take_link(struct tk_broker *b)
 	return 1;
 }
 
-static enum result run_accept(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_accept(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	return tk_broker_take_link(b) ? NEXT : WAIT;
 }
 
-static enum result run_on(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_on(struct tk_broker *b, const struct tk_step *s)
 {
 	if (s->number > b->n_links)
 		return WAIT;
@@ -298,20 +328,23 @@ static enum result run_on(struct tk_broker *b, const struct tk_step *s)
 	return NEXT;
 }
 
-static enum result run_call(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_call(struct tk_broker *b, const struct tk_step *s)
 {
 	s->fn.call(b, s->arg);
 	return NEXT;
 }
 
-static enum result run_lenient(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_lenient(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	b->current->lenient = 1;
 	return NEXT;
 }
 
-static enum result run_settled(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_settled(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	if (b->current->stream.session)
@@ -319,7 +352,8 @@ static enum result run_settled(struct tk_broker *b, const struct tk_step *s)
 	return NEXT;
 }
 
-static enum result run_end(struct tk_broker *b, const struct tk_step *s)
+static enum result
+run_end(struct tk_broker *b, const struct tk_step *s)
 {
 	(void)s;
 	b->done = 1;
@@ -327,33 +361,34 @@ static enum result run_end(struct tk_broker *b, const struct tk_step *s)
 }
 
 static const struct op ops[TK_OPS] = {
-	[TK_OP_END] = { "END", run_end, 0 },
-	[TK_OP_ACCEPT] = { "ACCEPT", run_accept, 0 },
-	[TK_OP_ON] = { "ON", run_on, 0 },
-	[TK_OP_EXPECT] = { "EXPECT", run_expect, 1 },
-	[TK_OP_EXPECT_IF] = { "EXPECT_IF", run_expect_if, 1 },
-	[TK_OP_EXPECT_BYTES] = { "EXPECT_BYTES", run_expect_bytes, 1 },
-	[TK_OP_EXPECT_CLOSE] = { "EXPECT_CLOSE", run_expect_close, 1 },
-	[TK_OP_QUIET] = { "QUIET", run_quiet, 1 },
-	[TK_OP_DISCARD] = { "DISCARD", run_discard, 1 },
-	[TK_OP_SEND] = { "SEND", run_send, 1 },
-	[TK_OP_SEND_CUT] = { "SEND_CUT", run_send_cut, 1 },
-	[TK_OP_SEND_BUF] = { "SEND_BUF", run_send_buf, 1 },
-	[TK_OP_CLOSE] = { "CLOSE", run_close, 1 },
-	[TK_OP_RESET] = { "RESET", run_reset, 1 },
-	[TK_OP_SHUTDOWN] = { "SHUTDOWN", run_shutdown, 1 },
-	[TK_OP_STALL] = { "STALL", run_stall, 1 },
-	[TK_OP_RESUME] = { "RESUME", run_stall, 1 },
-	[TK_OP_REFUSE] = { "REFUSE", run_refuse, 0 },
-	[TK_OP_LISTEN] = { "LISTEN", run_listen, 0 },
-	[TK_OP_CALL] = { "CALL", run_call, 0 },
-	[TK_OP_WAIT] = { "WAIT", run_wait, 0 },
-	[TK_OP_UNTIL] = { "UNTIL", run_until, 0 },
-	[TK_OP_LENIENT] = { "LENIENT", run_lenient, 1 },
-	[TK_OP_SETTLED] = { "SETTLED", run_settled, 1 },
+    [TK_OP_END] = {"END", run_end, 0},
+    [TK_OP_ACCEPT] = {"ACCEPT", run_accept, 0},
+    [TK_OP_ON] = {"ON", run_on, 0},
+    [TK_OP_EXPECT] = {"EXPECT", run_expect, 1},
+    [TK_OP_EXPECT_IF] = {"EXPECT_IF", run_expect_if, 1},
+    [TK_OP_EXPECT_BYTES] = {"EXPECT_BYTES", run_expect_bytes, 1},
+    [TK_OP_EXPECT_CLOSE] = {"EXPECT_CLOSE", run_expect_close, 1},
+    [TK_OP_QUIET] = {"QUIET", run_quiet, 1},
+    [TK_OP_DISCARD] = {"DISCARD", run_discard, 1},
+    [TK_OP_SEND] = {"SEND", run_send, 1},
+    [TK_OP_SEND_CUT] = {"SEND_CUT", run_send_cut, 1},
+    [TK_OP_SEND_BUF] = {"SEND_BUF", run_send_buf, 1},
+    [TK_OP_CLOSE] = {"CLOSE", run_close, 1},
+    [TK_OP_RESET] = {"RESET", run_reset, 1},
+    [TK_OP_SHUTDOWN] = {"SHUTDOWN", run_shutdown, 1},
+    [TK_OP_STALL] = {"STALL", run_stall, 1},
+    [TK_OP_RESUME] = {"RESUME", run_stall, 1},
+    [TK_OP_REFUSE] = {"REFUSE", run_refuse, 0},
+    [TK_OP_LISTEN] = {"LISTEN", run_listen, 0},
+    [TK_OP_CALL] = {"CALL", run_call, 0},
+    [TK_OP_WAIT] = {"WAIT", run_wait, 0},
+    [TK_OP_UNTIL] = {"UNTIL", run_until, 0},
+    [TK_OP_LENIENT] = {"LENIENT", run_lenient, 1},
+    [TK_OP_SETTLED] = {"SETTLED", run_settled, 1},
 };
 
-static enum result run_step(struct tk_broker *b)
+static enum result
+run_step(struct tk_broker *b)
 {
 	const struct tk_step *s = b->step;
 	enum result r;
@@ -365,7 +400,8 @@ static enum result run_step(struct tk_broker *b)
 	return r;
 }
 
-static void next_step(struct tk_broker *b)
+static void
+next_step(struct tk_broker *b)
 {
 	event_del(b->timer);
 	b->entered = b->fired = 0;
@@ -373,7 +409,8 @@ static void next_step(struct tk_broker *b)
 }
 
 /* Plays steps until one has to wait. What happens meanwhile makes it look again, not deeper. */
-void tk_broker_advance(struct tk_broker *b)
+void
+tk_broker_advance(struct tk_broker *b)
 {
 	if (b->running) {
 		b->again = 1;
@@ -388,7 +425,8 @@ void tk_broker_advance(struct tk_broker *b)
 	b->running = 0;
 }
 
-void tk_broker_on_timer(int fd, short what, void *arg)
+void
+tk_broker_on_timer(int fd, short what, void *arg)
 {
 	struct tk_broker *b = arg;
 

@@ -4,7 +4,8 @@
 
 #include "strict.h"
 
-/* `stop` is set when the layout is broken: what follows has no meaning, all further reads give nothing. */
+/* `stop` is set when the layout is broken: what follows has no meaning, all further reads give
+ * nothing. */
 struct tk_cursor {
 	struct tk_packet *p;
 	const unsigned char *at;

@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,8 @@ enum { POLL_MS = 20, CASE_SECONDS = 20 };
 /* How many tests were skipped: shared with the processes that libcheck forks for them. */
 static int *skipped;
 
-long long tk_now_ms(void)
+long long
+tk_now_ms(void)
 {
 	struct timespec ts;
 
@@ -28,16 +28,18 @@ long long tk_now_ms(void)
 	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void wake(evutil_socket_t fd, short what, void *arg)
+static void
+wake(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	(void)arg;
 }
 
-int tk_run_until(struct event_base *base, tk_cond_fn cond, void *arg, int ms)
+int
+tk_run_until(struct event_base *base, tk_cond_fn cond, void *arg, int ms)
 {
-	const struct timeval poll = { 0, POLL_MS * 1000 };
+	const struct timeval poll = {0, POLL_MS * 1000};
 	long long end = tk_now_ms() + ms;
 	struct event *tick;
 	int held;
@@ -55,19 +57,22 @@ int tk_run_until(struct event_base *base, tk_cond_fn cond, void *arg, int ms)
 	return held;
 }
 
-int tk_is_set(void *arg)
+int
+tk_is_set(void *arg)
 {
 	return *(const volatile int *)arg != 0;
 }
 
-int tk_reached(void *arg)
+int
+tk_reached(void *arg)
 {
 	const struct tk_count *c = arg;
 
 	return *(const volatile int *)c->counter >= c->wanted;
 }
 
-int tk_open_fds(void)
+int
+tk_open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -81,7 +86,8 @@ int tk_open_fds(void)
 	return n - 1; /* not the folder's own */
 }
 
-long tk_rss_kib(void)
+long
+tk_rss_kib(void)
 {
 	FILE *f = fopen("/proc/self/statm", "r");
 	long all, resident = -1;
@@ -94,35 +100,10 @@ long tk_rss_kib(void)
 	return resident < 0 ? -1 : resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-char *tk_tmpdir(void)
+char *
+tk_write_file(const char *dir, const char *name, const char *text)
 {
-	const char *top = getenv("TMPDIR");
-	struct tk_buf path = { 0 };
-
-	tk_buf_printf(&path, "%s/mqev-test-XXXXXX", top && *top ? top : "/tmp");
-	if (!mkdtemp((char *)path.data))
-		tk_die("no temporary folder %s: %s", (char *)path.data, strerror(errno));
-	return (char *)path.data;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-void tk_rmtree(const char *path)
-{
-	if (!strstr(path, "mqev-test-"))
-		tk_die("%s is not a folder of the test kit", path);
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-char *tk_write_file(const char *dir, const char *name, const char *text)
-{
-	struct tk_buf path = { 0 };
+	struct tk_buf path = {0};
 	FILE *f;
 
 	tk_buf_printf(&path, "%s/%s", dir, name);
@@ -132,7 +113,8 @@ char *tk_write_file(const char *dir, const char *name, const char *text)
 	return (char *)path.data;
 }
 
-TCase *tk_case(Suite *suite, const char *name)
+TCase *
+tk_case(Suite *suite, const char *name)
 {
 	TCase *tc = tcase_create(name);
 
@@ -142,7 +124,8 @@ TCase *tk_case(Suite *suite, const char *name)
 }
 
 /* libcheck names the function of the test NAME "NAME_fn". */
-static int test_name_len(const char *function)
+static int
+test_name_len(const char *function)
 {
 	size_t len = strlen(function);
 
@@ -151,7 +134,8 @@ static int test_name_len(const char *function)
 	return (int)len;
 }
 
-void tk_skip_note(const char *test, const char *fmt, ...)
+void
+tk_skip_note(const char *test, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -165,23 +149,27 @@ void tk_skip_note(const char *test, const char *fmt, ...)
 		__atomic_add_fetch(skipped, 1, __ATOMIC_RELAXED);
 }
 
-static int *shared_counter(void)
+static int *
+shared_counter(void)
 {
-	void *p = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p =
+	    mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		tk_die("no shared memory");
 	return p;
 }
 
-static int exit_code(int ran, int failed, int skips)
+static int
+exit_code(int ran, int failed, int skips)
 {
 	if (failed > 0 || ran == 0)
 		return 1;
 	return skips == ran ? 77 : 0;
 }
 
-int tk_main_suites(Suite *const *suites, size_t n)
+int
+tk_main_suites(Suite *const *suites, size_t n)
 {
 	SRunner *runner = srunner_create(NULL);
 	int code;

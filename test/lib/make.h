@@ -1,5 +1,6 @@
 /*
- * Builders of MQTT packets of versions 3.1, 3.1.1 and 5.0, both those of a server and those of a client.
+ * Builders of MQTT packets of versions 3.1, 3.1.1 and 5.0, both those of a server and those of a
+ * client.
  *
  * Nothing is checked: each builder writes what it is told, also when that is illegal. Whatever a
  * builder cannot say (wrong lengths, cut packets) is written with tk_hex() or tk_make_packet().
@@ -52,18 +53,18 @@ struct tk_make_connect {
 	const char *username;
 	const char *password;
 	/* Ill-formed ones: */
-	const char *name; /* protocol name instead of the right one */
-	unsigned level; /* protocol level instead of the right one */
+	const char *name;   /* protocol name instead of the right one */
+	unsigned level;	    /* protocol level instead of the right one */
 	unsigned flags_xor; /* bits of the connect flags to turn over */
 };
 struct tk_buf tk_make_connect(const struct tk_make_connect *c);
-#define TK_MAKE_CONNECT(...) tk_make_connect(&(struct tk_make_connect){ __VA_ARGS__ })
+#define TK_MAKE_CONNECT(...) tk_make_connect(&(struct tk_make_connect){__VA_ARGS__})
 
 struct tk_make_publish {
 	int version;
-	const char *topic; /* NULL: empty */
+	const char *topic;   /* NULL: empty */
 	const char *payload; /* C text; NULL: none */
-	const void *data; /* payload of data_len bytes, when payload is NULL */
+	const void *data;    /* payload of data_len bytes, when payload is NULL */
 	size_t data_len;
 	unsigned qos;
 	int retain;
@@ -72,16 +73,16 @@ struct tk_make_publish {
 	const char *props;
 };
 struct tk_buf tk_make_publish(const struct tk_make_publish *p);
-#define TK_MAKE_PUBLISH(...) tk_make_publish(&(struct tk_make_publish){ __VA_ARGS__ })
+#define TK_MAKE_PUBLISH(...) tk_make_publish(&(struct tk_make_publish){__VA_ARGS__})
 
 struct tk_buf tk_make_connack(int version, int session_present, unsigned code, const char *props);
 
 /*
- * PUBACK, PUBREC, PUBREL, PUBCOMP with their legal flags. Version 5 writes the shortest form: the code
- * only if it is not 0 or properties follow, the property length only if `props` is not NULL.
+ * PUBACK, PUBREC, PUBREL, PUBCOMP with their legal flags. Version 5 writes the shortest form: the
+ * code only if it is not 0 or properties follow, the property length only if `props` is not NULL.
  */
-struct tk_buf tk_make_ack(int version, enum tk_type type, unsigned mid, unsigned code,
-    const char *props);
+struct tk_buf
+tk_make_ack(int version, enum tk_type type, unsigned mid, unsigned code, const char *props);
 
 /* `codes` in packet notation: "00 01 80". */
 struct tk_buf tk_make_suback(int version, unsigned mid, const char *codes, const char *props);
@@ -89,9 +90,11 @@ struct tk_buf tk_make_unsuback(int version, unsigned mid, const char *codes, con
 
 /* `filters` in packet notation: "{'a/b'} 01 {'c/#'} 02"; for UNSUBSCRIBE without options. */
 struct tk_buf tk_make_subscribe(int version, unsigned mid, const char *filters, const char *props);
-struct tk_buf tk_make_unsubscribe(int version, unsigned mid, const char *filters, const char *props);
+struct tk_buf
+tk_make_unsubscribe(int version, unsigned mid, const char *filters, const char *props);
 
-/* DISCONNECT and AUTH: code and properties are left out as in tk_make_ack(), and below version 5. */
+/* DISCONNECT and AUTH: code and properties are left out as in tk_make_ack(), and below version 5.
+ */
 struct tk_buf tk_make_disconnect(int version, unsigned code, const char *props);
 struct tk_buf tk_make_auth(unsigned code, const char *props);
 struct tk_buf tk_make_pingreq(void);

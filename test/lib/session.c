@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tk_session *tk_session_new(void)
+struct tk_session *
+tk_session_new(void)
 {
 	return tk_calloc(1, sizeof(struct tk_session));
 }
 
-void tk_session_reset(struct tk_session *s)
+void
+tk_session_reset(struct tk_session *s)
 {
 	int i;
 
@@ -25,19 +27,22 @@ void tk_session_reset(struct tk_session *s)
 	s->due = 0;
 }
 
-void tk_session_free(struct tk_session *s)
+void
+tk_session_free(struct tk_session *s)
 {
 	tk_session_reset(s);
 	tk_buf_free(&s->client_id);
 	free(s);
 }
 
-int tk_out_live(const struct tk_out *o)
+int
+tk_out_live(const struct tk_out *o)
 {
 	return o && o->state != TK_OUT_FREE && o->state != TK_OUT_DONE;
 }
 
-static struct tk_out **slot(struct tk_session *s, unsigned mid)
+static struct tk_out **
+slot(struct tk_session *s, unsigned mid)
 {
 	struct tk_out ***page = &s->pages[mid >> 8 & 0xff];
 
@@ -46,18 +51,21 @@ static struct tk_out **slot(struct tk_session *s, unsigned mid)
 	return &(*page)[mid & 0xff];
 }
 
-struct tk_out *tk_session_out(struct tk_session *s, unsigned mid)
+struct tk_out *
+tk_session_out(struct tk_session *s, unsigned mid)
 {
 	return s->pages[mid >> 8 & 0xff] ? *slot(s, mid) : NULL;
 }
 
-static void unlink_out(struct tk_session *s, struct tk_out *o)
+static void
+unlink_out(struct tk_session *s, struct tk_out *o)
 {
 	*(o->prev ? &o->prev->next : &s->first) = o->next;
 	*(o->next ? &o->next->prev : &s->last) = o->prev;
 }
 
-static void append_out(struct tk_session *s, struct tk_out *o)
+static void
+append_out(struct tk_session *s, struct tk_out *o)
 {
 	o->prev = s->last;
 	o->next = NULL;
@@ -65,7 +73,8 @@ static void append_out(struct tk_session *s, struct tk_out *o)
 	s->last = o;
 }
 
-struct tk_out *tk_session_use(struct tk_session *s, unsigned mid, enum tk_out_state state)
+struct tk_out *
+tk_session_use(struct tk_session *s, unsigned mid, enum tk_out_state state)
 {
 	struct tk_out **at = slot(s, mid), *o = *at;
 
@@ -79,13 +88,15 @@ struct tk_out *tk_session_use(struct tk_session *s, unsigned mid, enum tk_out_st
 	return o;
 }
 
-void tk_session_not_due(struct tk_session *s, struct tk_out *o)
+void
+tk_session_not_due(struct tk_session *s, struct tk_out *o)
 {
 	s->due -= o->due;
 	o->due = 0;
 }
 
-void tk_session_release(struct tk_session *s, struct tk_out *o)
+void
+tk_session_release(struct tk_session *s, struct tk_out *o)
 {
 	tk_session_not_due(s, o);
 	unlink_out(s, o);
@@ -94,14 +105,16 @@ void tk_session_release(struct tk_session *s, struct tk_out *o)
 }
 
 /* Whether nothing of it can appear in the connection that begins. */
-static int over(const struct tk_session *s, const struct tk_out *o)
+static int
+over(const struct tk_session *s, const struct tk_out *o)
 {
 	if (o->state == TK_OUT_SUBSCRIBE || o->state == TK_OUT_UNSUBSCRIBE)
 		return 1;
 	return o->state == TK_OUT_DONE && (o->qos == 0 || o->done_in < s->connection);
 }
 
-void tk_session_connect(struct tk_session *s)
+void
+tk_session_connect(struct tk_session *s)
 {
 	struct tk_out *o, *next;
 
@@ -115,20 +128,23 @@ void tk_session_connect(struct tk_session *s)
 	s->connection++;
 }
 
-void tk_session_lost(struct tk_session *s)
+void
+tk_session_lost(struct tk_session *s)
 {
 	struct tk_out *o, *next;
 
 	for (o = s->first; o; o = next) {
 		next = o->next;
-		if (o->qos > 0 && !o->sent_here) /* requests are of this connection, see tk_session_connect() */
+		if (o->qos > 0 &&
+		    !o->sent_here) /* requests are of this connection, see tk_session_connect() */
 			tk_session_release(s, o);
 	}
 	free(s->in);
 	s->in = NULL;
 }
 
-void tk_session_resume(struct tk_session *s)
+void
+tk_session_resume(struct tk_session *s)
 {
 	struct tk_out *o;
 
@@ -140,7 +156,8 @@ void tk_session_resume(struct tk_session *s)
 	}
 }
 
-void tk_session_settle(struct tk_session *s)
+void
+tk_session_settle(struct tk_session *s)
 {
 	struct tk_out *o, *next;
 
@@ -151,12 +168,14 @@ void tk_session_settle(struct tk_session *s)
 	}
 }
 
-enum tk_in_state tk_session_in(const struct tk_session *s, unsigned mid)
+enum tk_in_state
+tk_session_in(const struct tk_session *s, unsigned mid)
 {
 	return s->in ? (enum tk_in_state)s->in[mid & 0xffff] : TK_IN_NONE;
 }
 
-void tk_session_set_in(struct tk_session *s, unsigned mid, enum tk_in_state state)
+void
+tk_session_set_in(struct tk_session *s, unsigned mid, enum tk_in_state state)
 {
 	if (!s->in && state == TK_IN_NONE)
 		return;

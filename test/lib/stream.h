@@ -1,17 +1,17 @@
 /*
- * The judge of one connection: is told all bytes of both sides, and reports the first rule that the CLIENT
- * breaks, with the id of the statement. What the server does wrong is no fault of the client: the judge notes
- * it (server_broke) and from then on checks only what still can be checked.
+ * The judge of one connection: is told all bytes of both sides, and reports the first rule that the
+ * CLIENT breaks, with the id of the statement. What the server does wrong is no fault of the
+ * client: the judge notes it (server_broke) and from then on checks only what still can be checked.
  *
- * A packet of the server counts as told when the kit hands it to the socket; the client may not have seen
- * it yet. Where the two can cross, the judge takes the reading that favours the client.
+ * A packet of the server counts as told when the kit hands it to the socket; the client may not
+ * have seen it yet. Where the two can cross, the judge takes the reading that favours the client.
  */
 #ifndef TK_STREAM_H
 #define TK_STREAM_H
 
 #include "session.h"
 
-struct tk_limits { /* of the CONNACK */
+struct tk_limits {					      /* of the CONNACK */
 	uint32_t receive_max, alias_max, max_qos, max_packet; /* max_packet 0: no limit */
 	int retain, wildcard, subscription_id, shared;
 };
@@ -23,11 +23,11 @@ struct tk_queue {
 };
 
 enum tk_phase {
-	TK_PHASE_NEW, /* CONNECTING */
+	TK_PHASE_NEW,	     /* CONNECTING */
 	TK_PHASE_CONNECTING, /* CONNECTED, REFUSED */
-	TK_PHASE_CONNECTED, /* ENDED */
-	TK_PHASE_REFUSED, /* the CONNACK refused */
-	TK_PHASE_ENDED /* the client sent DISCONNECT */
+	TK_PHASE_CONNECTED,  /* ENDED */
+	TK_PHASE_REFUSED,    /* the CONNACK refused */
+	TK_PHASE_ENDED	     /* the client sent DISCONNECT */
 };
 
 struct tk_stream {
@@ -45,23 +45,24 @@ struct tk_stream {
 	struct tk_buf client_part, server_part; /* packets that have begun */
 	struct tk_limits limits;
 	int clean, resumed;
-	int resend_optional; /* version 3.1, which cannot tell whether the session is there */
-	uint32_t expiry; /* of the CONNECT */
+	int resend_optional;  /* version 3.1, which cannot tell whether the session is there */
+	uint32_t expiry;      /* of the CONNECT */
 	struct tk_buf method; /* Authentication Method; empty: none */
 	int has_method;
-	int auth_asked; /* the server's AUTH 18 waits for an answer */
-	int reauth; /* re-authentication is under way */
+	int auth_asked;	      /* the server's AUTH 18 waits for an answer */
+	int reauth;	      /* re-authentication is under way */
 	struct tk_buf *alias; /* topic of each alias, from 1 */
 	uint32_t n_alias;
-	unsigned in_flight; /* PUBLISHes of this connection that take quota */
+	unsigned in_flight;   /* PUBLISHes of this connection that take quota */
 	uint64_t last_resent; /* order of the last PUBLISH sent again */
 	struct tk_queue puback, pubrec, pubrel, pubcomp; /* what the client has to send */
 	char text[256];
 };
 
 /*
- * `version` 0: any. `session`: shared by the connections of one client; NULL: a session of this stream
- * alone. With find_session set after this call, the session is looked up by the client id of the CONNECT.
+ * `version` 0: any. `session`: shared by the connections of one client; NULL: a session of this
+ * stream alone. With find_session set after this call, the session is looked up by the client id of
+ * the CONNECT.
  */
 void tk_stream_init(struct tk_stream *s, int version, struct tk_session *session);
 void tk_stream_clear(struct tk_stream *s);

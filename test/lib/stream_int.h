@@ -1,4 +1,4 @@
-/* What stream.c and stream_server.c share; no other file includes it. */
+/* What the files of the judge share; no other file includes it. */
 #ifndef TK_STREAM_INT_H
 #define TK_STREAM_INT_H
 
@@ -15,5 +15,12 @@ void tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p);
 
 /* The identifier's exchange is over by the server's last packet of it. */
 void tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code);
+
+/* Packets of the client, legal by themselves. */
+void tk_stream_on_publish(struct tk_stream *s, const struct tk_packet *p);
+void tk_stream_on_puback(struct tk_stream *s, const struct tk_packet *p);
+void tk_stream_on_pubrec(struct tk_stream *s, const struct tk_packet *p);
+void tk_stream_on_pubrel(struct tk_stream *s, const struct tk_packet *p);
+void tk_stream_on_pubcomp(struct tk_stream *s, const struct tk_packet *p);
 
 #endif

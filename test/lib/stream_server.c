@@ -1,21 +1,29 @@
-/* What the judge learns from the server's packets: limits, acknowledgements, and what it owes answers to. */
+/* What the judge learns from the server's packets: limits, acknowledgements, and what it owes
+ * answers to. */
 #include "stream_int.h"
 
 #include <string.h>
 
-static void broke(struct tk_stream *s, const char *why)
+static void
+broke(struct tk_stream *s, const char *why)
 {
 	s->server_broke = 1;
 	tk_fault_set(&s->server_fault, s->version, "4.13.1-1", "4.8.0-1", "%s", why);
 }
 
-void tk_limits_default(struct tk_limits *l)
+void
+tk_limits_default(struct tk_limits *l)
 {
-	*l = (struct tk_limits){ .receive_max = 65535, .max_qos = 2, .retain = 1, .wildcard = 1,
-		.subscription_id = 1, .shared = 1 };
+	*l = (struct tk_limits){.receive_max = 65535,
+	    .max_qos = 2,
+	    .retain = 1,
+	    .wildcard = 1,
+	    .subscription_id = 1,
+	    .shared = 1};
 }
 
-static void read_limits(struct tk_limits *l, const struct tk_props *props)
+static void
+read_limits(struct tk_limits *l, const struct tk_props *props)
 {
 	l->receive_max = tk_props_number(props, 0x21, 65535);
 	l->alias_max = tk_props_number(props, 0x22, 0);
@@ -28,14 +36,16 @@ static void read_limits(struct tk_limits *l, const struct tk_props *props)
 }
 
 /* An id that the server assigns becomes the client's: later connections come under it. */
-static void rename_session(struct tk_stream *s, const struct tk_prop *assigned)
+static void
+rename_session(struct tk_stream *s, const struct tk_prop *assigned)
 {
 	if (!assigned || s->session->client_id.len > 0)
 		return;
 	tk_buf_put(&s->session->client_id, assigned->value.data, assigned->value.len);
 }
 
-static void session_answer(struct tk_stream *s, int present)
+static void
+session_answer(struct tk_stream *s, int present)
 {
 	if (s->version == TK_V31) { /* it cannot tell */
 		s->resumed = !s->clean;
@@ -53,7 +63,8 @@ static void session_answer(struct tk_stream *s, int present)
 		tk_session_lost(s->session);
 }
 
-static void on_connack(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_connack(struct tk_stream *s, const struct tk_packet *p)
 {
 	if (s->phase != TK_PHASE_CONNECTING) {
 		broke(s, "CONNACK out of place");
@@ -70,7 +81,8 @@ static void on_connack(struct tk_stream *s, const struct tk_packet *p)
 	session_answer(s, p->session_present);
 }
 
-static void on_publish(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_publish(struct tk_stream *s, const struct tk_packet *p)
 {
 	if (p->qos == 1)
 		tk_queue_push(&s->puback, p->mid);
@@ -81,7 +93,8 @@ static void on_publish(struct tk_stream *s, const struct tk_packet *p)
 		tk_session_set_in(s->session, p->mid, TK_IN_MAYBE);
 }
 
-void tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code)
+void
+tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code)
 {
 	if (o->sent_here && o->qos > 0 && s->in_flight > 0)
 		s->in_flight--;
@@ -91,7 +104,8 @@ void tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code)
 	o->refused = code >= 0x80;
 }
 
-static void on_puback(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_puback(struct tk_stream *s, const struct tk_packet *p)
 {
 	struct tk_out *o = tk_session_out(s->session, p->mid);
 
@@ -103,7 +117,8 @@ static void on_puback(struct tk_stream *s, const struct tk_packet *p)
 		broke(s, "PUBACK for something else");
 }
 
-static void on_pubrec(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 {
 	struct tk_out *o = tk_session_out(s->session, p->mid);
 	int live = tk_out_live(o);
@@ -122,13 +137,15 @@ static void on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 		tk_stream_done(s, o, p->reason);
 }
 
-static void on_pubrel(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_pubrel(struct tk_stream *s, const struct tk_packet *p)
 {
 	tk_queue_push(&s->pubcomp, p->mid);
 }
 
 /* A PUBREL may be on its way: PUBCOMP before the PUBREC alone is surely wrong. */
-static void on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
 {
 	struct tk_out *o = tk_session_out(s->session, p->mid);
 
@@ -140,12 +157,14 @@ static void on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
 		broke(s, "PUBCOMP for something else");
 }
 
-static void on_suback(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_suback(struct tk_stream *s, const struct tk_packet *p)
 {
 	struct tk_out *o = tk_session_out(s->session, p->mid);
 	int has_codes = p->type == TK_SUBACK || s->version >= TK_V5;
 
-	if (!tk_out_live(o) || o->state != (p->type == TK_SUBACK ? TK_OUT_SUBSCRIBE : TK_OUT_UNSUBSCRIBE)) {
+	if (!tk_out_live(o) ||
+	    o->state != (p->type == TK_SUBACK ? TK_OUT_SUBSCRIBE : TK_OUT_UNSUBSCRIBE)) {
 		broke(s, "SUBACK or UNSUBACK for nothing");
 		return;
 	}
@@ -154,10 +173,11 @@ static void on_suback(struct tk_stream *s, const struct tk_packet *p)
 	tk_stream_done(s, o, 0);
 }
 
-static void on_auth(struct tk_stream *s, const struct tk_packet *p)
+static void
+on_auth(struct tk_stream *s, const struct tk_packet *p)
 {
 	const struct tk_prop *method = tk_props_find(&p->props, 0x15);
-	const struct tk_str own = { s->method.data, s->method.len };
+	const struct tk_str own = {s->method.data, s->method.len};
 
 	if (!s->has_method || !method || !tk_str_eq(method->value, own)) {
 		broke(s, "AUTH out of place");
@@ -169,27 +189,29 @@ static void on_auth(struct tk_stream *s, const struct tk_packet *p)
 		s->reauth = 0;
 }
 
-static void ignore(struct tk_stream *s, const struct tk_packet *p)
+static void
+ignore(struct tk_stream *s, const struct tk_packet *p)
 {
 	(void)s;
 	(void)p;
 }
 
 static void (*const handlers[16])(struct tk_stream *s, const struct tk_packet *p) = {
-	[TK_CONNACK] = on_connack,
-	[TK_PUBLISH] = on_publish,
-	[TK_PUBACK] = on_puback,
-	[TK_PUBREC] = on_pubrec,
-	[TK_PUBREL] = on_pubrel,
-	[TK_PUBCOMP] = on_pubcomp,
-	[TK_SUBACK] = on_suback,
-	[TK_UNSUBACK] = on_suback,
-	[TK_PINGRESP] = ignore,
-	[TK_DISCONNECT] = ignore,
-	[TK_AUTH] = on_auth,
+    [TK_CONNACK] = on_connack,
+    [TK_PUBLISH] = on_publish,
+    [TK_PUBACK] = on_puback,
+    [TK_PUBREC] = on_pubrec,
+    [TK_PUBREL] = on_pubrel,
+    [TK_PUBCOMP] = on_pubcomp,
+    [TK_SUBACK] = on_suback,
+    [TK_UNSUBACK] = on_suback,
+    [TK_PINGRESP] = ignore,
+    [TK_DISCONNECT] = ignore,
+    [TK_AUTH] = on_auth,
 };
 
-void tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p)
+void
+tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p)
 {
 	if (s->server_broke)
 		return;
@@ -204,7 +226,8 @@ void tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p)
 	handlers[p->type](s, p);
 }
 
-int tk_stream_from_server(struct tk_stream *s, const void *data, size_t len)
+int
+tk_stream_from_server(struct tk_stream *s, const void *data, size_t len)
 {
 	struct tk_buf *part = &s->server_part;
 	struct tk_packet p;
@@ -213,7 +236,7 @@ int tk_stream_from_server(struct tk_stream *s, const void *data, size_t len)
 
 	tk_buf_put(part, data, len);
 	while (!s->server_broke &&
-	    (framed = tk_frame(part->data + used, part->len - used, &size)) == 1) {
+	       (framed = tk_frame(part->data + used, part->len - used, &size)) == 1) {
 		tk_packet_parse(&p, s->version, TK_FROM_SERVER, part->data + used, size);
 		tk_stream_server_packet(s, &p);
 		tk_packet_clear(&p);

@@ -5,118 +5,14 @@
 #include "strict_codes.h"
 #include "text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void check_packet(struct tk_cursor *c);
-
-void tk_fault_set(struct tk_fault *f, int version, const char *v5, const char *v3, const char *fmt,
-    ...)
-{
-	const char *id = version < TK_V5 && v3 ? v3 : v5;
-	va_list ap;
-
-	if (f->id[0])
-		return;
-	if (!id)
-		id = v3;
-	snprintf(f->id, sizeof(f->id), "v%d %s", id == v3 && version < TK_V5 ? 3 : 5, id);
-	va_start(ap, fmt);
-	vsnprintf(f->text, sizeof(f->text), fmt, ap);
-	va_end(ap);
-}
-
 #define RULE(p, v5, v3, ...) tk_fault_set(&(p)->fault, (p)->version, v5, v3, __VA_ARGS__)
 
-/* The cursor */
-
-void tk_cursor_fail(struct tk_cursor *c, const char *v5, const char *v3, const char *why)
-{
-	if (!c->stop)
-		RULE(c->p, v5, v3, "%s: %s", tk_type_name(c->p->type), why);
-	c->stop = 1;
-	c->left = 0;
-}
-
-struct tk_str tk_read_bytes(struct tk_cursor *c, size_t len, const char *what)
-{
-	struct tk_str s = { c->at, len };
-	char why[100];
-
-	if (c->stop || len > c->left) {
-		snprintf(why, sizeof(why), "%s goes past the end", what);
-		tk_cursor_fail(c, "2.1.4", "2.2.3", why);
-		return (struct tk_str){ c->at, 0 };
-	}
-	c->at += len;
-	c->left -= len;
-	return s;
-}
-
-unsigned tk_read_u8(struct tk_cursor *c, const char *what)
-{
-	struct tk_str s = tk_read_bytes(c, 1, what);
-
-	return s.len ? s.data[0] : 0;
-}
-
-unsigned tk_read_u16(struct tk_cursor *c, const char *what)
-{
-	struct tk_str s = tk_read_bytes(c, 2, what);
-
-	return s.len ? (unsigned)s.data[0] << 8 | s.data[1] : 0;
-}
-
-uint32_t tk_read_u32(struct tk_cursor *c, const char *what)
-{
-	uint32_t high = tk_read_u16(c, what);
-
-	return high << 16 | tk_read_u16(c, what);
-}
-
-uint32_t tk_read_varint(struct tk_cursor *c, const char *what)
-{
-	uint32_t value = 0;
-	unsigned byte, i;
-
-	for (i = 0; i < 4; i++) {
-		byte = tk_read_u8(c, what);
-		value |= (uint32_t)(byte & 0x7f) << (7 * i);
-		if (byte & 0x80)
-			continue;
-		/* Before version 5 only the sender of our side is held to it. */
-		if (i > 0 && byte == 0 && !c->stop && (c->p->version >= TK_V5 || !c->p->from))
-			RULE(c->p, "1.5.5-1", "2.2.3", "%s is not in its shortest form", what);
-		return value;
-	}
-	tk_cursor_fail(c, "1.5.5", "2.2.3", "a length has more than four bytes");
-	return 0;
-}
-
-struct tk_str tk_read_bin(struct tk_cursor *c, const char *what)
-{
-	unsigned len = tk_read_u16(c, what);
-
-	return tk_read_bytes(c, len, what);
-}
-
-struct tk_str tk_read_string(struct tk_cursor *c, const char *what)
-{
-	struct tk_str s = tk_read_bin(c, what);
-	enum tk_text_fault f = tk_utf8_check(s.data, s.len);
-
-	if (c->stop)
-		return s;
-	if (f == TK_TEXT_NOT_UTF8)
-		RULE(c->p, "1.5.4-1", "1.5.3-1", "%s is %s", what, tk_text_fault_name(f));
-	else if (f == TK_TEXT_NUL)
-		RULE(c->p, "1.5.4-2", "1.5.3-2", "%s %s", what, tk_text_fault_name(f));
-	return s;
-}
-
-static void read_props(struct tk_cursor *c, unsigned context, struct tk_props *out)
+static void
+read_props(struct tk_cursor *c, unsigned context, struct tk_props *out)
 {
 	if (c->p->version >= TK_V5)
 		tk_read_props(c, context, out);
@@ -124,7 +20,8 @@ static void read_props(struct tk_cursor *c, unsigned context, struct tk_props *o
 
 /* Names and filters */
 
-static void check_topic(struct tk_packet *p, struct tk_str topic, const char *what)
+static void
+check_topic(struct tk_packet *p, struct tk_str topic, const char *what)
 {
 	enum tk_text_fault f = tk_topic_check(topic.data, topic.len);
 
@@ -139,22 +36,25 @@ struct text_rule {
 };
 
 static const struct text_rule filter_rules[TK_TEXT_FAULTS] = {
-	[TK_TEXT_EMPTY] = { "4.7.3-1", "4.7.3-1" },
-	[TK_TEXT_BAD_HASH] = { "4.7.1-1", "4.7.1-2" },
-	[TK_TEXT_BAD_PLUS] = { "4.7.1-2", "4.7.1-3" },
-	[TK_TEXT_SHARE_NAME] = { "4.8.2-1", NULL },
-	[TK_TEXT_SHARE_FILTER] = { "4.8.2-2", NULL },
+    [TK_TEXT_EMPTY] = {"4.7.3-1", "4.7.3-1"},
+    [TK_TEXT_BAD_HASH] = {"4.7.1-1", "4.7.1-2"},
+    [TK_TEXT_BAD_PLUS] = {"4.7.1-2", "4.7.1-3"},
+    [TK_TEXT_SHARE_NAME] = {"4.8.2-1", NULL},
+    [TK_TEXT_SHARE_FILTER] = {"4.8.2-2", NULL},
 };
 
-static void check_filter(struct tk_packet *p, struct tk_str s)
+static void
+check_filter(struct tk_packet *p, struct tk_str s)
 {
 	enum tk_text_fault f = tk_filter_check(s.data, s.len, p->version >= TK_V5);
 
 	if (filter_rules[f].v5)
-		RULE(p, filter_rules[f].v5, filter_rules[f].v3, "filter: %s", tk_text_fault_name(f));
+		RULE(
+		    p, filter_rules[f].v5, filter_rules[f].v3, "filter: %s", tk_text_fault_name(f));
 }
 
-static void read_mid(struct tk_cursor *c, const char *v5, const char *v3)
+static void
+read_mid(struct tk_cursor *c, const char *v5, const char *v3)
 {
 	c->p->mid = tk_read_u16(c, "packet identifier");
 	c->p->has_mid = !c->stop;
@@ -164,7 +64,8 @@ static void read_mid(struct tk_cursor *c, const char *v5, const char *v3)
 
 /* CONNECT */
 
-static int version_of(struct tk_str name, unsigned level)
+static int
+version_of(struct tk_str name, unsigned level)
 {
 	if (level == TK_V31)
 		return tk_str_is(name, "MQIsdp") ? TK_V31 : 0;
@@ -173,7 +74,8 @@ static int version_of(struct tk_str name, unsigned level)
 	return tk_str_is(name, "MQTT") ? (int)level : 0;
 }
 
-static void read_version(struct tk_cursor *c)
+static void
+read_version(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	struct tk_str name = tk_read_string(c, "protocol name");
@@ -193,7 +95,8 @@ static void read_version(struct tk_cursor *c)
 		p->version = version;
 }
 
-static void check_connect_flags(struct tk_packet *p, unsigned flags)
+static void
+check_connect_flags(struct tk_packet *p, unsigned flags)
 {
 	struct tk_connect_part *con = &p->connect;
 
@@ -209,7 +112,8 @@ static void check_connect_flags(struct tk_packet *p, unsigned flags)
 		RULE(p, NULL, "3.1.2-22", "CONNECT: password without user name");
 }
 
-static void read_connect_flags(struct tk_cursor *c)
+static void
+read_connect_flags(struct tk_cursor *c)
 {
 	struct tk_connect_part *con = &c->p->connect;
 	unsigned flags = tk_read_u8(c, "connect flags");
@@ -225,7 +129,8 @@ static void read_connect_flags(struct tk_cursor *c)
 		check_connect_flags(c->p, flags);
 }
 
-static void check_client_id(struct tk_packet *p)
+static void
+check_client_id(struct tk_packet *p)
 {
 	size_t len = p->connect.client_id.len;
 
@@ -236,8 +141,8 @@ static void check_client_id(struct tk_packet *p)
 }
 
 /* A field that its flag promises; when nothing at all is left, the flag's own rule is named. */
-static struct tk_str read_promised(struct tk_cursor *c, int text, const char *what, const char *v5,
-    const char *v3)
+static struct tk_str
+read_promised(struct tk_cursor *c, int text, const char *what, const char *v5, const char *v3)
 {
 	char why[80];
 
@@ -248,12 +153,14 @@ static struct tk_str read_promised(struct tk_cursor *c, int text, const char *wh
 	return text ? tk_read_string(c, what) : tk_read_bin(c, what);
 }
 
-static void read_will(struct tk_cursor *c)
+static void
+read_will(struct tk_cursor *c)
 {
 	struct tk_connect_part *con = &c->p->connect;
 
 	if (c->left == 0)
-		tk_cursor_fail(c, "3.1.2-9", "3.1.2-9", "the will is missing though its flag is set");
+		tk_cursor_fail(
+		    c, "3.1.2-9", "3.1.2-9", "the will is missing though its flag is set");
 	read_props(c, TK_PROPS_WILL, &con->will_props);
 	con->will_topic = tk_read_string(c, "will topic");
 	if (!c->stop)
@@ -261,7 +168,8 @@ static void read_will(struct tk_cursor *c)
 	con->will_payload = tk_read_bin(c, "will payload");
 }
 
-static void read_connect(struct tk_cursor *c)
+static void
+read_connect(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	struct tk_connect_part *con = &p->connect;
@@ -285,7 +193,8 @@ static void read_connect(struct tk_cursor *c)
 
 /* The other packets */
 
-static void read_connack(struct tk_cursor *c)
+static void
+read_connack(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	unsigned flags = tk_read_u8(c, "connack flags");
@@ -306,7 +215,8 @@ static void read_connack(struct tk_cursor *c)
 	read_props(c, TK_CONNACK, &p->props);
 }
 
-static void check_publish(struct tk_packet *p)
+static void
+check_publish(struct tk_packet *p)
 {
 	int alias = tk_props_find(&p->props, 0x23) != NULL;
 
@@ -318,7 +228,8 @@ static void check_publish(struct tk_packet *p)
 		check_topic(p, p->topic, "topic name");
 }
 
-static void read_publish(struct tk_cursor *c)
+static void
+read_publish(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 
@@ -336,7 +247,8 @@ static void read_publish(struct tk_cursor *c)
 }
 
 /* What may be left out at the end of PUBACK and its kin, DISCONNECT and AUTH. */
-static void read_tail(struct tk_cursor *c)
+static void
+read_tail(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 
@@ -349,13 +261,15 @@ static void read_tail(struct tk_cursor *c)
 		read_props(c, p->type, &p->props);
 }
 
-static void read_ack(struct tk_cursor *c)
+static void
+read_ack(struct tk_cursor *c)
 {
 	read_mid(c, "2.2.1-5", "2.3.1-6");
 	read_tail(c);
 }
 
-static void add_filter(struct tk_packet *p, struct tk_str filter, unsigned options)
+static void
+add_filter(struct tk_packet *p, struct tk_str filter, unsigned options)
 {
 	size_t n = p->n_filters;
 
@@ -364,10 +278,11 @@ static void add_filter(struct tk_packet *p, struct tk_str filter, unsigned optio
 		if (!p->filters)
 			tk_die("out of memory");
 	}
-	p->filters[p->n_filters++] = (struct tk_filter){ filter, options };
+	p->filters[p->n_filters++] = (struct tk_filter){filter, options};
 }
 
-static void check_options(struct tk_packet *p, struct tk_str filter, unsigned o)
+static void
+check_options(struct tk_packet *p, struct tk_str filter, unsigned o)
 {
 	unsigned reserved = p->version < TK_V5 ? 0xfc : 0xc0;
 
@@ -377,7 +292,8 @@ static void check_options(struct tk_packet *p, struct tk_str filter, unsigned o)
 		RULE(p, "3.8.3-4", NULL, "SUBSCRIBE: No Local on a shared subscription");
 }
 
-static void read_filter(struct tk_cursor *c)
+static void
+read_filter(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	struct tk_str filter = tk_read_string(c, "topic filter");
@@ -394,7 +310,8 @@ static void read_filter(struct tk_cursor *c)
 		add_filter(p, filter, options);
 }
 
-static void read_filters(struct tk_cursor *c)
+static void
+read_filters(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 
@@ -410,7 +327,8 @@ static void read_filters(struct tk_cursor *c)
 		RULE(p, "3.10.3-2", "3.10.3-2", "UNSUBSCRIBE without a filter");
 }
 
-static void read_suback(struct tk_cursor *c)
+static void
+read_suback(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	size_t i;
@@ -426,12 +344,14 @@ static void read_suback(struct tk_cursor *c)
 		RULE(p, "3.9.3-1", "3.9.3-1", "%s without a code", tk_type_name(p->type));
 }
 
-static void read_nothing(struct tk_cursor *c)
+static void
+read_nothing(struct tk_cursor *c)
 {
 	(void)c;
 }
 
-static void read_auth(struct tk_cursor *c)
+static void
+read_auth(struct tk_cursor *c)
 {
 	read_tail(c);
 	if (!c->stop && !tk_props_find(&c->p->props, 0x15))
@@ -448,24 +368,25 @@ struct packet_rule {
 };
 
 static const struct packet_rule packet_rules[16] = {
-	[TK_CONNECT] = { read_connect, C, C, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_CONNACK] = { read_connack, S, S, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_PUBLISH] = { read_publish, BOTH, BOTH, 0, NULL, NULL },
-	[TK_PUBACK] = { read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_PUBREC] = { read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_PUBREL] = { read_ack, BOTH, BOTH, 2, "3.6.1-1", "3.6.1-1" },
-	[TK_PUBCOMP] = { read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_SUBSCRIBE] = { read_filters, C, C, 2, "3.8.1-1", "3.8.1-1" },
-	[TK_SUBACK] = { read_suback, S, S, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_UNSUBSCRIBE] = { read_filters, C, C, 2, "3.10.1-1", "3.10.1-1" },
-	[TK_UNSUBACK] = { read_suback, S, S, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_PINGREQ] = { read_nothing, C, C, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_PINGRESP] = { read_nothing, S, S, 0, "2.1.3-1", "2.2.2-1" },
-	[TK_DISCONNECT] = { read_tail, C, BOTH, 0, "3.14.1-1", "3.14.1-1" },
-	[TK_AUTH] = { read_auth, 0, BOTH, 0, "3.15.1-1", NULL },
+    [TK_CONNECT] = {read_connect, C, C, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_CONNACK] = {read_connack, S, S, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_PUBLISH] = {read_publish, BOTH, BOTH, 0, NULL, NULL},
+    [TK_PUBACK] = {read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_PUBREC] = {read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_PUBREL] = {read_ack, BOTH, BOTH, 2, "3.6.1-1", "3.6.1-1"},
+    [TK_PUBCOMP] = {read_ack, BOTH, BOTH, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_SUBSCRIBE] = {read_filters, C, C, 2, "3.8.1-1", "3.8.1-1"},
+    [TK_SUBACK] = {read_suback, S, S, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_UNSUBSCRIBE] = {read_filters, C, C, 2, "3.10.1-1", "3.10.1-1"},
+    [TK_UNSUBACK] = {read_suback, S, S, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_PINGREQ] = {read_nothing, C, C, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_PINGRESP] = {read_nothing, S, S, 0, "2.1.3-1", "2.2.2-1"},
+    [TK_DISCONNECT] = {read_tail, C, BOTH, 0, "3.14.1-1", "3.14.1-1"},
+    [TK_AUTH] = {read_auth, 0, BOTH, 0, "3.15.1-1", NULL},
 };
 
-static int sender_allowed(const struct tk_packet *p)
+static int
+sender_allowed(const struct tk_packet *p)
 {
 	const struct packet_rule *r = &packet_rules[p->type];
 	unsigned who = p->from == TK_FROM_CLIENT ? C : S;
@@ -473,8 +394,10 @@ static int sender_allowed(const struct tk_packet *p)
 	return ((p->version >= TK_V5 ? r->senders_v5 : r->senders) & who) != 0;
 }
 
-/* Version 3.1 lets DUP be set on what may be resent, and leaves the flags of a server's packets open. */
-static int flags_allowed(const struct tk_packet *p)
+/* Version 3.1 lets DUP be set on what may be resent, and leaves the flags of a server's packets
+ * open. */
+static int
+flags_allowed(const struct tk_packet *p)
 {
 	const struct packet_rule *r = &packet_rules[p->type];
 
@@ -485,7 +408,8 @@ static int flags_allowed(const struct tk_packet *p)
 	return p->from == TK_FROM_SERVER || (r->flags == 2 && p->flags == 10);
 }
 
-static void check_packet(struct tk_cursor *c)
+static void
+check_packet(struct tk_cursor *c)
 {
 	struct tk_packet *p = c->p;
 	const struct packet_rule *r = &packet_rules[p->type];
@@ -495,16 +419,18 @@ static void check_packet(struct tk_cursor *c)
 		return;
 	}
 	if (!flags_allowed(p))
-		RULE(p, r->flags_v5, r->flags_v3, "%s with flags %X", tk_type_name(p->type), p->flags);
+		RULE(p, r->flags_v5, r->flags_v3, "%s with flags %X", tk_type_name(p->type),
+		    p->flags);
 	r->read(c);
 	if (!c->stop && c->left > 0)
 		tk_cursor_fail(c, p->type == TK_CONNECT ? "3.1.3-1" : "2.1.4",
 		    p->type == TK_CONNECT ? "3.1.3-1" : "2.2.3", "bytes are left over");
 }
 
-static void parse(struct tk_packet *p)
+static void
+parse(struct tk_packet *p)
 {
-	struct tk_cursor c = { p, p->raw.data, p->raw.len, 0 };
+	struct tk_cursor c = {p, p->raw.data, p->raw.len, 0};
 	unsigned first = tk_read_u8(&c, "fixed header");
 	uint32_t len;
 
@@ -520,7 +446,8 @@ static void parse(struct tk_packet *p)
 	check_packet(&c);
 }
 
-int tk_packet_parse(struct tk_packet *p, int version, enum tk_from from, const void *data, size_t len)
+int
+tk_packet_parse(struct tk_packet *p, int version, enum tk_from from, const void *data, size_t len)
 {
 	memset(p, 0, sizeof(*p));
 	p->raw = tk_buf_copy(data, len);
@@ -530,37 +457,12 @@ int tk_packet_parse(struct tk_packet *p, int version, enum tk_from from, const v
 	return p->fault.id[0] ? -1 : 0;
 }
 
-void tk_packet_clear(struct tk_packet *p)
+void
+tk_packet_clear(struct tk_packet *p)
 {
 	free(p->props.item);
 	free(p->connect.will_props.item);
 	free(p->filters);
 	tk_buf_free(&p->raw);
 	memset(p, 0, sizeof(*p));
-}
-
-int tk_frame(const void *data, size_t len, size_t *total)
-{
-	const unsigned char *d = data;
-	size_t value = 0, i;
-
-	*total = 0;
-	for (i = 1; i < len && i < 5; i++) {
-		value |= (size_t)(d[i] & 0x7f) << (7 * (i - 1));
-		if (d[i] & 0x80)
-			continue;
-		*total = 1 + i + value;
-		return len >= *total;
-	}
-	return i == 5 ? -1 : 0;
-}
-
-int tk_str_is(struct tk_str s, const char *text)
-{
-	return s.len == strlen(text) && (s.len == 0 || memcmp(s.data, text, s.len) == 0);
-}
-
-int tk_str_eq(struct tk_str a, struct tk_str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }

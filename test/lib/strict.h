@@ -1,8 +1,8 @@
 /*
  * A strict decoder of single MQTT packets, of either direction and of all three versions.
  *
- * It reports the first rule that a packet breaks on its own; rules about the order of packets are in
- * stream.h. Text and bytes of a decoded packet are views into packet->raw.
+ * It reports the first rule that a packet breaks on its own; rules about the order of packets are
+ * in stream.h. Text and bytes of a decoded packet are views into packet->raw.
  */
 #ifndef TK_STRICT_H
 #define TK_STRICT_H
@@ -17,7 +17,8 @@ struct tk_str {
 	size_t len;
 };
 
-/* One property: numbers in `number`; strings and binary data in `value`; `name` is a pair's first half. */
+/* One property: numbers in `number`; strings and binary data in `value`; `name` is a pair's first
+ * half. */
 struct tk_prop {
 	unsigned id;
 	uint32_t number;
@@ -67,7 +68,7 @@ struct tk_packet {
 	unsigned mid;
 	struct tk_str topic, payload;
 	int session_present; /* CONNACK */
-	int has_reason; /* 0 when the code was left out; `reason` is 0 then */
+	int has_reason;	     /* 0 when the code was left out; `reason` is 0 then */
 	unsigned reason;
 	struct tk_props props;
 	struct tk_filter *filters; /* SUBSCRIBE, UNSUBSCRIBE */
@@ -78,18 +79,19 @@ struct tk_packet {
 };
 
 /*
- * Whether `data` begins with a whole packet: 1 and its size in *total; 0 when more bytes are needed (*total
- * is then the size if it is known already, else 0); -1 when its length does not end within four bytes.
+ * Whether `data` begins with a whole packet: 1 and its size in *total; 0 when more bytes are needed
+ * (*total is then the size if it is known already, else 0); -1 when its length does not end within
+ * four bytes.
  */
 int tk_frame(const void *data, size_t len, size_t *total);
 
 /*
- * Decodes the one packet in data[0..len) and checks it. `version` 0: a CONNECT tells its version itself.
- * Returns 0, or -1 when a rule was broken; the fields up to the fault are filled even then. The packet must
- * be given to tk_packet_clear() in both cases.
+ * Decodes the one packet in data[0..len) and checks it. `version` 0: a CONNECT tells its version
+ * itself. Returns 0, or -1 when a rule was broken; the fields up to the fault are filled even then.
+ * The packet must be given to tk_packet_clear() in both cases.
  */
-int tk_packet_parse(struct tk_packet *p, int version, enum tk_from from, const void *data,
-    size_t len);
+int
+tk_packet_parse(struct tk_packet *p, int version, enum tk_from from, const void *data, size_t len);
 void tk_packet_clear(struct tk_packet *p);
 
 /* The first property of that identifier, or NULL. */
@@ -100,7 +102,8 @@ uint32_t tk_props_number(const struct tk_props *props, unsigned id, uint32_t abs
 int tk_str_is(struct tk_str s, const char *text);
 int tk_str_eq(struct tk_str a, struct tk_str b);
 
-/* Notes a broken rule unless one is noted already. Without an id for the version, the other one is named. */
+/* Notes a broken rule unless one is noted already. Without an id for the version, the other one is
+ * named. */
 void tk_fault_set(struct tk_fault *f, int version, const char *v5, const char *v3, const char *fmt,
     ...) __attribute__((format(printf, 5, 6)));
 

@@ -22,7 +22,7 @@ struct prop_rule {
 	unsigned id;
 	const char *name;
 	enum kind kind;
-	unsigned from[2]; /* where a client and a server may put it */
+	unsigned from[2];     /* where a client and a server may put it */
 	uint32_t least, most; /* of its number */
 	const char *value_id; /* the rule that a bad value breaks */
 };
@@ -30,38 +30,40 @@ struct prop_rule {
 #define ANY 0xffffffffu
 
 static const struct prop_rule rules[] = {
-	{ 0x01, "Payload Format Indicator", BYTE, { PUB | WILL, PUB }, 0, 1, "3.3.2.3.2" },
-	{ 0x02, "Message Expiry Interval", FOUR, { PUB | WILL, PUB }, 0, ANY, NULL },
-	{ 0x03, "Content Type", STRING, { PUB | WILL, PUB }, 0, ANY, NULL },
-	{ 0x08, "Response Topic", STRING, { PUB | WILL, PUB }, 0, ANY, NULL },
-	{ 0x09, "Correlation Data", BINARY, { PUB | WILL, PUB }, 0, ANY, NULL },
-	{ 0x0b, "Subscription Identifier", VAR, { IN(TK_SUBSCRIBE), PUB }, 1, ANY, "3.8.2.1.2" },
-	{ 0x11, "Session Expiry Interval", FOUR, { CON | DIS, CAK }, 0, ANY, NULL },
-	{ 0x12, "Assigned Client Identifier", STRING, { 0, CAK }, 0, ANY, NULL },
-	{ 0x13, "Server Keep Alive", TWO, { 0, CAK }, 0, ANY, NULL },
-	{ 0x15, "Authentication Method", STRING, { CON | AUT, CAK | AUT }, 0, ANY, NULL },
-	{ 0x16, "Authentication Data", BINARY, { CON | AUT, CAK | AUT }, 0, ANY, NULL },
-	{ 0x17, "Request Problem Information", BYTE, { CON, 0 }, 0, 1, "3.1.2.11.7" },
-	{ 0x18, "Will Delay Interval", FOUR, { WILL, 0 }, 0, ANY, NULL },
-	{ 0x19, "Request Response Information", BYTE, { CON, 0 }, 0, 1, "3.1.2.11.6" },
-	{ 0x1a, "Response Information", STRING, { 0, CAK }, 0, ANY, NULL },
-	{ 0x1c, "Server Reference", STRING, { 0, CAK | DIS }, 0, ANY, NULL },
-	{ 0x1f, "Reason String", STRING, { ACKS | DIS | AUT, CAK | ACKS | SUBACKS | DIS | AUT }, 0, ANY,
-	    NULL },
-	{ 0x21, "Receive Maximum", TWO, { CON, CAK }, 1, ANY, "3.1.2.11.3" },
-	{ 0x22, "Topic Alias Maximum", TWO, { CON, CAK }, 0, ANY, NULL },
-	{ 0x23, "Topic Alias", TWO, { PUB, PUB }, 1, ANY, "3.3.2-8" },
-	{ 0x24, "Maximum QoS", BYTE, { 0, CAK }, 0, 1, "3.2.2.3.4" },
-	{ 0x25, "Retain Available", BYTE, { 0, CAK }, 0, 1, "3.2.2.3.5" },
-	{ 0x26, "User Property", PAIR, { CON | WILL | PUB | ACKS | SUBS | DIS | AUT,
-	    CAK | PUB | ACKS | SUBACKS | DIS | AUT }, 0, ANY, NULL },
-	{ 0x27, "Maximum Packet Size", FOUR, { CON, CAK }, 1, ANY, "3.1.2.11.4" },
-	{ 0x28, "Wildcard Subscription Available", BYTE, { 0, CAK }, 0, 1, "3.2.2.3.11" },
-	{ 0x29, "Subscription Identifier Available", BYTE, { 0, CAK }, 0, 1, "3.2.2.3.12" },
-	{ 0x2a, "Shared Subscription Available", BYTE, { 0, CAK }, 0, 1, "3.2.2.3.13" },
+    {0x01, "Payload Format Indicator", BYTE, {PUB | WILL, PUB}, 0, 1, "3.3.2.3.2"},
+    {0x02, "Message Expiry Interval", FOUR, {PUB | WILL, PUB}, 0, ANY, NULL},
+    {0x03, "Content Type", STRING, {PUB | WILL, PUB}, 0, ANY, NULL},
+    {0x08, "Response Topic", STRING, {PUB | WILL, PUB}, 0, ANY, NULL},
+    {0x09, "Correlation Data", BINARY, {PUB | WILL, PUB}, 0, ANY, NULL},
+    {0x0b, "Subscription Identifier", VAR, {IN(TK_SUBSCRIBE), PUB}, 1, ANY, "3.8.2.1.2"},
+    {0x11, "Session Expiry Interval", FOUR, {CON | DIS, CAK}, 0, ANY, NULL},
+    {0x12, "Assigned Client Identifier", STRING, {0, CAK}, 0, ANY, NULL},
+    {0x13, "Server Keep Alive", TWO, {0, CAK}, 0, ANY, NULL},
+    {0x15, "Authentication Method", STRING, {CON | AUT, CAK | AUT}, 0, ANY, NULL},
+    {0x16, "Authentication Data", BINARY, {CON | AUT, CAK | AUT}, 0, ANY, NULL},
+    {0x17, "Request Problem Information", BYTE, {CON, 0}, 0, 1, "3.1.2.11.7"},
+    {0x18, "Will Delay Interval", FOUR, {WILL, 0}, 0, ANY, NULL},
+    {0x19, "Request Response Information", BYTE, {CON, 0}, 0, 1, "3.1.2.11.6"},
+    {0x1a, "Response Information", STRING, {0, CAK}, 0, ANY, NULL},
+    {0x1c, "Server Reference", STRING, {0, CAK | DIS}, 0, ANY, NULL},
+    {0x1f, "Reason String", STRING, {ACKS | DIS | AUT, CAK | ACKS | SUBACKS | DIS | AUT}, 0, ANY,
+	NULL},
+    {0x21, "Receive Maximum", TWO, {CON, CAK}, 1, ANY, "3.1.2.11.3"},
+    {0x22, "Topic Alias Maximum", TWO, {CON, CAK}, 0, ANY, NULL},
+    {0x23, "Topic Alias", TWO, {PUB, PUB}, 1, ANY, "3.3.2-8"},
+    {0x24, "Maximum QoS", BYTE, {0, CAK}, 0, 1, "3.2.2.3.4"},
+    {0x25, "Retain Available", BYTE, {0, CAK}, 0, 1, "3.2.2.3.5"},
+    {0x26, "User Property", PAIR,
+	{CON | WILL | PUB | ACKS | SUBS | DIS | AUT, CAK | PUB | ACKS | SUBACKS | DIS | AUT}, 0,
+	ANY, NULL},
+    {0x27, "Maximum Packet Size", FOUR, {CON, CAK}, 1, ANY, "3.1.2.11.4"},
+    {0x28, "Wildcard Subscription Available", BYTE, {0, CAK}, 0, 1, "3.2.2.3.11"},
+    {0x29, "Subscription Identifier Available", BYTE, {0, CAK}, 0, 1, "3.2.2.3.12"},
+    {0x2a, "Shared Subscription Available", BYTE, {0, CAK}, 0, 1, "3.2.2.3.13"},
 };
 
-static const struct prop_rule *rule_of(unsigned id)
+static const struct prop_rule *
+rule_of(unsigned id)
 {
 	size_t i;
 
@@ -71,7 +73,8 @@ static const struct prop_rule *rule_of(unsigned id)
 	return NULL;
 }
 
-static void read_number(struct tk_cursor *c, const struct prop_rule *r, struct tk_prop *out)
+static void
+read_number(struct tk_cursor *c, const struct prop_rule *r, struct tk_prop *out)
 {
 	switch (r->kind) {
 	case BYTE:
@@ -93,7 +96,8 @@ static void read_number(struct tk_cursor *c, const struct prop_rule *r, struct t
 	}
 }
 
-static void read_value(struct tk_cursor *c, const struct prop_rule *r, struct tk_prop *out)
+static void
+read_value(struct tk_cursor *c, const struct prop_rule *r, struct tk_prop *out)
 {
 	if (r->kind == PAIR)
 		out->name = tk_read_string(c, "User Property name");
@@ -105,7 +109,8 @@ static void read_value(struct tk_cursor *c, const struct prop_rule *r, struct tk
 		read_number(c, r, out);
 }
 
-static void check_response_topic(struct tk_packet *p, struct tk_str topic)
+static void
+check_response_topic(struct tk_packet *p, struct tk_str topic)
 {
 	enum tk_text_fault f = tk_topic_check(topic.data, topic.len);
 
@@ -115,7 +120,8 @@ static void check_response_topic(struct tk_packet *p, struct tk_str topic)
 		tk_fault_set(&p->fault, TK_V5, "4.7.3-1", NULL, "empty Response Topic");
 }
 
-static void check_value(struct tk_packet *p, const struct prop_rule *r, const struct tk_prop *prop)
+static void
+check_value(struct tk_packet *p, const struct prop_rule *r, const struct tk_prop *prop)
 {
 	if (r->value_id && (prop->number < r->least || prop->number > r->most))
 		tk_fault_set(&p->fault, TK_V5, r->value_id, NULL, "%s is %lu", r->name,
@@ -124,7 +130,8 @@ static void check_value(struct tk_packet *p, const struct prop_rule *r, const st
 		check_response_topic(p, prop->value);
 }
 
-static const char *place_id(const struct prop_rule *r, unsigned context, enum tk_from from)
+static const char *
+place_id(const struct prop_rule *r, unsigned context, enum tk_from from)
 {
 	if (r->id == 0x0b && context == TK_PUBLISH && from == TK_FROM_CLIENT)
 		return "3.3.4-6";
@@ -133,7 +140,8 @@ static const char *place_id(const struct prop_rule *r, unsigned context, enum tk
 	return "2.2.2.2";
 }
 
-static void check_place(struct tk_packet *p, const struct prop_rule *r, unsigned context)
+static void
+check_place(struct tk_packet *p, const struct prop_rule *r, unsigned context)
 {
 	const char *where = context == TK_PROPS_WILL ? "a will" : tk_type_name(context);
 
@@ -143,8 +151,8 @@ static void check_place(struct tk_packet *p, const struct prop_rule *r, unsigned
 }
 
 /* User Property may always repeat, a server's Subscription Identifier in PUBLISH too. */
-static void check_repeat(struct tk_packet *p, const struct prop_rule *r, unsigned context,
-    uint64_t *seen)
+static void
+check_repeat(struct tk_packet *p, const struct prop_rule *r, unsigned context, uint64_t *seen)
 {
 	uint64_t bit = (uint64_t)1 << r->id;
 	int may = r->kind == PAIR || (r->id == 0x0b && context == TK_PUBLISH);
@@ -154,7 +162,8 @@ static void check_repeat(struct tk_packet *p, const struct prop_rule *r, unsigne
 	*seen |= bit;
 }
 
-static void append(struct tk_props *list, const struct tk_prop *prop)
+static void
+append(struct tk_props *list, const struct tk_prop *prop)
 {
 	size_t n = list->n;
 
@@ -166,7 +175,8 @@ static void append(struct tk_props *list, const struct tk_prop *prop)
 	list->item[list->n++] = *prop;
 }
 
-static void read_one(struct tk_cursor *c, unsigned context, struct tk_props *out, uint64_t *seen)
+static void
+read_one(struct tk_cursor *c, unsigned context, struct tk_props *out, uint64_t *seen)
 {
 	struct tk_prop prop;
 	const struct prop_rule *r;
@@ -187,7 +197,8 @@ static void read_one(struct tk_cursor *c, unsigned context, struct tk_props *out
 	append(out, &prop);
 }
 
-void tk_read_props(struct tk_cursor *c, unsigned context, struct tk_props *out)
+void
+tk_read_props(struct tk_cursor *c, unsigned context, struct tk_props *out)
 {
 	struct tk_cursor list = *c;
 	uint64_t seen = 0;
@@ -209,7 +220,8 @@ void tk_read_props(struct tk_cursor *c, unsigned context, struct tk_props *out)
 	c->stop |= list.stop;
 }
 
-const struct tk_prop *tk_props_find(const struct tk_props *props, unsigned id)
+const struct tk_prop *
+tk_props_find(const struct tk_props *props, unsigned id)
 {
 	size_t i;
 
@@ -219,7 +231,8 @@ const struct tk_prop *tk_props_find(const struct tk_props *props, unsigned id)
 	return NULL;
 }
 
-uint32_t tk_props_number(const struct tk_props *props, unsigned id, uint32_t absent)
+uint32_t
+tk_props_number(const struct tk_props *props, unsigned id, uint32_t absent)
 {
 	const struct tk_prop *prop = tk_props_find(props, id);
 

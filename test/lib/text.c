@@ -5,18 +5,19 @@
 #include <string.h>
 
 static const char *const fault_names[TK_TEXT_FAULTS] = {
-	[TK_TEXT_OK] = "fine",
-	[TK_TEXT_NOT_UTF8] = "not well-formed UTF-8",
-	[TK_TEXT_NUL] = "holds U+0000",
-	[TK_TEXT_EMPTY] = "empty",
-	[TK_TEXT_WILDCARD] = "a wildcard in a topic name",
-	[TK_TEXT_BAD_HASH] = "# is not alone in the last level",
-	[TK_TEXT_BAD_PLUS] = "+ is not alone in its level",
-	[TK_TEXT_SHARE_NAME] = "bad share name",
-	[TK_TEXT_SHARE_FILTER] = "no filter after the share name",
+    [TK_TEXT_OK] = "fine",
+    [TK_TEXT_NOT_UTF8] = "not well-formed UTF-8",
+    [TK_TEXT_NUL] = "holds U+0000",
+    [TK_TEXT_EMPTY] = "empty",
+    [TK_TEXT_WILDCARD] = "a wildcard in a topic name",
+    [TK_TEXT_BAD_HASH] = "# is not alone in the last level",
+    [TK_TEXT_BAD_PLUS] = "+ is not alone in its level",
+    [TK_TEXT_SHARE_NAME] = "bad share name",
+    [TK_TEXT_SHARE_FILTER] = "no filter after the share name",
 };
 
-const char *tk_text_fault_name(enum tk_text_fault f)
+const char *
+tk_text_fault_name(enum tk_text_fault f)
 {
 	return fault_names[f];
 }
@@ -29,13 +30,14 @@ struct utf8_form {
 };
 
 static const struct utf8_form utf8_forms[] = {
-	{ 0x80, 0x00, 1, 0 },
-	{ 0xe0, 0xc0, 2, 0x80 },
-	{ 0xf0, 0xe0, 3, 0x800 },
-	{ 0xf8, 0xf0, 4, 0x10000 },
+    {0x80, 0x00, 1, 0},
+    {0xe0, 0xc0, 2, 0x80},
+    {0xf0, 0xe0, 3, 0x800},
+    {0xf8, 0xf0, 4, 0x10000},
 };
 
-static const struct utf8_form *form_of(unsigned lead)
+static const struct utf8_form *
+form_of(unsigned lead)
 {
 	size_t i;
 
@@ -46,7 +48,8 @@ static const struct utf8_form *form_of(unsigned lead)
 }
 
 /* The length of the character at s, 0 when it is ill-formed. */
-static size_t one_char(const unsigned char *s, size_t left, uint32_t *code)
+static size_t
+one_char(const unsigned char *s, size_t left, uint32_t *code)
 {
 	const struct utf8_form *form = form_of(s[0]);
 	size_t i;
@@ -64,7 +67,8 @@ static size_t one_char(const unsigned char *s, size_t left, uint32_t *code)
 	return form->len;
 }
 
-enum tk_text_fault tk_utf8_check(const unsigned char *s, size_t len)
+enum tk_text_fault
+tk_utf8_check(const unsigned char *s, size_t len)
 {
 	enum tk_text_fault fault = TK_TEXT_OK;
 	uint32_t code;
@@ -80,12 +84,14 @@ enum tk_text_fault tk_utf8_check(const unsigned char *s, size_t len)
 	return fault;
 }
 
-int tk_filter_has_wildcard(const unsigned char *s, size_t len)
+int
+tk_filter_has_wildcard(const unsigned char *s, size_t len)
 {
 	return len > 0 && (memchr(s, '+', len) || memchr(s, '#', len));
 }
 
-enum tk_text_fault tk_topic_check(const unsigned char *s, size_t len)
+enum tk_text_fault
+tk_topic_check(const unsigned char *s, size_t len)
 {
 	enum tk_text_fault fault = tk_utf8_check(s, len);
 
@@ -96,12 +102,14 @@ enum tk_text_fault tk_topic_check(const unsigned char *s, size_t len)
 	return tk_filter_has_wildcard(s, len) ? TK_TEXT_WILDCARD : TK_TEXT_OK;
 }
 
-int tk_filter_is_shared(const unsigned char *s, size_t len)
+int
+tk_filter_is_shared(const unsigned char *s, size_t len)
 {
 	return len >= 7 && memcmp(s, "$share/", 7) == 0;
 }
 
-static enum tk_text_fault check_levels(const unsigned char *s, size_t len)
+static enum tk_text_fault
+check_levels(const unsigned char *s, size_t len)
 {
 	size_t i;
 
@@ -117,7 +125,8 @@ static enum tk_text_fault check_levels(const unsigned char *s, size_t len)
 	return TK_TEXT_OK;
 }
 
-static enum tk_text_fault check_share(const unsigned char *s, size_t len)
+static enum tk_text_fault
+check_share(const unsigned char *s, size_t len)
 {
 	const unsigned char *name = s + 7;
 	const unsigned char *slash = memchr(name, '/', len - 7);
@@ -130,7 +139,8 @@ static enum tk_text_fault check_share(const unsigned char *s, size_t len)
 	return check_levels(slash + 1, (size_t)(s + len - slash - 1));
 }
 
-enum tk_text_fault tk_filter_check(const unsigned char *s, size_t len, int shared)
+enum tk_text_fault
+tk_filter_check(const unsigned char *s, size_t len, int shared)
 {
 	enum tk_text_fault fault = tk_utf8_check(s, len);
 
@@ -143,21 +153,24 @@ enum tk_text_fault tk_filter_check(const unsigned char *s, size_t len, int share
 	return check_levels(s, len);
 }
 
-static size_t level_len(const unsigned char *s, size_t len)
+static size_t
+level_len(const unsigned char *s, size_t len)
 {
 	const unsigned char *slash = len ? memchr(s, '/', len) : NULL;
 
 	return slash ? (size_t)(slash - s) : len;
 }
 
-static int level_matches(const unsigned char *f, size_t flen, const unsigned char *t, size_t tlen)
+static int
+level_matches(const unsigned char *f, size_t flen, const unsigned char *t, size_t tlen)
 {
 	if (flen == 1 && f[0] == '+')
 		return 1;
 	return flen == tlen && memcmp(f, t, flen) == 0;
 }
 
-int tk_topic_matches(const unsigned char *f, size_t flen, const unsigned char *t, size_t tlen)
+int
+tk_topic_matches(const unsigned char *f, size_t flen, const unsigned char *t, size_t tlen)
 {
 	size_t fl, tl;
 

@@ -9,10 +9,10 @@ enum tk_text_fault {
 	TK_TEXT_NOT_UTF8, /* ill-formed, overlong, surrogate, above U+10FFFF */
 	TK_TEXT_NUL,
 	TK_TEXT_EMPTY,
-	TK_TEXT_WILDCARD, /* + or # in a topic name */
-	TK_TEXT_BAD_HASH, /* # not alone in the last level */
-	TK_TEXT_BAD_PLUS, /* + not alone in its level */
-	TK_TEXT_SHARE_NAME, /* $share/NAME: empty, or with + or # in it */
+	TK_TEXT_WILDCARD,     /* + or # in a topic name */
+	TK_TEXT_BAD_HASH,     /* # not alone in the last level */
+	TK_TEXT_BAD_PLUS,     /* + not alone in its level */
+	TK_TEXT_SHARE_NAME,   /* $share/NAME: empty, or with + or # in it */
 	TK_TEXT_SHARE_FILTER, /* $share/NAME without a filter behind it */
 	TK_TEXT_FAULTS
 };
@@ -28,7 +28,7 @@ int tk_filter_is_shared(const unsigned char *s, size_t len); /* begins with "$sh
 int tk_filter_has_wildcard(const unsigned char *s, size_t len);
 
 /* Whether a valid filter (without $share/) matches a valid topic name. */
-int tk_topic_matches(const unsigned char *filter, size_t flen, const unsigned char *topic,
-    size_t tlen);
+int
+tk_topic_matches(const unsigned char *filter, size_t flen, const unsigned char *topic, size_t tlen);
 
 #endif

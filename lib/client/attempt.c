@@ -1,0 +1,112 @@
+/* What exists only while a client is on its way to a connection, or out of it: the transport and
+ * the timer. */
+#include <event2/event.h>
+
+#include "client/client.h"
+#include "core/mem.h"
+
+struct mqev_attempt {
+	struct mqev_transport *transport; /* while DIALING */
+	struct event *timer;
+	enum mqev_stage stage;
+};
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqev_client *c = arg;
+
+	(void)fd;
+	(void)what;
+	mqev_client_enter(c);
+	mqev_controller_time_is_up(c);
+	mqev_client_leave(c);
+}
+
+static struct mqev_attempt *
+attempt_of(struct mqev_client *c)
+{
+	struct mqev_attempt *a = c->attempt;
+
+	if (a != NULL)
+		return a;
+	a = mqev_calloc(1, sizeof(*a));
+	if (a == NULL)
+		return NULL;
+	a->timer = evtimer_new(c->fleet->base, on_timer, c);
+	if (a->timer == NULL) {
+		mqev_free(a);
+		return NULL;
+	}
+	c->attempt = a;
+	return a;
+}
+
+static void
+on_transport(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg)
+{
+	struct mqev_client *c = arg;
+
+	mqev_client_enter(c);
+	c->attempt->transport = NULL;
+	if (error != NULL)
+		mqev_controller_dial_failed(c, error);
+	else
+		mqev_controller_dialed(c, conn);
+	mqev_client_leave(c);
+}
+
+static void
+on_progress(enum mqev_net_stage stage, const char *text, void *arg)
+{
+	struct mqev_client *c = arg;
+
+	c->attempt->stage = (enum mqev_stage)stage;
+	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
+}
+
+int
+mqev_attempt_dial(struct mqev_client *c)
+{
+	struct mqev_attempt *a = attempt_of(c);
+
+	if (a == NULL)
+		return MQEV_ERR_NOMEM;
+	event_del(a->timer);
+	a->stage = MQEV_STAGE_RESOLVE;
+	mqev_fleet_guard_sigpipe(c->fleet);
+	a->transport = mqev_transport_start(c->fleet->net, &c->servers.at[c->server],
+	    &c->config->transport, on_transport, on_progress, c);
+	return a->transport != NULL ? 0 : MQEV_ERR_NOMEM;
+}
+
+int
+mqev_attempt_wait(struct mqev_client *c, uint32_t ms)
+{
+	const struct timeval wait = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+	struct mqev_attempt *a = attempt_of(c);
+
+	if (a == NULL)
+		return MQEV_ERR_NOMEM;
+	return event_add(a->timer, &wait) == 0 ? 0 : MQEV_ERR_NOMEM;
+}
+
+void
+mqev_attempt_end(struct mqev_client *c)
+{
+	struct mqev_attempt *a = c->attempt;
+
+	if (a == NULL)
+		return;
+	c->attempt = NULL;
+	if (a->transport != NULL)
+		mqev_transport_cancel(a->transport);
+	event_free(a->timer);
+	mqev_free(a);
+}
+
+enum mqev_stage
+mqev_attempt_stage(const struct mqev_client *c)
+{
+	return c->attempt != NULL ? c->attempt->stage : MQEV_STAGE_NONE;
+}

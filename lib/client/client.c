@@ -1,0 +1,189 @@
+/* Making and freeing clients, and what can be asked of them. */
+#include "client/client.h"
+
+#include <string.h>
+
+#include "client/link.h"
+#include "client/options.h"
+#include "core/mem.h"
+#include "port/port.h"
+
+#define RANDOM_ID_CHARS 22
+
+/* --- identifiers -------------------------------------------------------------------------------
+ */
+
+/* 3.1 has no empty identifier: 22 characters hold 128 random bits. */
+static bool
+random_id(char id[RANDOM_ID_CHARS + 1])
+{
+	static const char alphabet[] =
+	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	uint8_t random[RANDOM_ID_CHARS];
+
+	if (mqev_port_random(random, sizeof(random)) != 0)
+		return false;
+	for (int i = 0; i < RANDOM_ID_CHARS; i++)
+		id[i] = alphabet[random[i] % (sizeof(alphabet) - 1)];
+	id[RANDOM_ID_CHARS] = '\0';
+	return true;
+}
+
+static bool
+set_id(struct mqev_client *c, const char *id)
+{
+	char made[RANDOM_ID_CHARS + 1] = "";
+
+	if (id == NULL || id[0] == '\0') {
+		if (c->config->version != MQEV_V31)
+			return true;
+		if (!random_id(made))
+			return false;
+		id = made;
+	}
+	c->client_id = mqev_strdup(id);
+	return c->client_id != NULL;
+}
+
+/* A session of an earlier process may still hold the first identifiers. */
+static void
+start_anywhere(struct mqev_client *c)
+{
+	uint32_t random = 0;
+
+	if (mqev_port_random(&random, sizeof(random)) == 0)
+		c->session.next_n = random;
+}
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+static void
+free_memory(struct mqev_client *c)
+{
+	mqev_session_release(&c->session);
+	mqev_endpoint_list_free(&c->servers);
+	mqev_config_unref(c->config);
+	mqev_free(c->client_id);
+	mqev_free(c);
+}
+
+void
+mqev_client_enter(struct mqev_client *c)
+{
+	c->depth++;
+	mqev_fleet_enter(c->fleet);
+}
+
+void
+mqev_client_leave(struct mqev_client *c)
+{
+	struct mqev_fleet *fleet = c->fleet;
+
+	if (c->depth == 1 && !c->freed) {
+		mqev_controller_settle(c);
+		if (mqev_log_tell_kept(c) && c->last_line != NULL)
+			mqev_fleet_plan(fleet, c);
+	}
+	mqev_fleet_set_tick(fleet, c);
+	c->depth--;
+	if (c->depth == 0 && c->freed)
+		free_memory(c);
+	mqev_fleet_leave(fleet);
+}
+
+static struct mqev_client *
+make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+{
+	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
+
+	*error = c != NULL ? mqev_config_new(options, &c->config) : MQEV_ERR_NOMEM;
+	if (*error == 0 && !set_id(c, options->client_id))
+		*error = MQEV_ERR_NOMEM;
+	if (*error != 0) {
+		if (c != NULL)
+			free_memory(c);
+		return NULL;
+	}
+	c->fleet = fleet;
+	c->userdata = options->userdata;
+	c->error_text = "";
+	mqev_session_init(&c->session, c->config->version, &c->config->session, &mqev_client_events,
+	    c, &fleet->cork.sink);
+	c->session.report_all = c->config->on_publish != NULL;
+	if (c->config->session.clean == MQEV_SESSION_CLEAN_NEVER)
+		start_anywhere(c);
+	return c;
+}
+
+struct mqev_client *
+mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+{
+	struct mqev_options taken;
+	struct mqev_client *c = NULL;
+	int result = MQEV_ERR_INVALID;
+
+	if (fleet != NULL && options != NULL && !fleet->freed)
+		result = mqev_options_take(&taken, sizeof(taken), options);
+	if (result == 0)
+		c = make(fleet, &taken, &result);
+	if (c != NULL)
+		mqev_fleet_add(fleet, c);
+	if (error != NULL)
+		*error = result;
+	return c;
+}
+
+void
+mqev_client_free(struct mqev_client *c)
+{
+	if (c == NULL || c->freed)
+		return;
+	mqev_client_enter(c);
+	c->freed = true;
+	mqev_log_drop_kept(c);
+	mqev_controller_drop(c);
+	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
+	mqev_subscriptions_free(c);
+	mqev_fleet_remove(c->fleet, c);
+	mqev_client_leave(c);
+}
+
+/* --- questions ---------------------------------------------------------------------------------
+ */
+
+void *
+mqev_client_userdata(const struct mqev_client *c)
+{
+	return c->userdata;
+}
+
+void
+mqev_client_set_userdata(struct mqev_client *c, void *userdata)
+{
+	c->userdata = userdata;
+}
+
+struct mqev_fleet *
+mqev_client_fleet(const struct mqev_client *c)
+{
+	return c->fleet;
+}
+
+const char *
+mqev_client_id(const struct mqev_client *c)
+{
+	return c->client_id != NULL ? c->client_id : "";
+}
+
+bool
+mqev_client_is_connected(const struct mqev_client *c)
+{
+	return c->session.state == MQEV_SESSION_CONNECTED;
+}
+
+const char *
+mqev_client_error_text(const struct mqev_client *c)
+{
+	return c->error_text;
+}

@@ -1,0 +1,141 @@
+/* The client's parts and what its files share with one another. */
+#ifndef MQEV_CLIENT_CLIENT_H
+#define MQEV_CLIENT_CLIENT_H
+
+#include <mqev/client.h>
+
+#include "client/config.h"
+#include "client/fleet.h"
+#include "client/wheel.h"
+#include "core/session.h"
+#include "net/url.h"
+
+struct mqev_attempt;
+struct mqev_kept_line;
+struct mqev_link;
+struct mqev_subscriptions;
+
+/* What is. What the application wants is another field. */
+enum mqev_client_state {
+	MQEV_CLIENT_IDLE,      /* -> DIALING */
+	MQEV_CLIENT_WAITING,   /* for the next attempt -> DIALING, IDLE */
+	MQEV_CLIENT_DIALING,   /* a transport is on its way -> HANDSHAKE, WAITING, IDLE */
+	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CLOSING    /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
+};
+
+struct mqev_client {
+	struct mqev_session session;
+	struct mqev_wheel_node tick;
+	struct mqev_fleet *fleet;
+	struct mqev_config *config;
+	struct mqev_link *link;			  /* while there is a connection */
+	struct mqev_attempt *attempt;		  /* while one is made or waited for */
+	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_properties
+	    *end_properties; /* of the server's DISCONNECT, until on_disconnect */
+	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
+	struct mqev_endpoint_list servers;
+	char *client_id; /* NULL: none yet */
+	void *userdata;
+	const char *error_text;
+	struct mqev_client *next; /* in the fleet */
+	struct mqev_client **at;
+	struct mqev_client *agenda_next;
+	uint64_t connected_ms;
+	uint64_t wake_ms;  /* 0, or when to go on for want of a timer */
+	int system_errno;  /* of the link that failed, until on_disconnect */
+	uint32_t retries;  /* since the backoff was reset */
+	uint32_t server;   /* which of the servers is next */
+	uint16_t depth;	   /* calls from the event loop that are in progress */
+	uint8_t state;	   /* enum mqev_client_state */
+	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
+			      is owed */
+	uint8_t faults;	   /* connections in a row that a broken rule ended */
+	bool wanted : 1;   /* the application wants a connection */
+	bool got_connack : 1; /* on this connection */
+	bool on_agenda : 1;
+	bool freed : 1;
+};
+
+/* client.c */
+/* Around everything the event loop calls: between them a client that its application frees stays in
+ * memory. */
+void mqev_client_enter(struct mqev_client *c);
+void mqev_client_leave(struct mqev_client *c);
+
+/* controller.c */
+/* The link failed by itself. error: enum mqev_error, system_errno may be 0. */
+void
+mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text);
+/* Does what is owed: ends a connection whose session has ended, reports an attempt that was given
+ * up. */
+void mqev_controller_settle(struct mqev_client *c);
+/* The server accepted the connection. */
+void mqev_controller_connected(struct mqev_client *c);
+/* Drops attempt and link at once, without callbacks. */
+void mqev_controller_drop(struct mqev_client *c);
+
+void mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state);
+
+/* retry.c: milliseconds to the next attempt; MQEV_NONE: there is to be none. */
+uint32_t mqev_retry_after_failure(struct mqev_client *c);
+uint32_t mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_end *end);
+/* A connection ends: one that lived long enough begins the backoff anew. */
+void mqev_retry_note_uptime(struct mqev_client *c, uint64_t now);
+
+/* attempt.c */
+/* Starts to connect to the next server; the controller is told how it ends. MQEV_ERR_NOMEM. */
+int mqev_attempt_dial(struct mqev_client *c);
+/* Runs what is due after ms: the next dial while WAITING, the end of patience otherwise.
+ * MQEV_ERR_NOMEM. */
+int mqev_attempt_wait(struct mqev_client *c, uint32_t ms);
+void mqev_attempt_end(struct mqev_client *c);
+enum mqev_stage mqev_attempt_stage(const struct mqev_client *c);
+
+/* controller.c, called by attempt.c */
+void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
+void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
+void mqev_controller_time_is_up(struct mqev_client *c);
+
+/* log.c */
+bool mqev_log_wanted(const struct mqev_client *c);
+/* Where a callback may run: calls on_log with the lines that have gathered. False: the client was
+ * freed there. */
+bool mqev_log_tell_kept(struct mqev_client *c);
+void mqev_log_drop_kept(struct mqev_client *c);
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void
+mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, ...);
+
+/* events.c */
+extern const struct mqev_session_events mqev_client_events;
+
+/* output.c */
+/* Bytes that are on their way to the kernel, the cork's included. */
+size_t mqev_client_unsent(const struct mqev_client *c);
+/* Lets the session write while the link has room, and completes what has left. */
+void mqev_client_pump(struct mqev_client *c);
+/* True when a QoS 0 message may go to the link at once. */
+bool mqev_client_has_room(const struct mqev_client *c);
+
+/* subscriptions.c, dispatch.c */
+void mqev_subscriptions_free(struct mqev_client *c);
+enum mqev_dispatch {
+	MQEV_DISPATCH_NOBODY,
+	MQEV_DISPATCH_TAKEN,
+	MQEV_DISPATCH_NO_MEMORY /* nobody was called */
+};
+/* Gives the message to the callbacks of the subscriptions that match. */
+enum mqev_dispatch
+mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *message);
+/* What the SUBACK to op says about its filters. */
+void mqev_subscriptions_answered(
+    struct mqev_client *c, const struct mqev_op *op, const struct mqev_op_end *end);
+/* The server has no session: subscribes again to what was subscribed. */
+void mqev_subscriptions_replay(struct mqev_client *c);
+
+#endif

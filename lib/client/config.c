@@ -1,0 +1,318 @@
+/* From an application's options to a client's settings: defaults, checks, copies. */
+#include "client/config.h"
+
+#include <string.h>
+
+#include "client/options.h"
+#include "core/mem.h"
+#include "core/properties.h"
+#include "core/topic.h"
+#include "core/utf8.h"
+
+#define DEFAULT_KEEPALIVE_S 60
+#define DEFAULT_CONNECT_MS 60000
+#define DEFAULT_CONNACK_MS 10000
+#define DEFAULT_PACKET_MS 30000
+#define DEFAULT_RECONNECT_MIN_MS 1000
+#define DEFAULT_RECONNECT_MAX_MS 120000
+#define DEFAULT_MAX_INFLIGHT 100
+#define LARGEST_INFLIGHT 64511
+#define DEFAULT_MAX_QUEUED 100000
+#define DEFAULT_MAX_QUEUED_BYTES ((size_t)64 << 20)
+#define LARGEST_PACKET 268435460u
+#define V31_LONGEST_ID 23
+
+static uint32_t
+or_default(uint32_t value, uint32_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+static struct mqev_bytes
+bytes_of(const char *text)
+{
+	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+static bool
+utf8_field(struct mqev_bytes text)
+{
+	return text.len <= UINT16_MAX && mqev_utf8_valid(text.data, text.len);
+}
+
+bool
+mqev_client_id_valid(enum mqev_version version, const char *text)
+{
+	struct mqev_bytes id = bytes_of(text);
+
+	if (version == MQEV_V31 && id.len > V31_LONGEST_ID)
+		return false;
+	return id.len == 0 || utf8_field(id);
+}
+
+/* --- each group of options ---------------------------------------------------------------------
+ */
+
+static int
+take_protocol(struct mqev_config *c, const struct mqev_options *o)
+{
+	switch (o->protocol) {
+	case MQEV_PROTOCOL_DEFAULT:
+		c->version = MQEV_V311;
+		return 0;
+	case MQEV_PROTOCOL_V31:
+	case MQEV_PROTOCOL_V311:
+	case MQEV_PROTOCOL_V5:
+		c->version = (enum mqev_version)o->protocol;
+		return 0;
+	}
+	return MQEV_ERR_INVALID;
+}
+
+static enum mqev_session_clean
+default_clean(const struct mqev_config *c)
+{
+	if (c->version == MQEV_V5 && c->session.session_expiry_s > 0)
+		return MQEV_SESSION_CLEAN_FIRST_ONLY;
+	return MQEV_SESSION_CLEAN_ALWAYS;
+}
+
+static int
+take_session(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->clean < MQEV_CLEAN_DEFAULT || o->clean > MQEV_CLEAN_STRICT)
+		return MQEV_ERR_INVALID;
+	if (o->session_expiry > 0 && c->version != MQEV_V5)
+		return MQEV_ERR_UNSUPPORTED;
+	c->session.session_expiry_s = o->session_expiry;
+	c->session.clean =
+	    o->clean == MQEV_CLEAN_DEFAULT ? default_clean(c) : (enum mqev_session_clean)o->clean;
+	/* [MQTT-3.1.3-7] before 5.0: the server cannot find a session again under no name. */
+	if (c->version != MQEV_V5 && c->session.clean != MQEV_SESSION_CLEAN_ALWAYS &&
+	    (o->client_id == NULL || o->client_id[0] == '\0'))
+		return MQEV_ERR_INVALID;
+	return mqev_client_id_valid(c->version, o->client_id) ? 0 : MQEV_ERR_INVALID;
+}
+
+static int
+take_times(struct mqev_config *c, const struct mqev_options *o)
+{
+	uint32_t keepalive =
+	    o->keepalive == MQEV_NONE ? 0 : or_default(o->keepalive, DEFAULT_KEEPALIVE_S);
+
+	if (keepalive > UINT16_MAX)
+		return MQEV_ERR_INVALID;
+	c->session.keepalive_s = (uint16_t)keepalive;
+	c->session.ping_timeout_ms = o->ping_timeout_ms;
+	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
+	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
+	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
+	c->transport.total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
+	c->reconnect_min_ms = or_default(o->reconnect_min_ms, DEFAULT_RECONNECT_MIN_MS);
+	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
+	c->min_uptime_ms = o->min_uptime_ms;
+	c->no_reconnect = o->no_reconnect;
+	return c->reconnect_min_ms <= c->reconnect_max_ms ? 0 : MQEV_ERR_INVALID;
+}
+
+static int
+take_limits(struct mqev_config *c, const struct mqev_options *o)
+{
+	uint32_t inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
+
+	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX)
+		return MQEV_ERR_INVALID;
+	c->session.max_inflight = inflight < LARGEST_INFLIGHT ? inflight : LARGEST_INFLIGHT;
+	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
+	c->session.max_queued_bytes =
+	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
+	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
+	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
+	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;
+	return 0;
+}
+
+static int
+take_policies(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_REJECT ||
+	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
+	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
+		return MQEV_ERR_INVALID;
+	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
+	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;
+	c->session.lost_qos2_resends = o->lost_session_qos2 == MQEV_LOST_SESSION_RESEND;
+	return 0;
+}
+
+static void
+take_callbacks(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->on_connect = o->on_connect;
+	c->on_connect_fail = o->on_connect_fail;
+	c->on_disconnect = o->on_disconnect;
+	c->on_message = o->on_message;
+	c->on_publish = o->on_publish;
+	c->on_subscribe = o->on_subscribe;
+	c->on_unsubscribe = o->on_unsubscribe;
+	c->on_log = o->on_log;
+}
+
+static int
+take_login(struct mqev_config *c, const struct mqev_options *o)
+{
+	size_t password_len = o->password_len;
+
+	if (o->password != NULL && password_len == 0)
+		password_len = strlen(o->password);
+	c->session.has_username = o->username != NULL;
+	c->session.username = bytes_of(o->username);
+	c->session.has_password = o->password != NULL;
+	c->session.password =
+	    (struct mqev_bytes){o->password, o->password != NULL ? password_len : 0};
+	if (!utf8_field(c->session.username) || c->session.password.len > UINT16_MAX)
+		return MQEV_ERR_INVALID;
+	/* [MQTT-3.1.2-22] before 5.0. */
+	if (c->session.has_password && !c->session.has_username && c->version != MQEV_V5)
+		return MQEV_ERR_INVALID;
+	return 0;
+}
+
+static int
+take_will(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_will will;
+	int error;
+
+	if (o->will == NULL)
+		return 0;
+	error = mqev_options_take(&will, sizeof(will), o->will);
+	if (error != 0)
+		return error;
+	c->will.topic = bytes_of(will.topic);
+	c->will.payload = (struct mqev_bytes){will.payload, will.payload_len};
+	c->will.properties = mqev_properties_block(will.properties);
+	c->will.qos = (uint8_t)will.qos;
+	c->will.retain = will.retain;
+	if (will.topic == NULL || !mqev_topic_name_ok(c->will.topic) || will.qos < 0 ||
+	    will.qos > 2 || will.payload_len > UINT16_MAX ||
+	    (will.payload == NULL && will.payload_len > 0) ||
+	    !mqev_properties_sendable(will.properties, MQEV_PACKET_WILL))
+		return MQEV_ERR_INVALID;
+	c->session.will = &c->will;
+	return 0;
+}
+
+/* These have members of their own in the options. */
+static bool
+sets_what_members_set(const struct mqev_properties *p)
+{
+	static const enum mqev_property_id ids[] = {MQEV_PROP_SESSION_EXPIRY_INTERVAL,
+	    MQEV_PROP_RECEIVE_MAXIMUM, MQEV_PROP_MAXIMUM_PACKET_SIZE, MQEV_PROP_TOPIC_ALIAS_MAXIMUM,
+	    MQEV_PROP_AUTHENTICATION_METHOD, MQEV_PROP_AUTHENTICATION_DATA};
+	struct mqev_property found;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		if (mqev_properties_find(p, ids[i], &found) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+take_properties(struct mqev_config *c, const struct mqev_options *o)
+{
+	if (!mqev_properties_sendable(o->connect_properties, MQEV_PACKET_CONNECT) ||
+	    sets_what_members_set(o->connect_properties))
+		return MQEV_ERR_INVALID;
+	c->session.connect_properties = mqev_properties_block(o->connect_properties);
+	return 0;
+}
+
+static int
+take_all(struct mqev_config *c, const struct mqev_options *o)
+{
+	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
+	    take_protocol, take_session, take_times, take_limits, take_policies, take_login,
+	    take_will, take_properties};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int error = steps[i](c, o);
+
+		if (error != 0)
+			return error;
+	}
+	take_callbacks(c, o);
+	return 0;
+}
+
+/* --- copies ------------------------------------------------------------------------------------
+ */
+
+#define MAX_VIEWS 6
+
+static size_t
+list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
+{
+	size_t count = 0;
+
+	views[count++] = &c->session.username;
+	views[count++] = &c->session.password;
+	views[count++] = &c->session.connect_properties;
+	views[count++] = &c->will.topic;
+	views[count++] = &c->will.payload;
+	views[count++] = &c->will.properties;
+	return count;
+}
+
+/* Until here views point to the application's memory. */
+static bool
+copy_views(struct mqev_config *c)
+{
+	struct mqev_bytes *views[MAX_VIEWS];
+	size_t count = list_views(c, views);
+	size_t size = 0;
+	uint8_t *at;
+
+	for (size_t i = 0; i < count; i++)
+		size += views[i]->len;
+	at = c->copied = mqev_malloc(size);
+	if (at == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (views[i]->len > 0)
+			memcpy(at, views[i]->data, views[i]->len);
+		views[i]->data = at;
+		at += views[i]->len;
+	}
+	return true;
+}
+
+int
+mqev_config_new(const struct mqev_options *options, struct mqev_config **config)
+{
+	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
+	int error;
+
+	if (c == NULL)
+		return MQEV_ERR_NOMEM;
+	c->refs = 1;
+	error = take_all(c, options);
+	if (error == 0 && !copy_views(c))
+		error = MQEV_ERR_NOMEM;
+	if (error != 0) {
+		mqev_config_unref(c);
+		return error;
+	}
+	*config = c;
+	return 0;
+}
+
+void
+mqev_config_unref(struct mqev_config *config)
+{
+	if (config == NULL || --config->refs > 0)
+		return;
+	mqev_free(config->copied);
+	mqev_free(config);
+}

@@ -1,0 +1,41 @@
+/* A client's checked settings in a form that many clients can share: immutable, counted references.
+ */
+#ifndef MQEV_CLIENT_CONFIG_H
+#define MQEV_CLIENT_CONFIG_H
+
+#include <mqev/client.h>
+
+#include "core/session.h"
+#include "net/transport.h"
+
+struct mqev_config {
+	uint32_t refs;
+	struct mqev_session_settings session;
+	struct mqev_session_will will;
+	struct mqev_transport_config transport;
+	enum mqev_version version;
+	mqev_connect_cb *on_connect;
+	mqev_connect_fail_cb *on_connect_fail;
+	mqev_disconnect_cb *on_disconnect;
+	mqev_message_cb *on_message;
+	mqev_result_cb *on_publish;
+	mqev_result_cb *on_subscribe;
+	mqev_result_cb *on_unsubscribe;
+	mqev_log_cb *on_log;
+	uint32_t connack_ms;
+	uint32_t reconnect_min_ms;
+	uint32_t reconnect_max_ms;
+	uint32_t min_uptime_ms;
+	bool no_reconnect;
+	uint8_t *copied; /* the bytes that views above point to */
+};
+
+/* Checks options (full size) and copies what they point to. 0, MQEV_ERR_INVALID,
+ * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. */
+int mqev_config_new(const struct mqev_options *options, struct mqev_config **config);
+void mqev_config_unref(struct mqev_config *config);
+
+/* True when text may be a client identifier in that version; NULL and "" may. */
+bool mqev_client_id_valid(enum mqev_version version, const char *text);
+
+#endif

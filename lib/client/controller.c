@@ -1,0 +1,317 @@
+/* The connect controller: from what is wanted to what is, attempts, backoff, and which callback
+ * tells of it. */
+#include "client/client.h"
+
+#include <string.h>
+
+#include "client/link.h"
+#include "port/port.h"
+
+#define CLOSING_MS 2000
+
+void
+mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
+{
+	static const char *const names[] = {
+	    [MQEV_CLIENT_IDLE] = "idle",
+	    [MQEV_CLIENT_WAITING] = "waiting",
+	    [MQEV_CLIENT_DIALING] = "dialing",
+	    [MQEV_CLIENT_HANDSHAKE] = "handshake",
+	    [MQEV_CLIENT_CONNECTED] = "connected",
+	    [MQEV_CLIENT_CLOSING] = "closing",
+	};
+
+	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	c->state = (uint8_t)state;
+}
+
+/* --- starting ----------------------------------------------------------------------------------
+ */
+
+static void
+start_waiting(struct mqev_client *c, uint32_t ms)
+{
+	mqev_controller_set_state(c, MQEV_CLIENT_WAITING);
+	/* Without memory for a timer the fleet's tick wakes us, a little later. */
+	if (mqev_attempt_wait(c, ms) != 0)
+		c->wake_ms = mqev_port_now_ms() + ms;
+}
+
+static void
+dial(struct mqev_client *c)
+{
+	static const struct mqev_net_error no_memory = {
+	    .stage = MQEV_NET_RESOLVE, .error = MQEV_ERR_NOMEM, .text = "out of memory"};
+
+	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
+	if (mqev_attempt_dial(c) != 0)
+		mqev_controller_dial_failed(c, &no_memory);
+}
+
+/* Sets the client going again after an attempt or a connection. Callbacks run after this. */
+static void
+go_on(struct mqev_client *c, uint32_t wait_ms)
+{
+	if (wait_ms != MQEV_NONE) {
+		start_waiting(c, wait_ms);
+		return;
+	}
+	mqev_attempt_end(c);
+	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
+}
+
+/* --- an attempt that failed --------------------------------------------------------------------
+ */
+
+static void
+tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage,
+    uint32_t wait_ms)
+{
+	struct mqev_connect_failure failure = {
+	    .stage = stage,
+	    .error = error->error,
+	    .system_errno = error->system_errno,
+	    .tls_error = error->tls_error,
+	    .http_status = error->http_status,
+	    .text = error->text,
+	    .retry_ms = wait_ms,
+	};
+
+	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
+	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
+		c->config->on_connect_fail(c, &failure, c->userdata);
+}
+
+void
+mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error)
+{
+	uint32_t wait_ms = mqev_retry_after_failure(c);
+
+	go_on(c, wait_ms);
+	tell_connect_fail(c, error, (enum mqev_stage)error->stage, wait_ms);
+}
+
+static void
+set_text(struct mqev_net_error *error, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= sizeof(error->text))
+		len = sizeof(error->text) - 1;
+	memcpy(error->text, text, len);
+	error->text[len] = '\0';
+}
+
+/* --- a connection ------------------------------------------------------------------------------
+ */
+
+static struct mqev_bytes
+id_bytes(const struct mqev_client *c)
+{
+	size_t len = c->client_id != NULL ? strlen(c->client_id) : 0;
+
+	return (struct mqev_bytes){(const uint8_t *)c->client_id, len};
+}
+
+static void
+say_hello(struct mqev_client *c)
+{
+	const struct mqev_endpoint *server = &c->servers.at[c->server];
+	const struct mqev_session_login login = {server->username, server->password};
+
+	c->session.login = &login;
+	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
+	c->session.login = NULL;
+}
+
+void
+mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
+{
+	static const struct mqev_net_error no_memory = {
+	    .error = MQEV_ERR_NOMEM, .text = "out of memory"};
+	uint32_t wait_ms;
+
+	c->link = mqev_link_open(c, conn);
+	if (c->link == NULL) {
+		mqev_conn_close(conn);
+		wait_ms = mqev_retry_after_failure(c);
+		go_on(c, wait_ms);
+		tell_connect_fail(c, &no_memory, MQEV_STAGE_CONNACK, wait_ms);
+		return;
+	}
+	c->got_connack = false;
+	mqev_controller_set_state(c, MQEV_CLIENT_HANDSHAKE);
+	say_hello(c);
+	if (mqev_attempt_wait(c, c->config->connack_ms) != 0)
+		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
+}
+
+void
+mqev_controller_connected(struct mqev_client *c)
+{
+	mqev_attempt_end(c);
+	c->connected_ms = mqev_port_now_ms();
+	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
+	if (c->config->min_uptime_ms == 0)
+		c->retries = 0;
+}
+
+void
+mqev_controller_time_is_up(struct mqev_client *c)
+{
+	c->wake_ms = 0;
+	switch ((enum mqev_client_state)c->state) {
+	case MQEV_CLIENT_WAITING:
+		dial(c);
+		break;
+	case MQEV_CLIENT_HANDSHAKE:
+		mqev_session_abort(&c->session, MQEV_ERR_TIMEOUT, "no CONNACK in time");
+		break;
+	case MQEV_CLIENT_CLOSING:
+		mqev_link_close(c->link);
+		c->link = NULL;
+		break;
+	case MQEV_CLIENT_IDLE:
+	case MQEV_CLIENT_DIALING:
+	case MQEV_CLIENT_CONNECTED:
+		break;
+	}
+}
+
+void
+mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text)
+{
+	mqev_session_abort(&c->session, error, text);
+	c->system_errno = system_errno;
+	mqev_cork_forget(&c->fleet->cork, c);
+	mqev_link_close(c->link);
+	c->link = NULL;
+}
+
+/* --- its end -----------------------------------------------------------------------------------
+ */
+
+/* What was said last is sent if it can be; a connection that failed is closed at once. */
+static void
+part_from_link(struct mqev_client *c, int error)
+{
+	bool polite =
+	    error != MQEV_ERR_LOST && error != MQEV_ERR_KEEPALIVE && error != MQEV_ERR_NOMEM;
+
+	if (c->link == NULL)
+		return;
+	mqev_cork_flush(&c->fleet->cork);
+	if (c->link != NULL && polite)
+		mqev_link_linger(c->link);
+	else if (c->link != NULL)
+		mqev_link_close(c->link);
+	mqev_cork_forget(&c->fleet->cork, c);
+	c->link = NULL;
+}
+
+static void
+tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
+    const struct mqev_properties *properties, uint32_t wait_ms)
+{
+	static const struct mqev_properties none = {0};
+	struct mqev_disconnection disconnection = {
+	    .error = end->error,
+	    .reason = (enum mqev_reason)end->reason,
+	    .from_server = end->from_server,
+	    .system_errno = system_errno,
+	    .properties = properties != NULL ? properties : &none,
+	    .text = end->text,
+	    .retry_ms = wait_ms,
+	};
+
+	mqev_log(
+	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
+	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
+		c->config->on_disconnect(c, &disconnection, c->userdata);
+}
+
+static void
+tell_failed_handshake(
+    struct mqev_client *c, const struct mqev_session_end *end, int system_errno, uint32_t wait_ms)
+{
+	struct mqev_net_error error = {.error = end->error, .system_errno = system_errno};
+
+	set_text(&error, end->text);
+	tell_connect_fail(c, &error, MQEV_STAGE_CONNACK, wait_ms);
+}
+
+static void
+end_connection(struct mqev_client *c)
+{
+	struct mqev_session_end end = c->session.end;
+	struct mqev_properties *properties = c->end_properties;
+	int system_errno = c->system_errno;
+	bool got_connack = c->got_connack;
+	uint64_t now = mqev_port_now_ms();
+	uint32_t wait_ms;
+
+	c->end_properties = NULL;
+	c->system_errno = 0;
+	part_from_link(c, end.error);
+	mqev_retry_note_uptime(c, now);
+	wait_ms = mqev_retry_after_end(c, &end);
+	go_on(c, wait_ms);
+	mqev_session_closed(&c->session, now);
+	if (!c->freed && got_connack)
+		tell_disconnect(c, &end, system_errno, properties, wait_ms);
+	else if (!c->freed)
+		tell_failed_handshake(c, &end, system_errno, wait_ms);
+	mqev_properties_free(properties);
+}
+
+/* Our DISCONNECT must have reached the kernel before on_disconnect may let the application end. */
+static bool
+still_sending(struct mqev_client *c)
+{
+	if (c->session.end.error != 0 || c->link == NULL)
+		return false;
+	mqev_cork_flush(&c->fleet->cork);
+	if (c->link->broken || mqev_link_unsent(c->link) == 0)
+		return false;
+	if (c->state == MQEV_CLIENT_CLOSING)
+		return true;
+	mqev_controller_set_state(c, MQEV_CLIENT_CLOSING);
+	mqev_link_tell_when_empty(c->link);
+	return mqev_attempt_wait(c, CLOSING_MS) == 0;
+}
+
+static void
+report_abandoned(struct mqev_client *c)
+{
+	static const struct mqev_net_error abandoned = {
+	    .error = MQEV_ERR_CANCELED, .text = "given up by the application"};
+	enum mqev_stage stage = (enum mqev_stage)c->abandoned;
+
+	c->abandoned = MQEV_STAGE_NONE;
+	tell_connect_fail(c, &abandoned, stage, MQEV_NONE);
+}
+
+void
+mqev_controller_settle(struct mqev_client *c)
+{
+	if (c->abandoned)
+		report_abandoned(c);
+	if (!c->freed && c->session.state == MQEV_SESSION_ENDED && !still_sending(c))
+		end_connection(c);
+	/* Asked for by the application after it had disconnected. */
+	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)
+		dial(c);
+}
+
+void
+mqev_controller_drop(struct mqev_client *c)
+{
+	c->wanted = false;
+	mqev_attempt_end(c);
+	mqev_cork_forget(&c->fleet->cork, c);
+	if (c->link != NULL)
+		mqev_link_close(c->link);
+	c->link = NULL;
+	mqev_properties_free(c->end_properties);
+	c->end_properties = NULL;
+}

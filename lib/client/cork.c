@@ -1,0 +1,201 @@
+/* Gathering what clients write within one turn of the loop. Emptying it in time is the fleet's
+ * business. */
+#include "client/cork.h"
+
+#include "client/client.h"
+#include "client/link.h"
+#include "core/mem.h"
+#include "core/op.h"
+
+/* From this size on a block is handed over as it is, and another one taken; below, the bytes are
+ * copied. */
+#define LEND_BLOCK_FROM 16384
+#define POOLED_BLOCKS 8
+
+/* Blocks outlive the fleet while a bufferevent still refers to them, so their pool is counted. */
+struct mqev_block_pool {
+	uint32_t refs;
+	uint32_t count;
+	struct mqev_block *free[POOLED_BLOCKS];
+};
+
+struct mqev_block {
+	struct mqev_block_pool *pool;
+	size_t size;
+	uint8_t data[];
+};
+
+static void
+unref_pool(struct mqev_block_pool *pool)
+{
+	if (--pool->refs > 0)
+		return;
+	for (uint32_t i = 0; i < pool->count; i++)
+		mqev_free(pool->free[i]);
+	mqev_free(pool);
+}
+
+static struct mqev_block *
+take_block(struct mqev_block_pool *pool, size_t size)
+{
+	struct mqev_block *block;
+
+	if (size <= MQEV_CORK_BLOCK && pool->count > 0) {
+		block = pool->free[--pool->count];
+	} else {
+		size = size > MQEV_CORK_BLOCK ? size : MQEV_CORK_BLOCK;
+		block = mqev_malloc(sizeof(*block) + size);
+		if (block == NULL)
+			return NULL;
+		block->pool = pool;
+		block->size = size;
+	}
+	pool->refs++;
+	return block;
+}
+
+static void
+give_block(struct mqev_block *block)
+{
+	struct mqev_block_pool *pool = block->pool;
+
+	if (block->size == MQEV_CORK_BLOCK && pool->count < POOLED_BLOCKS)
+		pool->free[pool->count++] = block;
+	else
+		mqev_free(block);
+	unref_pool(pool);
+}
+
+static void
+block_has_left(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	give_block(arg);
+}
+
+static void
+drop_block(struct mqev_cork *cork)
+{
+	if (cork->block != NULL)
+		give_block(cork->block);
+	cork->block = NULL;
+	cork->sink.owner = NULL;
+	cork->sink.at = cork->sink.end = NULL;
+}
+
+static size_t
+gathered(const struct mqev_cork *cork)
+{
+	return cork->block != NULL ? (size_t)(cork->sink.at - cork->block->data) : 0;
+}
+
+/* Without an owner the next one must ask for room, and so a flush is planned. */
+static void
+rewind_block(struct mqev_cork *cork)
+{
+	cork->sink.owner = NULL;
+	cork->sink.at = cork->block->data;
+	cork->sink.end = cork->block->data + cork->block->size;
+}
+
+/* The session hears of a link that could not take the bytes from the link itself. */
+void
+mqev_cork_flush(struct mqev_cork *cork)
+{
+	const struct mqev_client *c = cork->sink.owner;
+	struct mqev_block *block = cork->block;
+	size_t len = gathered(cork);
+
+	if (len == 0)
+		return;
+	if (len < LEND_BLOCK_FROM) {
+		mqev_link_write(c->link, block->data, len);
+		rewind_block(cork);
+		return;
+	}
+	cork->block = NULL;
+	cork->sink.owner = NULL;
+	cork->sink.at = cork->sink.end = NULL;
+	if (!mqev_link_lend(c->link, block->data, len, block_has_left, block))
+		give_block(block);
+}
+
+static bool
+cork_grow(struct mqev_sink *sink, void *owner, size_t n)
+{
+	struct mqev_cork *cork = (struct mqev_cork *)sink;
+	struct mqev_client *c = owner;
+
+	mqev_cork_flush(cork);
+	if (cork->block != NULL && cork->block->size < n)
+		drop_block(cork);
+	if (cork->block == NULL) {
+		cork->block = take_block(cork->pool, n);
+		if (cork->block == NULL) {
+			drop_block(cork);
+			return false;
+		}
+		rewind_block(cork);
+	}
+	sink->owner = owner;
+	mqev_fleet_plan_flush(c->fleet);
+	return true;
+}
+
+static void
+op_has_left(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	mqev_op_unref(arg);
+}
+
+static bool
+cork_lend(struct mqev_sink *sink, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
+{
+	struct mqev_client *c = owner;
+
+	mqev_cork_flush((struct mqev_cork *)sink);
+	mqev_op_ref(op);
+	if (mqev_link_lend(c->link, data, len, op_has_left, op))
+		return true;
+	mqev_op_unref(op);
+	return false;
+}
+
+static const struct mqev_sink_methods cork_methods = {cork_grow, cork_lend};
+
+bool
+mqev_cork_init(struct mqev_cork *cork)
+{
+	cork->pool = mqev_calloc(1, sizeof(*cork->pool));
+	if (cork->pool == NULL)
+		return false;
+	cork->pool->refs = 1;
+	cork->sink.methods = &cork_methods;
+	return true;
+}
+
+void
+mqev_cork_free(struct mqev_cork *cork)
+{
+	if (cork->pool == NULL)
+		return;
+	drop_block(cork);
+	unref_pool(cork->pool);
+	cork->pool = NULL;
+}
+
+size_t
+mqev_cork_held(const struct mqev_cork *cork, const struct mqev_client *c)
+{
+	return cork->sink.owner == c ? gathered(cork) : 0;
+}
+
+void
+mqev_cork_forget(struct mqev_cork *cork, const struct mqev_client *c)
+{
+	if (cork->sink.owner == c)
+		drop_block(cork);
+}

@@ -1,0 +1,93 @@
+/* A received message to the callbacks of the subscriptions that match it, which may change the
+ * subscriptions meanwhile. */
+#include "client/client.h"
+#include "client/subscriptions.h"
+#include "core/mem.h"
+#include "core/topic_tree.h"
+
+#define MATCHES_ON_STACK 16
+
+struct matches {
+	struct mqev_entry **at;
+	size_t count;
+	size_t capacity;
+	bool failed;
+	struct mqev_entry *few[MATCHES_ON_STACK];
+};
+
+static bool
+grow(struct matches *m)
+{
+	struct mqev_entry **more = mqev_malloc(2 * m->capacity * sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	for (size_t i = 0; i < m->count; i++)
+		more[i] = m->at[i];
+	if (m->at != m->few)
+		mqev_free(m->at);
+	m->at = more;
+	m->capacity *= 2;
+	return true;
+}
+
+static bool
+collect(void *value, void *arg)
+{
+	struct mqev_entry *entry = value;
+	struct matches *m = arg;
+
+	if (entry->on_message == NULL)
+		return true;
+	if (m->count == m->capacity && !grow(m)) {
+		m->failed = true;
+		return false;
+	}
+	entry->refs++;
+	m->at[m->count++] = entry;
+	return true;
+}
+
+static void
+call(struct mqev_client *c, struct mqev_entry *entry, const struct mqev_message *message)
+{
+	if (!c->freed && !entry->removed && entry->on_message != NULL)
+		entry->on_message(c, message, entry->userdata);
+	mqev_entry_unref(entry);
+}
+
+static void
+forget(struct matches *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		mqev_entry_unref(m->at[i]);
+}
+
+static enum mqev_dispatch
+call_all(struct mqev_client *c, struct matches *m, const struct mqev_message *message)
+{
+	for (size_t i = 0; i < m->count; i++)
+		call(c, m->at[i], message);
+	return m->count > 0 ? MQEV_DISPATCH_TAKEN : MQEV_DISPATCH_NOBODY;
+}
+
+enum mqev_dispatch
+mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *message)
+{
+	struct mqev_bytes topic = {(const uint8_t *)message->topic, message->topic_len};
+	struct matches m = {.capacity = MATCHES_ON_STACK};
+	enum mqev_dispatch result = MQEV_DISPATCH_NO_MEMORY;
+
+	if (c->subscriptions == NULL || c->subscriptions->callbacks == 0)
+		return MQEV_DISPATCH_NOBODY;
+	m.at = m.few;
+	mqev_topic_tree_match(c->subscriptions->tree, topic, collect, &m);
+	/* Nobody may be passed over for want of memory. */
+	if (m.failed)
+		forget(&m);
+	else
+		result = call_all(c, &m, message);
+	if (m.at != m.few)
+		mqev_free(m.at);
+	return result;
+}

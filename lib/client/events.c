@@ -1,0 +1,168 @@
+/* From what the session tells to the application's callbacks. */
+#include <string.h>
+
+#include "client/client.h"
+#include "core/mem.h"
+
+static const struct mqev_properties no_properties = {0};
+
+/* --- CONNACK -----------------------------------------------------------------------------------
+ */
+
+/* The server's name for us is ours from now on ([MQTT-3.1.3-7]). */
+static bool
+adopt_id(struct mqev_client *c, const struct mqev_properties *properties)
+{
+	struct mqev_property assigned;
+	char *id;
+
+	if (mqev_properties_find(properties, MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER, &assigned) != 0)
+		return true;
+	id = mqev_malloc(assigned.value_len + 1);
+	if (id == NULL)
+		return false;
+	memcpy(id, assigned.value, assigned.value_len);
+	id[assigned.value_len] = '\0';
+	mqev_free(c->client_id);
+	c->client_id = id;
+	return true;
+}
+
+static bool
+server_has_subscriptions(const struct mqev_client *c, const struct mqev_connack_packet *packet)
+{
+	/* 3.1 does not tell: subscribing again does no harm. */
+	return packet->session_present && c->session.version != MQEV_V31;
+}
+
+static bool
+prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packet,
+    const struct mqev_properties *properties)
+{
+	mqev_controller_connected(c);
+	if (!adopt_id(c, properties)) {
+		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
+		return false;
+	}
+	if (!server_has_subscriptions(c, packet))
+		mqev_subscriptions_replay(c);
+	return c->session.state == MQEV_SESSION_CONNECTED;
+}
+
+static void
+on_connack(void *owner, const struct mqev_connack_packet *packet)
+{
+	struct mqev_client *c = owner;
+	struct mqev_properties view = mqev_properties_view(packet->properties);
+	struct mqev_connack connack = {
+	    .reason = (enum mqev_reason)packet->reason,
+	    .code = packet->code,
+	    .session_present = packet->session_present,
+	    .properties = &view,
+	};
+
+	c->got_connack = true;
+	if (packet->reason < 0x80)
+		prepare_connected(c, packet, &view);
+	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
+		c->config->on_connect(c, &connack, c->userdata);
+}
+
+static void
+on_disconnect(void *owner, const struct mqev_reason_packet *packet)
+{
+	struct mqev_client *c = owner;
+	struct mqev_properties view = mqev_properties_view(packet->properties);
+
+	/* Without memory on_disconnect gets none; the reason is kept elsewhere. */
+	c->end_properties = mqev_properties_copy(&view);
+}
+
+/* --- messages ----------------------------------------------------------------------------------
+ */
+
+static bool
+on_message(void *owner, const struct mqev_message *message)
+{
+	struct mqev_client *c = owner;
+
+	if (!mqev_log_tell_kept(c))
+		return true;
+	switch (mqev_subscriptions_dispatch(c, message)) {
+	case MQEV_DISPATCH_TAKEN:
+		return true;
+	case MQEV_DISPATCH_NO_MEMORY:
+		return false;
+	case MQEV_DISPATCH_NOBODY:
+		break;
+	}
+	if (c->config->on_message != NULL)
+		c->config->on_message(c, message, c->userdata);
+	return true;
+}
+
+/* --- completions -------------------------------------------------------------------------------
+ */
+
+static mqev_result_cb *
+client_callback(const struct mqev_client *c, uint8_t type)
+{
+	if (type == MQEV_PACKET_PUBLISH)
+		return c->config->on_publish;
+	return type == MQEV_PACKET_SUBSCRIBE ? c->config->on_subscribe : c->config->on_unsubscribe;
+}
+
+static void
+on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end)
+{
+	struct mqev_client *c = owner;
+	struct mqev_properties view = mqev_properties_view(end->properties);
+	mqev_result_cb *done = (mqev_result_cb *)op->done;
+	mqev_result_cb *common;
+	struct mqev_result result = {
+	    .op = (op->flags & MQEV_OP_INTERNAL) != 0 ? 0 : op->number,
+	    .error = end->error,
+	    .reason = (enum mqev_reason)end->reason,
+	    .mid = op->mid,
+	    .properties = end->properties.len > 0 ? &view : &no_properties,
+	    .reasons = end->codes.data,
+	    .reason_count = end->codes.len,
+	};
+
+	if (op->type == MQEV_PACKET_SUBSCRIBE)
+		mqev_subscriptions_answered(c, op, end);
+	if (done != NULL)
+		done(c, &result, op->arg);
+	common = client_callback(c, op->type);
+	/* What the library subscribes by itself is told when it fails. */
+	if (common != NULL && (!c->freed || end->error == MQEV_ERR_CANCELED) &&
+	    ((op->flags & MQEV_OP_INTERNAL) == 0 || end->error == MQEV_ERR_REFUSED))
+		common(c, &result, c->userdata);
+}
+
+static void
+on_wants_pump(void *owner)
+{
+	struct mqev_client *c = owner;
+
+	mqev_fleet_plan(c->fleet, c);
+}
+
+static void
+on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+{
+	struct mqev_client *c = owner;
+
+	if (mqev_log_wanted(c))
+		mqev_log(c, MQEV_LOG_DEBUG, "%s %s, mid %u, %zu bytes",
+		    sent ? "sending" : "received", mqev_packet_name((int)type), mid, size);
+}
+
+const struct mqev_session_events mqev_client_events = {
+    .connack = on_connack,
+    .disconnect = on_disconnect,
+    .message = on_message,
+    .complete = on_complete,
+    .wants_pump = on_wants_pump,
+    .packet = on_packet,
+};

@@ -1,0 +1,50 @@
+/* What the clients of one event_base share: loop events, the cork, the wheel, buffers, and the
+ * agenda of the turn. */
+#ifndef MQEV_CLIENT_FLEET_H
+#define MQEV_CLIENT_FLEET_H
+
+#include <mqev/fleet.h>
+
+#include "client/cork.h"
+#include "client/wheel.h"
+
+struct event;
+struct mqev_client;
+struct mqev_link;
+struct mqev_net;
+
+#define MQEV_SCRATCH_SIZE 65536
+
+struct mqev_fleet {
+	struct mqev_cork cork;
+	struct event_base *base;
+	struct mqev_net *net;
+	struct event *agenda_event; /* active when the agenda or the cork holds something */
+	struct event *tick_event;
+	struct mqev_wheel wheel;
+	struct mqev_client *clients;
+	struct mqev_client *agenda; /* clients with something to do before the loop sleeps */
+	struct mqev_client **agenda_end;
+	struct mqev_link *lingering; /* links that say good-bye, without a client */
+	uint8_t *scratch;	     /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
+	size_t client_count;
+	uint32_t depth; /* calls from the event loop that are in progress */
+	bool scratch_busy;
+	bool keep_sigpipe;
+	bool freed;
+};
+
+/* Puts the client on the agenda of this turn of the loop. */
+void mqev_fleet_plan(struct mqev_fleet *fleet, struct mqev_client *c);
+/* Makes sure that the cork is emptied before the loop sleeps. */
+void mqev_fleet_plan_flush(struct mqev_fleet *fleet);
+/* The client's deadlines changed. */
+void mqev_fleet_set_tick(struct mqev_fleet *fleet, struct mqev_client *c);
+void mqev_fleet_add(struct mqev_fleet *fleet, struct mqev_client *c);
+void mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c);
+void mqev_fleet_enter(struct mqev_fleet *fleet);
+void mqev_fleet_leave(struct mqev_fleet *fleet);
+/* Sets SIGPIPE to SIG_IGN when nobody handles it and the application did not forbid it. */
+void mqev_fleet_guard_sigpipe(const struct mqev_fleet *fleet);
+
+#endif

@@ -1,0 +1,279 @@
+/* The bufferevent of a client: its callbacks, writing, and the end. How bytes are read:
+ * link_read.c. */
+#include "client/link.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "client/client.h"
+#include "core/mem.h"
+#include "port/port.h"
+
+#define READ_BUDGET 65536
+#define LINGER_MS 2000
+
+/* --- callbacks of a link in use ----------------------------------------------------------------
+ */
+
+static void
+on_readable(struct bufferevent *bev, void *arg)
+{
+	struct mqev_link *link = arg;
+	struct mqev_client *c = link->client;
+
+	(void)bev;
+	mqev_client_enter(c);
+	mqev_link_read(link, READ_BUDGET);
+	mqev_client_leave(c);
+}
+
+static void
+on_writable(struct bufferevent *bev, void *arg)
+{
+	struct mqev_link *link = arg;
+	struct mqev_client *c = link->client;
+
+	(void)bev;
+	mqev_client_enter(c);
+	mqev_client_pump(c);
+	mqev_client_leave(c);
+}
+
+static void
+report_down(struct mqev_link *link, short what, int error)
+{
+	if (link->read_errno != 0)
+		error = link->read_errno;
+	if ((what & BEV_EVENT_EOF) != 0 && link->read_errno == 0)
+		mqev_controller_link_down(
+		    link->client, MQEV_ERR_LOST, 0, "the server closed the connection");
+	else
+		mqev_controller_link_down(
+		    link->client, MQEV_ERR_LOST, error, "the connection was lost");
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct mqev_link *link = arg;
+	struct mqev_client *c = link->client;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	(void)bev;
+	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
+		return;
+	mqev_client_enter(c);
+	/* The last bytes may say why: first what has arrived, then the end. */
+	mqev_link_read(link, SIZE_MAX);
+	if (c->link == link)
+		report_down(link, what, error);
+	mqev_client_leave(c);
+}
+
+/* --- making and freeing ------------------------------------------------------------------------
+ */
+
+struct mqev_link *
+mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
+{
+	struct mqev_link *link = mqev_calloc(1, sizeof(*link));
+
+	if (link == NULL)
+		return NULL;
+	link->conn = *conn;
+	link->client = client;
+	link->fleet = client->fleet;
+	bufferevent_setcb(conn->bev, on_readable, on_writable, on_event, link);
+	bufferevent_setwatermark(conn->bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
+	bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
+	return link;
+}
+
+static void
+leave_list(struct mqev_link *link)
+{
+	if (link->at == NULL)
+		return;
+	*link->at = link->next;
+	if (link->next != NULL)
+		link->next->at = link->at;
+	link->at = NULL;
+}
+
+void
+mqev_link_close(struct mqev_link *link)
+{
+	leave_list(link);
+	if (link->linger_timer != NULL)
+		event_free(link->linger_timer);
+	link->linger_timer = NULL;
+	mqev_conn_close(&link->conn);
+	link->closed = true;
+	mqev_link_finish_reading(link);
+}
+
+void
+mqev_link_finish_reading(struct mqev_link *link)
+{
+	if (link->reading)
+		return;
+	if (link->closed || link->client == NULL) {
+		mqev_free(link->partial);
+		link->partial = NULL;
+	}
+	if (link->closed)
+		mqev_free(link);
+}
+
+/* --- writing -----------------------------------------------------------------------------------
+ */
+
+static void
+break_link(struct mqev_link *link)
+{
+	link->broken = true;
+	if (link->client != NULL) {
+		mqev_session_abort(&link->client->session, MQEV_ERR_NOMEM, "out of memory");
+		mqev_fleet_plan(link->fleet, link->client);
+	}
+}
+
+void
+mqev_link_write(struct mqev_link *link, const void *data, size_t len)
+{
+	if (!link->broken && bufferevent_write(link->conn.bev, data, len) != 0)
+		break_link(link);
+}
+
+bool
+mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
+    void (*done)(const void *data, size_t len, void *arg), void *arg)
+{
+	if (link->broken)
+		return false;
+	if (evbuffer_add_reference(bufferevent_get_output(link->conn.bev), data, len, done, arg) ==
+	    0)
+		return true;
+	break_link(link);
+	return false;
+}
+
+size_t
+mqev_link_unsent(const struct mqev_link *link)
+{
+	return mqev_conn_unsent(&link->conn);
+}
+
+void
+mqev_link_tell_when_empty(struct mqev_link *link)
+{
+	bufferevent_setwatermark(link->conn.bev, EV_WRITE, 0, 0);
+}
+
+void
+mqev_link_update_reading(struct mqev_link *link)
+{
+	bool stop = link->client->session.paused || mqev_link_unsent(link) > MQEV_LINK_OUTPUT_MAX;
+
+	if (stop == link->stopped)
+		return;
+	link->stopped = stop;
+	if (stop) {
+		bufferevent_disable(link->conn.bev, EV_READ);
+		return;
+	}
+	bufferevent_enable(link->conn.bev, EV_READ);
+	/* What arrived before the stop will not be announced again. */
+	bufferevent_trigger(
+	    link->conn.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* --- the polite end ----------------------------------------------------------------------------
+ */
+
+static void
+linger_shut(struct mqev_link *link)
+{
+	if (link->shut)
+		return;
+	link->shut = true;
+	mqev_conn_shutdown(&link->conn);
+}
+
+static void
+on_linger_writable(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	if (mqev_link_unsent(arg) == 0)
+		linger_shut(arg);
+}
+
+/* Unread bytes would turn our close into a reset, and that may cost the server our DISCONNECT. */
+static void
+on_linger_readable(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(bev);
+
+	(void)arg;
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void
+on_linger_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
+		mqev_link_close(arg);
+}
+
+static void
+on_linger_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	mqev_link_close(arg);
+}
+
+static bool
+start_linger_timer(struct mqev_link *link)
+{
+	const struct timeval wait = {LINGER_MS / 1000, LINGER_MS % 1000 * 1000};
+
+	link->linger_timer = evtimer_new(link->fleet->base, on_linger_timeout, link);
+	return link->linger_timer != NULL && event_add(link->linger_timer, &wait) == 0;
+}
+
+static void
+join_list(struct mqev_link *link)
+{
+	struct mqev_link **head = &link->fleet->lingering;
+
+	link->next = *head;
+	link->at = head;
+	if (*head != NULL)
+		(*head)->at = &link->next;
+	*head = link;
+}
+
+void
+mqev_link_linger(struct mqev_link *link)
+{
+	link->client = NULL;
+	mqev_link_finish_reading(link);
+	if (link->broken || !start_linger_timer(link)) {
+		mqev_link_close(link);
+		return;
+	}
+	join_list(link);
+	mqev_link_tell_when_empty(link);
+	bufferevent_setcb(
+	    link->conn.bev, on_linger_readable, on_linger_writable, on_linger_event, link);
+	bufferevent_enable(link->conn.bev, EV_READ | EV_WRITE);
+	on_linger_readable(link->conn.bev, link);
+	if (mqev_link_unsent(link) == 0)
+		linger_shut(link);
+}

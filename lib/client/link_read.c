@@ -1,0 +1,271 @@
+/* Bytes from the bufferevent, and beside it from a plain socket, to the session; packets that
+ * arrive in pieces. */
+#include "client/link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include "client/client.h"
+#include "core/mem.h"
+#include "port/port.h"
+
+/* libevent 2.1 reads no more than this at a time: when it is full there may be more in the socket.
+ */
+#define LIBEVENT_READ 4096
+/* A block for partial packets above this size is given back as soon as it is empty. */
+#define KEEP_PARTIAL 1024
+/* From this much still missing on, a packet is read straight into its own block. */
+#define READ_STRAIGHT_FROM 16384
+
+struct reading {
+	struct mqev_link
+	    *link; /* stays in memory while it is read, even when it is closed meanwhile */
+	struct mqev_client *client;
+	uint64_t now;
+};
+
+/* False when this link is to be read no further. */
+static bool
+alive(const struct reading *r)
+{
+	enum mqev_session_state state = (enum mqev_session_state)r->client->session.state;
+
+	return r->client->link == r->link &&
+	       (state == MQEV_SESSION_CONNECTING || state == MQEV_SESSION_CONNECTED);
+}
+
+/* --- a packet in pieces ------------------------------------------------------------------------
+ */
+
+/* The block grows with the bytes that came, never with what a length announces. */
+static bool
+reserve_partial(struct mqev_link *link, size_t more)
+{
+	size_t wanted = link->partial_len + more;
+	size_t capacity = link->partial_capacity * 2;
+	uint8_t *block;
+
+	if (wanted <= link->partial_capacity)
+		return true;
+	if (link->need > 0 && capacity > link->need)
+		capacity = link->need;
+	if (capacity < wanted)
+		capacity = wanted;
+	block = mqev_realloc(link->partial, capacity);
+	if (block == NULL)
+		return false;
+	link->partial = block;
+	link->partial_capacity = capacity;
+	return true;
+}
+
+static void
+trim_partial(struct mqev_link *link)
+{
+	if (link->partial_len > 0 || link->partial_capacity <= KEEP_PARTIAL)
+		return;
+	mqev_free(link->partial);
+	link->partial = NULL;
+	link->partial_capacity = 0;
+}
+
+static bool
+keep(const struct reading *r, const uint8_t *data, size_t len)
+{
+	if (!reserve_partial(r->link, len)) {
+		mqev_session_fail(&r->client->session, MQEV_ERR_NOMEM,
+		    MQEV_REASON_IMPLEMENTATION_SPECIFIC, "out of memory");
+		return false;
+	}
+	memcpy(r->link->partial + r->link->partial_len, data, len);
+	r->link->partial_len += len;
+	return true;
+}
+
+static void
+receive_partial(const struct reading *r)
+{
+	struct mqev_link *link = r->link;
+	size_t used = mqev_session_receive(
+	    &r->client->session, link->partial, link->partial_len, r->now, &link->need);
+
+	link->partial_len -= used;
+	if (used > 0 && link->partial_len > 0)
+		memmove(link->partial, link->partial + used, link->partial_len);
+	trim_partial(link);
+}
+
+/* How much of what came belongs to the packet in the block: its rest, or a byte of its header. */
+static size_t
+missing(const struct mqev_link *link)
+{
+	return link->need > link->partial_len ? link->need - link->partial_len : 1;
+}
+
+static void
+receive(const struct reading *r, uint8_t *data, size_t len)
+{
+	while (len > 0 && alive(r)) {
+		struct mqev_link *link = r->link;
+		size_t part = len;
+
+		if (link->partial_len == 0) {
+			size_t used = mqev_session_receive(
+			    &r->client->session, data, len, r->now, &link->need);
+
+			if (alive(r) && used < len)
+				keep(r, data + used, len - used);
+			return;
+		}
+		if (!r->client->session.paused && part > missing(link))
+			part = missing(link);
+		if (!keep(r, data, part))
+			return;
+		receive_partial(r);
+		data += part;
+		len -= part;
+	}
+}
+
+/* --- where bytes come from ---------------------------------------------------------------------
+ */
+
+/* What the bufferevent holds. Returns the size of it. */
+static size_t
+take_input(const struct reading *r, uint8_t *scratch)
+{
+	struct evbuffer *input = bufferevent_get_input(r->link->conn.bev);
+	size_t total = 0;
+
+	while (alive(r) && !r->client->session.paused) {
+		int n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
+
+		if (n <= 0)
+			break;
+		total += (size_t)n;
+		receive(r, scratch, (size_t)n);
+	}
+	return total;
+}
+
+static ssize_t
+receive_straight(const struct reading *r)
+{
+	struct mqev_link *link = r->link;
+	size_t room = link->need - link->partial_len;
+	ssize_t n;
+
+	if (room > MQEV_SCRATCH_SIZE && room > link->partial_len)
+		room =
+		    link->partial_len > MQEV_SCRATCH_SIZE ? link->partial_len : MQEV_SCRATCH_SIZE;
+	if (!reserve_partial(link, room))
+		return -1;
+	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
+	if (n > 0) {
+		link->partial_len += (size_t)n;
+		receive_partial(r);
+	}
+	return n;
+}
+
+static ssize_t
+receive_scratch(const struct reading *r, uint8_t *scratch)
+{
+	ssize_t n = recv(r->link->conn.fd, scratch, MQEV_SCRATCH_SIZE, 0);
+
+	if (n > 0)
+		receive(r, scratch, (size_t)n);
+	return n;
+}
+
+static bool
+straight(const struct mqev_link *link)
+{
+	return link->partial_len > 0 && link->need >= link->partial_len + READ_STRAIGHT_FROM;
+}
+
+static void
+note_error(struct mqev_link *link)
+{
+	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		link->read_errno = errno;
+}
+
+/* More than one read's worth was waiting: the rest is taken from the socket itself, without a loop
+ * turn for each 4,096 bytes. */
+static void
+read_on(const struct reading *r, uint8_t *scratch, size_t budget)
+{
+	size_t taken = 0;
+
+	while (taken < budget && alive(r) && !r->link->stopped && !r->client->session.paused) {
+		ssize_t n = straight(r->link) ? receive_straight(r) : receive_scratch(r, scratch);
+
+		if (n < 0)
+			note_error(r->link);
+		if (n <= 0)
+			return;
+		taken += (size_t)n;
+	}
+}
+
+/* --- the fleet's scratch -----------------------------------------------------------------------
+ */
+
+/* A loop that a callback runs inside another reading must not write over its bytes. */
+static uint8_t *
+borrow_scratch(struct mqev_fleet *fleet)
+{
+	if (fleet->scratch_busy)
+		return mqev_malloc(MQEV_SCRATCH_SIZE);
+	fleet->scratch_busy = true;
+	return fleet->scratch;
+}
+
+static void
+return_scratch(struct mqev_fleet *fleet, uint8_t *scratch)
+{
+	if (scratch == fleet->scratch)
+		fleet->scratch_busy = false;
+	else
+		mqev_free(scratch);
+}
+
+static void
+read_all(const struct reading *r, uint8_t *scratch, size_t budget)
+{
+	size_t taken;
+
+	if (r->link->partial_len > 0 && !r->client->session.paused)
+		receive_partial(r);
+	taken = take_input(r, scratch);
+	if (alive(r) && r->link->conn.plain && taken >= LIBEVENT_READ)
+		read_on(r, scratch, budget);
+}
+
+void
+mqev_link_read(struct mqev_link *link, size_t budget)
+{
+	struct mqev_client *c = link->client;
+	struct mqev_fleet *fleet = link->fleet;
+	struct reading r = {link, c, mqev_port_now_ms()};
+	uint8_t *scratch;
+
+	/* A loop that a callback runs inside this one: the outer reading takes what has come. */
+	if (link->reading)
+		return;
+	scratch = borrow_scratch(fleet);
+	if (scratch == NULL)
+		return; /* the bytes stay where they are, and are announced again with the next ones
+			 */
+	link->reading = true;
+	read_all(&r, scratch, budget);
+	link->reading = false;
+	return_scratch(fleet, scratch);
+	mqev_link_finish_reading(link);
+	mqev_client_pump(c);
+}

@@ -1,0 +1,78 @@
+/* The wheel of coarse deadlines. Who turns it and what a deadline means is not known here. */
+#include "client/wheel.h"
+
+#include <stddef.h>
+#include <string.h>
+
+void
+mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now)
+{
+	memset(wheel, 0, sizeof(*wheel));
+	wheel->turned_ms = now - now % MQEV_WHEEL_SLOT_MS;
+}
+
+static void
+take_out(struct mqev_wheel *wheel, struct mqev_wheel_node *node)
+{
+	*node->at = node->next;
+	if (node->next != NULL)
+		node->next->at = node->at;
+	node->at = NULL;
+	wheel->count--;
+}
+
+static struct mqev_wheel_node **
+slot_of(struct mqev_wheel *wheel, uint64_t ms)
+{
+	return &wheel->slots[ms / MQEV_WHEEL_SLOT_MS % MQEV_WHEEL_SLOTS];
+}
+
+void
+mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t due_ms)
+{
+	struct mqev_wheel_node **slot;
+
+	if (node->at != NULL)
+		take_out(wheel, node);
+	if (due_ms == UINT64_MAX)
+		return;
+	/* A deadline in the past goes where the wheel comes next. */
+	if (due_ms < wheel->turned_ms)
+		due_ms = wheel->turned_ms;
+	slot = slot_of(wheel, due_ms);
+	node->due_ms = due_ms;
+	node->next = *slot;
+	node->at = slot;
+	if (*slot != NULL)
+		(*slot)->at = &node->next;
+	*slot = node;
+	wheel->count++;
+}
+
+static struct mqev_wheel_node *
+due_in(struct mqev_wheel_node *node, uint64_t now)
+{
+	while (node != NULL && node->due_ms > now)
+		node = node->next; /* of a later turn */
+	return node;
+}
+
+struct mqev_wheel_node *
+mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
+{
+	uint64_t whole_turn = (uint64_t)MQEV_WHEEL_SLOTS * MQEV_WHEEL_SLOT_MS;
+
+	if (now > wheel->turned_ms + whole_turn)
+		wheel->turned_ms = now - whole_turn;
+	for (;;) {
+		struct mqev_wheel_node *node = due_in(*slot_of(wheel, wheel->turned_ms), now);
+
+		if (node != NULL) {
+			take_out(wheel, node);
+			return node;
+		}
+		if (wheel->turned_ms + MQEV_WHEEL_SLOT_MS > now)
+			return NULL;
+		wheel->turned_ms += MQEV_WHEEL_SLOT_MS;
+	}
+}

@@ -1,0 +1,30 @@
+/* Coarse deadlines of many clients: one timer, slots of a quarter of a second, no heap, nothing to
+ * pay when a deadline moves on. */
+#ifndef MQEV_CLIENT_WHEEL_H
+#define MQEV_CLIENT_WHEEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MQEV_WHEEL_SLOTS 512
+#define MQEV_WHEEL_SLOT_MS 250
+
+struct mqev_wheel_node {
+	struct mqev_wheel_node *next;
+	struct mqev_wheel_node **at; /* NULL: in no slot */
+	uint64_t due_ms;
+};
+
+struct mqev_wheel {
+	struct mqev_wheel_node *slots[MQEV_WHEEL_SLOTS];
+	uint64_t turned_ms; /* all slots up to this time were visited */
+	uint32_t count;
+};
+
+void mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now);
+/* Puts the node where due_ms falls; out of where it was. UINT64_MAX: nowhere. */
+void mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t due_ms);
+/* Takes out one node that is due at now, or returns NULL: then the wheel has turned up to now. */
+struct mqev_wheel_node *mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now);
+
+#endif

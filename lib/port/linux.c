@@ -1,0 +1,113 @@
+/* The functions of port.h on Linux. */
+#include "port/port.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+
+uint64_t
+mqev_port_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+int
+mqev_port_random(void *data, size_t size)
+{
+	char *at = data;
+
+	while (size > 0) {
+		ssize_t n = getrandom(at, size, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+mqev_port_socket(int family, int type)
+{
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int
+mqev_port_set_user_timeout(int fd, uint32_t timeout_ms)
+{
+	unsigned int value = timeout_ms;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof value);
+}
+
+static int
+set_if_given(int fd, int option, int value)
+{
+	if (value == 0)
+		return 0;
+	return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+}
+
+int
+mqev_port_set_keepalive(int fd, int idle_s, int interval_s, int count)
+{
+	int on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0)
+		return -1;
+	if (set_if_given(fd, TCP_KEEPIDLE, idle_s) < 0)
+		return -1;
+	if (set_if_given(fd, TCP_KEEPINTVL, interval_s) < 0)
+		return -1;
+	return set_if_given(fd, TCP_KEEPCNT, count);
+}
+
+int
+mqev_port_bind_device(int fd, const char *name)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name));
+}
+
+void
+mqev_port_bind_no_port(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+}
+
+/* strerror_r() comes in two shapes, GNU's and POSIX's: its result type tells which. */
+static const char *
+text_of_gnu(char *result, const char *buffer)
+{
+	(void)buffer;
+	return result;
+}
+
+static const char *
+text_of_posix(int result, const char *buffer)
+{
+	return result == 0 ? buffer : "unknown error";
+}
+
+void
+mqev_port_strerror(int error, char *text, size_t size)
+{
+	char buffer[128] = "";
+
+	snprintf(text, size, "%s",
+	    _Generic(strerror_r(error, buffer, sizeof buffer), char *: text_of_gnu, int: text_of_posix)(
+		strerror_r(error, buffer, sizeof buffer), buffer));
+}

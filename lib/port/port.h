@@ -1,0 +1,31 @@
+/* What differs between systems, each as a small function. Knows nothing of the library. */
+#ifndef MQEV_PORT_PORT_H
+#define MQEV_PORT_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Milliseconds of a clock that is never set back and does not follow the wall clock. */
+uint64_t mqev_port_now_ms(void);
+
+/* Fills data from the system's strong random source, without blocking once the system has booted.
+ * 0, or -1 with errno. */
+int mqev_port_random(void *data, size_t size);
+
+/* A socket that is non-blocking and close-on-exec from birth. The descriptor, or -1 with errno. */
+int mqev_port_socket(int family, int type);
+
+/* Socket options that only some systems have. 0, or -1 with errno; ENOPROTOOPT where the system has
+ * none. */
+int mqev_port_set_user_timeout(int fd, uint32_t timeout_ms);
+int mqev_port_set_keepalive(int fd, int idle_s, int interval_s, int count);
+int mqev_port_bind_device(int fd, const char *name);
+
+/* Lets many connections share a local port of a bound address; only a hint, so there is no result.
+ */
+void mqev_port_bind_no_port(int fd);
+
+/* The system's text for an errno value, NUL-terminated, cut to size. Any thread. */
+void mqev_port_strerror(int error, char *text, size_t size);
+
+#endif

@@ -1,0 +1,163 @@
+"""What `run` and `instructions` share: the names of rows, the programs, one broker per program run."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+
+# program -> the name that its JSON line gives; libmosquitto and raw are what others are compared with
+PROGRAMS = {
+    "bench_mqev": "mqev",
+    "bench_mosq": "libmosquitto",
+    "bench_paho": "paho.mqtt.c",
+    "bench_raw": "raw",
+    "bench_bev": "libevent",
+}
+MISSING = {
+    "bench_mqev": "not built",
+    "bench_mosq": "libmosquitto's headers were not found (Debian: libmosquitto-dev)",
+    "bench_paho": "Paho C's headers were not found (Debian: libpaho-mqtt-dev)",
+    "bench_raw": "not built",
+    "bench_bev": "not built",
+}
+SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
+
+ROW = re.compile(
+    r"^(?P<tls>tls-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
+    r"|(?P<other>rtt-q1|conn|idle|storm))(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?P<v5>-v5)?$")
+
+
+class Failure(Exception):
+    """A run that did not do what it says, or did not end well."""
+
+
+def size_of(text):
+    return SIZES.get(text) or int(text[:-1]) * (1024 if text.endswith("K") else 1)
+
+
+def default_window(match):
+    """QoS 0 has no window of the protocol's; it keeps some 256 KiB on their way, as do floods."""
+    size = size_of(match["size"])
+    if match["kind"] == "pub" and match["qos"] == "0":
+        return max(32, min(16384, 262144 // size))
+    return 20 if size >= 65536 else 1000
+
+
+def row_options(name):
+    """The options of a benchmark program for a row such as tls-pub-q1-256B-w100-c10k-v5."""
+    m = ROW.match(name)
+    if not m:
+        raise Failure(f"{name}: no such row")
+    options = {"protocol": 5 if m["v5"] else 4}
+    if m["clients"]:
+        options["clients"] = int(m["clients"]) * (1000 if m["kilo"] else 1)
+    if m["other"]:
+        options["scenario"] = m["other"].split("-")[0]
+        options.setdefault("clients", 1 if m["other"] == "rtt-q1" else 1000)
+    else:
+        options["scenario"] = m["kind"]
+        options["qos"] = int(m["qos"])
+        options["size"] = size_of(m["size"])
+        options["window"] = int(m["window"]) if m["window"] else default_window(m)
+    if m["other"] == "idle":
+        options["keepalive"] = 10
+    return options, bool(m["tls"])
+
+
+def find_programs(folder, wanted):
+    """The programs to run, in order; says by name what is left out."""
+    found = []
+    for program, name in PROGRAMS.items():
+        path = os.path.join(folder, program)
+        if wanted and name not in wanted and program not in wanted:
+            continue
+        if os.access(path, os.X_OK):
+            found.append((name, path))
+        else:
+            print(f"left out: {name}: {MISSING[program]}")
+    return found
+
+
+def pinned(cpu):
+    """For preexec_fn: keeps the process on one CPU, when there are two."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return None
+    cpus = sorted(os.sched_getaffinity(0))
+    return lambda: os.sched_setaffinity(0, {cpus[cpu]})
+
+
+class Broker:
+    """A null broker of its own for one run of a program."""
+
+    def __init__(self, folder, tls):
+        self.report = {}
+        self.certificate = None
+        command = [os.path.join(folder, "nullbroker"), "--with-parent"]
+        if tls:
+            handle, self.certificate = tempfile.mkstemp(prefix="bench-", suffix=".pem")
+            os.close(handle)
+            command += ["--tls", self.certificate]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(1))
+        first = self.process.stdout.readline()
+        if not first:
+            raise Failure("the null broker did not start")
+        self.port = json.loads(first)["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        last = self.process.stdout.read()
+        self.process.wait(timeout=60)
+        if self.certificate:
+            os.unlink(self.certificate)
+        if last:
+            self.report = json.loads(last)
+
+
+def command_line(path, options, broker):
+    command = [path, "--port", str(broker.port), "--broker-pid", str(broker.process.pid)]
+    for name, value in options.items():
+        command += [f"--{name}", str(value)]
+    if broker.certificate:
+        command += ["--tls", broker.certificate]
+    return command
+
+
+def check(result, broker):
+    """The broker's account must agree with the client's."""
+    said, seen = result["published_total"], broker["messages_in"]
+    if broker["errors"]:
+        raise Failure(f"the broker met {broker['errors']} errors")
+    if said != seen:
+        raise Failure(f"published {said} messages, the broker got {seen}")
+    if broker["connected_max"] != result["clients"]:
+        raise Failure(f"{result['clients']} clients, the broker saw {broker['connected_max']}")
+    if result["scenario"] == "idle" and broker["pings"] == 0 and \
+            result["wall_s"] >= result["keepalive_s"]:
+        raise Failure("no client sent a ping")
+
+
+def run_once(folder, path, row, extra, timeout, prefix=()):
+    """Runs one program once against a broker of its own. Returns its figures and its stderr."""
+    options, tls = row_options(row)
+    options.update(extra)
+    with Broker(folder, tls) as broker:
+        command = list(prefix) + command_line(path, options, broker)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout,
+                                  preexec_fn=pinned(0), check=False)
+        except subprocess.TimeoutExpired as late:
+            raise Failure(f"did not end within {timeout} s") from late
+    if done.returncode:
+        raise Failure(done.stderr.strip().splitlines()[-1] if done.stderr.strip()
+                      else f"exit status {done.returncode}")
+    result = json.loads(done.stdout)
+    check(result, broker.report)
+    result["row"] = row
+    result["broker"] = broker.report
+    return result, done.stderr
