@@ -248,6 +248,8 @@ check_message(struct vclient *v, const struct mqev_message *m)
 {
 	if (m->topic[m->topic_len] != '\0')
 		vclient_break(v, "a topic without NUL");
+	if (strlen(m->topic) != m->topic_len && memchr(m->topic, 0, m->topic_len) == NULL)
+		vclient_break(v, "topic_len %zu of %s", m->topic_len, m->topic);
 	if (m->received_ms != v->now)
 		vclient_break(v, "received_ms is not the time of receipt");
 	if ((m->qos == 0) != (m->mid == 0))
@@ -270,8 +272,12 @@ on_message(void *owner, const struct mqev_message *m)
 	put_block(&v->record, block);
 	vbuf_put(&v->record, "\n", 1);
 	check_message(v, m);
+	if (v->hold && v->held_count < (int)(sizeof(v->held) / sizeof(v->held[0]))) {
+		v->held[v->held_count] = mqev_message_hold(m);
+		v->held_count += v->held[v->held_count] != NULL;
+	}
 	after_event(v, V_MESSAGE);
-	return true;
+	return !v->deaf;
 }
 
 static void
@@ -281,6 +287,7 @@ on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "overdue #%u %u %ums\n", mid, qos, (unsigned)held_ms);
+	after_event(v, V_OVERDUE);
 }
 
 static void
@@ -390,6 +397,8 @@ void
 vclient_free(struct vclient *v)
 {
 	vclient_free_session(v);
+	while (v->held_count > 0)
+		mqev_ack_drop(v->held[--v->held_count]);
 	mqev_session_release(&v->s);
 	vbuf_free(&v->record);
 }
@@ -661,6 +670,17 @@ int
 vclient_cancel(struct vclient *v, int64_t number)
 {
 	int error = mqev_session_cancel(&v->s, (uint64_t)number, MQEV_ERR_CANCELED);
+
+	if (error != 0)
+		vbuf_printf(&v->record, "refused %s\n", error_name(error));
+	after_call(v);
+	return error;
+}
+
+int
+vclient_ack(struct vclient *v, int i, uint8_t reason)
+{
+	int error = mqev_ack(v->held[i], (enum mqev_reason)reason, NULL);
 
 	if (error != 0)
 		vbuf_printf(&v->record, "refused %s\n", error_name(error));
