@@ -302,8 +302,10 @@ static void
 settle(const struct mqev_session *s, struct mqev_op *op)
 {
 	back_to_queue(s->out, op);
-	if (!fails_with_session(s, op))
+	if (!fails_with_session(s, op)) {
+		op->flags |= MQEV_OP_UNSURE;
 		return;
+	}
 	mqev_op_queue_remove(&s->out->messages, op);
 	op->flags |= MQEV_OP_LOST;
 	mqev_op_queue_append(&s->out->lost, op);

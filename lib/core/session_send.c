@@ -172,7 +172,7 @@ op_refusal(const struct mqev_session *s, const struct mqev_op *op, uint64_t now)
 	struct mqev_publish_packet p;
 
 	if (is_expired(op, now))
-		return MQEV_ERR_EXPIRED;
+		return (op->flags & MQEV_OP_UNSURE) != 0 ? MQEV_ERR_SESSION_LOST : MQEV_ERR_EXPIRED;
 	packet_of_op(op, &p);
 	return mqev_publish_refusal(
 	    s, op->qos, p.retain, mqev_publish_size((enum mqev_version)s->version, &p));
