@@ -148,7 +148,9 @@ vclient_flush_record(struct vclient *v)
 	struct vsink *sink = &v->sink;
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
 
-	if (len > sink->recorded && !v->only_events) {
+	if (v->no_record)
+		v->record.len = 0;
+	else if (len > sink->recorded && !v->only_events) {
 		/* One line until something happens in between, however often this is called. */
 		if (v->writing == v->record.len && v->checked < v->record.len)
 			v->record.len--;
@@ -215,6 +217,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	vbuf_put(&v->record, "\n", 1);
 	if ((packet->reason >= 0x80) != (v->s.state == MQEV_SESSION_ENDED))
 		vclient_break(v, "CONNACK %02X in state %d", packet->reason, v->s.state);
+	v->connack = packet;
 	after_event(v, V_CONNACK);
 }
 
@@ -276,6 +279,7 @@ on_message(void *owner, const struct mqev_message *m)
 		v->held[v->held_count] = mqev_message_hold(m);
 		v->held_count += v->held[v->held_count] != NULL;
 	}
+	v->message = m;
 	after_event(v, V_MESSAGE);
 	return !v->deaf;
 }
@@ -317,6 +321,8 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	}
 	vbuf_put(&v->record, "\n", 1);
 	check_completion(v, op->number);
+	v->done = op;
+	v->end = end;
 	after_event(v, V_COMPLETE);
 }
 
@@ -440,13 +446,16 @@ vclient_sent(struct vclient *v, uint64_t unsent)
 void
 vclient_pump(struct vclient *v)
 {
-	while (v->wants_pump && !v->freed) {
-		v->wants_pump = false;
-		for (int i = 0; mqev_session_pump(&v->s, v->now, v->budget); i++) {
-			if (i > 1000000) {
+	while (v->wants_pump && !v->freed && v->broken[0] == '\0') {
+		bool more = true;
+
+		for (int i = 0; more; i++) {
+			v->wants_pump = false;
+			more = mqev_session_pump(&v->s, v->now, v->budget);
+			if (i > 1000000)
 				vclient_break(v, "the pump never ends");
+			if (v->broken[0] != '\0')
 				break;
-			}
 		}
 	}
 	record_end(v);

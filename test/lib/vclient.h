@@ -72,6 +72,7 @@ struct vclient {
 	const char *client_id;
 	size_t budget;    /* of one pump; SIZE_MAX at first */
 	bool quiet_sent;  /* bytes stay on their way until vclient_sent() */
+	bool no_record;   /* nothing is recorded, for long runs */
 	bool only_events; /* written bytes are not recorded */
 	bool no_pump;     /* nothing is pumped until vclient_pump() */
 	bool wants_pump;
@@ -84,6 +85,11 @@ struct vclient {
 	size_t writing;     /* where its last line of written bytes ends */
 	vclient_hook hook;
 	void *hook_arg;
+	/* What the event that is being hooked is about. */
+	const struct mqev_connack_packet *connack;
+	const struct mqev_message *message;
+	const struct mqev_op *done;
+	const struct mqev_op_end *end;
 	int hook_depth;
 
 	/* How received bytes are cut: at up to two places of the whole input of the test, or everywhere. */

@@ -187,6 +187,24 @@ SCENARIO(lost_by_expiry, V5)
 		  "> 32 ({'a'} 0001 () '1') 32 ({'a'} 0004 () '4') 32 ({'a'} 0005 () '5')");
 }
 
+/* Expired before it could go out again: nobody knows whether it arrived, so this is no mere expiry. */
+SCENARIO(lost_session_then_expired, V5)
+{
+	static const uint8_t expiry[] = {2, 0, 0, 0, 9};
+
+	v->settings.max_inflight = 1;
+	first_up(v);
+	for (int i = 0; i < 2; i++)
+		VPUBLISH(v, .qos = 1, .topic = "a", .properties = expiry,
+		    .properties_len = sizeof(expiry), .has_expiry = true, .expiry_at = 1,
+		    .expiry_s = 9);
+	expect(v, "> 32 ({'a'} 0001 (02 00000009))");
+	vclient_close(v);
+	vclient_advance(v, 9000);
+	up(v, 0, "");
+	expect(v, "done 1 #0 SESSION_LOST 00; done 2 #0 EXPIRED 00");
+}
+
 /* A refused or lost CONNECT with a clean start settles nothing yet. */
 SCENARIO(nothing_settled_without_connack, V5)
 {
@@ -326,6 +344,7 @@ main(void)
 	tcase_add_test(tc, lost_session_other_options);
 	tcase_add_test(tc, lost_session_small_window);
 	tcase_add_test(tc, lost_by_expiry);
+	tcase_add_test(tc, lost_session_then_expired);
 	tcase_add_test(tc, nothing_settled_without_connack);
 	tcase_add_test(tc, v31_takes_the_session_for_granted);
 	tcase_add_test(tc, requests_begin_anew);
