@@ -53,6 +53,7 @@ drop_session(struct model_broker *mb)
 	if (mb->in_count > 0)
 		memset(mb->in, 0, sizeof(mb->in));
 	mb->in_count = 0;
+	mb->next_mid = 0; /* a new session uses the same identifiers again */
 	forget_messages(mb);
 	memset(mb->subscribed, 0, sizeof(mb->subscribed));
 	mb->has_session = false;
