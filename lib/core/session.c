@@ -68,7 +68,7 @@ mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t 
 	mqev_session_tell_packet(s, true, type, mid, size);
 }
 
-void
+bool
 mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {
@@ -76,19 +76,20 @@ mqev_session_send_ack_packet(
 	struct mqev_writer w;
 
 	if (!mqev_session_write(s, size, &w))
-		return;
+		return false;
 	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
 	mqev_sink_commit(s->sink, size);
 	mqev_session_wrote(s, type, ack->mid, size);
+	return true;
 }
 
-void
+bool
 mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
 {
 	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
 
-	mqev_session_send_ack_packet(s, type, &ack);
+	return mqev_session_send_ack_packet(s, type, &ack);
 }
 
 void

@@ -86,11 +86,12 @@ void mqev_session_ask_pump(struct mqev_session *s);
 void mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault);
 void mqev_session_protocol_error(struct mqev_session *s, const char *text);
 void mqev_session_no_memory(struct mqev_session *s);
-/* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. */
-void mqev_session_send_ack(
+/* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. False: the connection
+ * ended for want of memory. */
+bool mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason);
 
-void mqev_session_send_ack_packet(
+bool mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
 
 /* session_connack.c */

@@ -104,8 +104,7 @@ sink_grow(struct mqev_sink *base, void *owner, size_t n)
 }
 
 static bool
-sink_lend(
-    struct mqev_sink *base, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
+sink_lend(struct mqev_sink *base, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
 {
 	struct vsink *sink = (struct vsink *)base;
 	uint8_t *at = mqev_sink_reserve(base, owner, len);
@@ -268,7 +267,8 @@ on_message(void *owner, const struct mqev_message *m)
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "message ");
 	record_text(&v->record, (const uint8_t *)m->topic, m->topic_len);
-	vbuf_printf(&v->record, " %d%s%s", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
+	vbuf_printf(
+	    &v->record, " %d%s%s", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
 	if (m->payload_len > 0)
 		vbuf_put(&v->record, " ", 1);
 	record_text(&v->record, m->payload, m->payload_len);
@@ -475,8 +475,7 @@ after_call(struct vclient *v)
 static void
 check_rest(struct vclient *v, size_t need)
 {
-	bool open =
-	    v->s.state == MQEV_SESSION_CONNECTED || v->s.state == MQEV_SESSION_CONNECTING;
+	bool open = v->s.state == MQEV_SESSION_CONNECTED || v->s.state == MQEV_SESSION_CONNECTING;
 
 	if (open && !v->s.paused && v->s.partial != (v->in.len > 0))
 		vclient_break(v, "partial is %d with %zu bytes left", v->s.partial, v->in.len);
@@ -652,8 +651,7 @@ static int64_t
 submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filters, size_t len,
     size_t count, uint16_t flags)
 {
-	struct mqev_op_parts parts = {
-	    .type = type, .payload = {filters, len}, .done = dummy_done};
+	struct mqev_op_parts parts = {.type = type, .payload = {filters, len}, .done = dummy_done};
 	int64_t number;
 
 	v->submitting = true;
@@ -663,8 +661,7 @@ submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filter
 }
 
 int64_t
-vclient_subscribe(
-    struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags)
+vclient_subscribe(struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags)
 {
 	return submit_filters(v, MQEV_PACKET_SUBSCRIBE, filters, len, count, flags);
 }

@@ -84,7 +84,8 @@ judge_completed(struct judge *j, unsigned seq, enum judge_result result)
 	if (!legal(j, op, result))
 		judge_fail(j, "operation %u (QoS %u) ended with result %d", seq, op->qos, result);
 	if (result == J_OK && !op->is_request && op->qos > 0 && op->received == 0)
-		judge_fail(j, "operation %u (QoS %u) is done, the broker never got it", seq, op->qos);
+		judge_fail(
+		    j, "operation %u (QoS %u) is done, the broker never got it", seq, op->qos);
 }
 
 void
@@ -94,8 +95,8 @@ judge_received(struct judge *j, unsigned seq, unsigned topic, unsigned qos, bool
 	unsigned *last;
 
 	if (seq == 0 || seq > j->ops || op->topic != topic || op->qos != qos) {
-		judge_fail(j, "the broker got message %u, topic %u, QoS %u: no such was sent", seq, topic,
-		    qos);
+		judge_fail(j, "the broker got message %u, topic %u, QoS %u: no such was sent", seq,
+		    topic, qos);
 		return;
 	}
 	if (op->completed > 0 && op->result == J_EXPIRED)
@@ -107,7 +108,8 @@ judge_received(struct judge *j, unsigned seq, unsigned topic, unsigned qos, bool
 	last = &j->last_received[topic][qos];
 	if (op->received++ > 0) {
 		if (qos != 1)
-			judge_fail(j, "message %u (QoS %u) arrived %u times", seq, qos, op->received);
+			judge_fail(
+			    j, "message %u (QoS %u) arrived %u times", seq, qos, op->received);
 		return;
 	}
 	if (seq < *last && op->refused == 0)
@@ -133,8 +135,8 @@ judge_delivered(struct judge *j, unsigned token, unsigned topic, unsigned qos)
 	unsigned *last;
 
 	if (token == 0 || token > j->messages || m->topic != topic || m->qos != qos) {
-		judge_fail(j, "message b%u, topic %u, QoS %u was delivered: no such was sent", token,
-		    topic, qos);
+		judge_fail(j, "message b%u, topic %u, QoS %u was delivered: no such was sent",
+		    token, topic, qos);
 		return;
 	}
 	if (m->taken > 0 && qos != 1)
@@ -160,7 +162,8 @@ judge_message_completed(struct judge *j, unsigned token)
 
 	m->completed = true;
 	if (m->taken == 0)
-		judge_fail(j, "message b%u (QoS %u) was acknowledged before it was taken", token, m->qos);
+		judge_fail(
+		    j, "message b%u (QoS %u) was acknowledged before it was taken", token, m->qos);
 }
 
 void
@@ -179,7 +182,8 @@ finish_op(struct judge *j, unsigned seq)
 	const struct judge_op *op = &j->op[seq];
 
 	if (op->completed != 1)
-		judge_fail(j, "operation %u (QoS %u) completed %u times", seq, op->qos, op->completed);
+		judge_fail(
+		    j, "operation %u (QoS %u) completed %u times", seq, op->qos, op->completed);
 }
 
 static void
@@ -188,8 +192,8 @@ finish_message(struct judge *j, unsigned token)
 	const struct judge_message *m = &j->message[token];
 
 	if (m->qos > 0 && !m->lost && (m->delivered == 0 || !m->completed))
-		judge_fail(j, "message b%u (QoS %u) was delivered %u times and is %scompleted", token,
-		    m->qos, m->delivered, m->completed ? "" : "not ");
+		judge_fail(j, "message b%u (QoS %u) was delivered %u times and is %scompleted",
+		    token, m->qos, m->delivered, m->completed ? "" : "not ");
 }
 
 void

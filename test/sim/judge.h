@@ -1,6 +1,6 @@
 /*
- * Keeps the history of a run and judges it: what was accepted is completed once and arrives as its QoS promises,
- * in order. Knows numbers only; shares no code with lib/.
+ * Keeps the history of a run and judges it: what was accepted is completed once and arrives as its
+ * QoS promises, in order. Knows numbers only; shares no code with lib/.
  */
 #ifndef MQEV_SIM_JUDGE_H
 #define MQEV_SIM_JUDGE_H
@@ -11,11 +11,11 @@ enum { JUDGE_MAX = 1000, JUDGE_TOPICS = 4 };
 
 enum judge_result {
 	J_OK,
-	J_REFUSED,	/* by the broker */
+	J_REFUSED, /* by the broker */
 	J_SESSION_LOST,
-	J_LINK_LOST,	/* QoS 0 only */
+	J_LINK_LOST, /* QoS 0 only */
 	J_EXPIRED,
-	J_LIMIT,	/* the broker's limits forbid it */
+	J_LIMIT, /* the broker's limits forbid it */
 	J_CANCELED,
 	J_OTHER
 };

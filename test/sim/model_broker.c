@@ -148,7 +148,8 @@ free_mid(struct model_broker *mb)
 static bool
 choose_alias(struct model_broker *mb, unsigned topic, char props[20])
 {
-	unsigned alias = 1 + rng_below(mb->rng, mb->client_alias_max < 16 ? mb->client_alias_max : 16);
+	unsigned alias =
+	    1 + rng_below(mb->rng, mb->client_alias_max < 16 ? mb->client_alias_max : 16);
 	bool known;
 
 	props[0] = '\0';
@@ -169,9 +170,9 @@ send_publish(struct model_broker *mb, struct mb_message *m)
 	snprintf(topic, sizeof(topic), "s/%u", m->topic);
 	snprintf(payload, sizeof(payload), "b%u", m->token);
 	put(mb, MB_LANE_MESSAGES,
-	    TK_MAKE_PUBLISH(.version = mb->version, .topic = alone ? NULL : topic, .payload = payload,
-		.qos = m->qos, .mid = m->mid, .dup = m->qos > 0 && m->counted == false && m->sent_here,
-		.props = props));
+	    TK_MAKE_PUBLISH(.version = mb->version, .topic = alone ? NULL : topic,
+		.payload = payload, .qos = m->qos, .mid = m->mid,
+		.dup = m->qos > 0 && m->counted == false && m->sent_here, .props = props));
 }
 
 /* In the original order, within the client's Receive Maximum. */
@@ -188,7 +189,8 @@ pump(struct model_broker *mb)
 			continue;
 		if (m->released) {
 			m->sent_here = true;
-			put(mb, MB_LANE_MESSAGES, tk_make_ack(mb->version, TK_PUBREL, m->mid, 0, NULL));
+			put(mb, MB_LANE_MESSAGES,
+			    tk_make_ack(mb->version, TK_PUBREL, m->mid, 0, NULL));
 			continue;
 		}
 		if (m->qos > 0 && mb->in_flight >= mb->client_receive_max)
@@ -375,7 +377,8 @@ on_subscribe(struct model_broker *mb, const struct tk_packet *p)
 		if (!refuse)
 			mb->subscribed[at] = subscribe;
 		tk_buf_printf(&codes, "%s ",
-		    subscribe ? (refuse ? "80" : "02") : (refuse && mb->version == TK_V5 ? "87" : "00"));
+		    subscribe ? (refuse ? "80" : "02")
+			      : (refuse && mb->version == TK_V5 ? "87" : "00"));
 	}
 	tk_buf_put(&codes, "", 1);
 	if (subscribe)
@@ -459,7 +462,8 @@ mb_input(struct model_broker *mb, const void *data, size_t len, uint64_t now_ms)
 	while (!mb->over && tk_frame(mb->part.data + used, mb->part.len - used, &size) == 1) {
 		struct tk_packet p;
 
-		if (tk_packet_parse(&p, mb->version, TK_FROM_CLIENT, mb->part.data + used, size) != 0)
+		if (tk_packet_parse(&p, mb->version, TK_FROM_CLIENT, mb->part.data + used, size) !=
+		    0)
 			broke(mb, p.fault.text, 0);
 		else
 			on_packet(mb, &p, now_ms);

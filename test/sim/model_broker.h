@@ -1,6 +1,7 @@
 /*
- * A broker in memory, bytes in and bytes out, for one client: right in all it does, but free in what the standard
- * leaves free: the order between its acknowledgements, when they come, its limits. Shares no code with lib/.
+ * A broker in memory, bytes in and bytes out, for one client: right in all it does, but free in
+ * what the standard leaves free: the order between its acknowledgements, when they come, its
+ * limits. Shares no code with lib/.
  */
 #ifndef MQEV_SIM_MODEL_BROKER_H
 #define MQEV_SIM_MODEL_BROKER_H
@@ -15,7 +16,8 @@ enum { MB_FILTERS = 4, MB_TOPICS = 3 };
 
 /* What the broker tells of. */
 struct mb_events {
-	/* A PUBLISH that it takes over: QoS 2 once per exchange. Returns the code to answer with. */
+	/* A PUBLISH that it takes over: QoS 2 once per exchange. Returns the code to answer with.
+	 */
 	unsigned (*received)(void *arg, const struct tk_packet *publish);
 	/* A message of its own has been acknowledged to the end. */
 	void (*completed)(void *arg, unsigned token);
@@ -29,10 +31,10 @@ struct mb_message {
 	unsigned token;
 	unsigned topic;
 	unsigned qos;
-	unsigned mid;	   /* 0: never sent */
-	bool released;	   /* PUBREC came */
-	bool sent_here;	   /* PUBLISH or PUBREL was sent on this connection */
-	bool counted;	   /* takes quota on this connection */
+	unsigned mid;	/* 0: never sent */
+	bool released;	/* PUBREC came */
+	bool sent_here; /* PUBLISH or PUBREL was sent on this connection */
+	bool counted;	/* takes quota on this connection */
 };
 
 /* Packets that may overtake those of other lanes, but not one another. */
@@ -96,7 +98,8 @@ void mb_input(struct model_broker *mb, const void *data, size_t len, uint64_t no
 /* Moves up to n packets to out, in an order that the standard allows. */
 void mb_emit(struct model_broker *mb, struct tk_buf *out, unsigned n);
 bool mb_has_output(const struct model_broker *mb);
-/* The connection is gone. client_knows: the client has seen the CONNACK; else a new session was never begun. */
+/* The connection is gone. client_knows: the client has seen the CONNACK; else a new session was
+ * never begun. */
 void mb_close(struct model_broker *mb, bool client_knows, uint64_t now_ms);
 void mb_lose_session(struct model_broker *mb);
 

@@ -1,6 +1,7 @@
 /*
  * The simulation as a program.
- *	sim [-n RUNS] [-s FIRST] [-j JOBS]	runs that many seeds from FIRST on; a seed that fails is printed
+ *	sim [-n RUNS] [-s FIRST] [-j JOBS]	runs that many seeds from FIRST on; a seed that
+ *fails is printed
  *	sim SEED				that one alone, with all that passes over the link
  */
 #include <stdio.h>
@@ -9,15 +10,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sim/world.h"
+#include "sim/run.h"
 
 static void
 print_stats(const struct world_stats *s)
 {
-	printf("%lu runs: %lu connections (%lu cut, %lu resumed, %lu sessions lost), %lu operations, "
-	       "%lu messages, %lu PUBLISHes sent again, %lu bytes\n",
-	    s->runs, s->connections, s->cut, s->resumed, s->lost, s->operations, s->messages, s->dups,
-	    s->bytes);
+	printf(
+	    "%lu runs: %lu connections (%lu cut, %lu resumed, %lu sessions lost), %lu operations, "
+	    "%lu messages, %lu PUBLISHes sent again, %lu bytes\n",
+	    s->runs, s->connections, s->cut, s->resumed, s->lost, s->operations, s->messages,
+	    s->dups, s->bytes);
 }
 
 /* Seeds first, first + step ... below end; how many failed. */
@@ -28,7 +30,7 @@ run_seeds(uint64_t first, uint64_t end, unsigned step, bool trace)
 	unsigned failures = 0;
 
 	for (uint64_t seed = first; seed < end && failures < 10; seed += step) {
-		const char *error = world_run(seed, &stats);
+		const char *error = run_seed(seed, &stats);
 
 		if (error == NULL)
 			continue;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "lib/loop.h"
-#include "sim/world.h"
+#include "sim/run.h"
 
 #define PARTS 10
 #define RUNS 200 /* of each part */
@@ -13,7 +13,7 @@ START_TEST(simulated_runs)
 	uint64_t first = 1 + (uint64_t)_i * RUNS;
 
 	for (uint64_t seed = first; seed < first + RUNS; seed++) {
-		const char *error = world_run(seed, &stats);
+		const char *error = run_seed(seed, &stats);
 
 		ck_assert_msg(error == NULL, "seed %llu (run test/sim/sim %llu): %s",
 		    (unsigned long long)seed, (unsigned long long)seed, error);

@@ -1,51 +1,12 @@
-/* What happens in a run, and when. What is right is judge.c's to say. */
+/* A world and what can be done in it. What is done when is run.c's business, what is right
+ * judge.c's. */
 #include "sim/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/stream.h"
-#include "lib/vclient.h"
-#include "sim/judge.h"
-#include "sim/model_broker.h"
-
 #define REQUEST_TOPIC 3 /* of the judge, for what is no message */
-
-struct world {
-	struct rng rng;
-	struct vclient v;
-	struct model_broker mb;
-	struct judge judge;
-	struct world_stats *stats;
-
-	/* The link. */
-	struct tk_stream stream;
-	struct tk_session *stream_session;
-	bool streaming;
-	size_t told;  /* of the client's bytes, to the judge of the stream */
-	size_t taken; /* of the client's bytes, by the broker */
-	struct tk_buf down;
-	bool stalled; /* nothing comes down any more */
-	bool client_knows; /* it has seen the CONNACK */
-
-	/* Time. */
-	uint64_t last_write_ms;
-	uint64_t last_down_ms;
-
-	/* The application. */
-	unsigned seq_of[V_OPS]; /* by operation number */
-	unsigned submitting;
-	struct {
-		struct mqev_ack *ack;
-		unsigned token;
-	} held[16];
-	int held_count;
-	unsigned hold_percent;
-	bool draining;
-	bool resubscribe;
-	char error[300];
-};
 
 /* What passes over the link, to follow a seed that failed: sim -t SEED. */
 static void
@@ -71,36 +32,37 @@ note(struct world *w, const char *what, unsigned number)
 		printf("%8llu -- %s %u\n", (unsigned long long)w->v.now, what, number);
 }
 
-static void
-flunk(struct world *w, const char *what)
+void
+world_flunk(struct world *w, const char *what)
 {
 	if (w->error[0] == '\0')
 		snprintf(w->error, sizeof(w->error), "%s", what);
 }
 
-static bool
-failed(struct world *w)
+bool
+world_failed(struct world *w)
 {
 	const char *stream = w->streaming ? tk_stream_error(&w->stream) : NULL;
 
 	if (w->judge.error[0] != '\0')
-		flunk(w, w->judge.error);
+		world_flunk(w, w->judge.error);
 	if (w->mb.error[0] != '\0')
-		flunk(w, w->mb.error);
+		world_flunk(w, w->mb.error);
 	if (w->v.broken[0] != '\0')
-		flunk(w, w->v.broken);
+		world_flunk(w, w->v.broken);
 	if (stream != NULL)
-		flunk(w, stream);
+		world_flunk(w, stream);
 	return w->error[0] != '\0';
 }
 
-static bool
-is_open(const struct world *w)
+bool
+world_is_open(const struct world *w)
 {
 	return w->v.s.state == MQEV_SESSION_CONNECTING || w->v.s.state == MQEV_SESSION_CONNECTED;
 }
 
-/* --- the broker tells -------------------------------------------------------------------------- */
+/* --- the broker tells --------------------------------------------------------------------------
+ */
 
 static unsigned
 number_in(struct tk_str text)
@@ -147,7 +109,8 @@ broker_lost(void *arg)
 
 static const struct mb_events broker_events = {broker_received, broker_completed, broker_lost};
 
-/* --- the session tells ------------------------------------------------------------------------- */
+/* --- the session tells -------------------------------------------------------------------------
+ */
 
 static enum judge_result
 result_of(int error)
@@ -222,43 +185,40 @@ on_event(struct vclient *v, enum vevent event)
 	}
 }
 
-/* --- the application --------------------------------------------------------------------------- */
+/* --- the application ---------------------------------------------------------------------------
+ */
 
-static void
-publish(struct world *w)
+bool
+world_publish(struct world *w, const struct world_message *m)
 {
 	static const uint8_t expiry[] = {2, 0, 0, 0, 0};
-	unsigned qos = rng_below(&w->rng, 3);
-	unsigned topic = rng_below(&w->rng, MB_TOPICS);
-	unsigned seq = judge_new_op(&w->judge, false, topic, qos);
-	bool expires = rng_percent(&w->rng, 10);
+	unsigned seq = judge_new_op(&w->judge, false, m->topic, m->qos);
+	bool expires = m->expiry_s > 0;
 	char name[8];
-	char payload[6000];
 	int64_t number;
 
-	snprintf(name, sizeof(name), "t/%u", topic);
-	memset(payload, '.', sizeof(payload));
-	payload[snprintf(payload, sizeof(payload), "%u", seq)] = ' ';
+	snprintf(name, sizeof(name), "t/%u", m->topic);
+	memset(w->payload, '.', sizeof(w->payload));
+	w->payload[snprintf(w->payload, sizeof(w->payload), "%u", seq)] = ' ';
 	w->judge.op[seq].may_expire = expires;
-	number = VPUBLISH(&w->v, .qos = (uint8_t)qos, .topic = name, .payload = payload,
-	    .len = rng_percent(&w->rng, 3) ? 5000 : 6 + rng_below(&w->rng, 30),
-	    .retain = rng_percent(&w->rng, 10), .queued = rng_percent(&w->rng, 30),
-	    .properties = expiry, .properties_len = expires ? sizeof(expiry) : 0,
-	    .has_expiry = expires, .expiry_at = 1, .expiry_s = 1 + rng_below(&w->rng, 30));
+	number = VPUBLISH(&w->v, .qos = (uint8_t)m->qos, .topic = name, .payload = w->payload,
+	    .len = m->len, .retain = m->retain, .queued = m->queued, .properties = expiry,
+	    .properties_len = expires ? sizeof(expiry) : 0, .has_expiry = expires, .expiry_at = 1,
+	    .expiry_s = m->expiry_s);
 	if (number <= 0)
 		judge_not_accepted(&w->judge, seq);
 	else if (number < V_OPS)
 		w->seq_of[number] = seq;
 	w->stats->operations++;
+	return number > 0;
 }
 
 /* "s/#" or some of "f/1" to "f/3". */
-static void
-request(struct world *w, bool subscribe, bool own)
+bool
+world_request(struct world *w, bool subscribe, bool own, unsigned count)
 {
 	unsigned seq = judge_new_op(&w->judge, true, REQUEST_TOPIC, 0);
 	struct tk_buf filters = {0};
-	unsigned count = own ? 1 : 1 + rng_below(&w->rng, 3);
 	int64_t number;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -274,38 +234,38 @@ request(struct world *w, bool subscribe, bool own)
 	else if (number < V_OPS)
 		w->seq_of[number] = seq;
 	w->stats->operations++;
+	return number > 0;
 }
 
-static void
-cancel(struct world *w)
+/* One that has completed is not found, and stays as it is. */
+void
+world_cancel(struct world *w, unsigned number)
 {
-	unsigned number = 1 + rng_below(&w->rng, (unsigned)w->v.s.next_number);
-
 	if (number >= V_OPS || w->seq_of[number] == 0)
 		return;
-	/* One that has completed is not found, and stays as it is. */
 	w->judge.op[w->seq_of[number]].canceled = true;
 	mqev_session_cancel(&w->v.s, number, MQEV_ERR_CANCELED);
 }
 
-static void
-acknowledge(struct world *w, int at)
+void
+world_acknowledge(struct world *w, int at)
 {
 	int error = mqev_ack(w->held[at].ack, MQEV_REASON_SUCCESS, NULL);
 
 	if (error == 0)
 		judge_taken(&w->judge, w->held[at].token);
 	else if (error != MQEV_ERR_LOST)
-		flunk(w, "mqev_ack() failed");
+		world_flunk(w, "mqev_ack() failed");
 	mqev_ack_drop(w->held[at].ack);
 	w->held[at] = w->held[--w->held_count];
 }
 
-/* --- the link ---------------------------------------------------------------------------------- */
+/* --- the link ----------------------------------------------------------------------------------
+ */
 
 /* The judge of the stream sees each byte as it is written. */
-static void
-look(struct world *w)
+void
+world_look(struct world *w)
 {
 	const struct vsink *sink = &w->v.sink;
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
@@ -318,27 +278,27 @@ look(struct world *w)
 	w->last_write_ms = w->v.now;
 }
 
-static size_t
-waiting_up(const struct world *w)
+size_t
+world_waiting_up(const struct world *w)
 {
 	return w->told - w->taken;
 }
 
-static void
-move_up(struct world *w, size_t n)
+void
+world_move_up(struct world *w, size_t n)
 {
-	look(w);
-	if (n > waiting_up(w))
-		n = waiting_up(w);
+	world_look(w);
+	if (n > world_waiting_up(w))
+		n = world_waiting_up(w);
 	mb_input(&w->mb, w->v.sink.data + w->taken, n, w->v.now);
 	w->taken += n;
 	w->stats->bytes += n;
-	if (is_open(w))
-		vclient_sent(&w->v, waiting_up(w));
+	if (world_is_open(w))
+		vclient_sent(&w->v, world_waiting_up(w));
 }
 
-static void
-emit(struct world *w, unsigned packets)
+void
+world_emit(struct world *w, unsigned packets)
 {
 	size_t before = w->down.len;
 
@@ -349,8 +309,8 @@ emit(struct world *w, unsigned packets)
 		tk_stream_from_server(&w->stream, w->down.data + before, w->down.len - before);
 }
 
-static void
-move_down(struct world *w, size_t n)
+void
+world_move_down(struct world *w, size_t n)
 {
 	struct tk_buf piece;
 
@@ -364,7 +324,7 @@ move_down(struct world *w, size_t n)
 	w->stats->bytes += n;
 	vclient_receive(&w->v, piece.data, piece.len);
 	tk_buf_free(&piece);
-	look(w);
+	world_look(w);
 }
 
 static void
@@ -372,14 +332,14 @@ end_streaming(struct world *w)
 {
 	if (!w->streaming)
 		return;
-	look(w);
-	failed(w);
+	world_look(w);
+	world_failed(w);
 	tk_stream_clear(&w->stream);
 	w->streaming = false;
 }
 
-static void
-connect_client(struct world *w)
+void
+world_connect(struct world *w)
 {
 	w->stats->connections++;
 	mb_open(&w->mb);
@@ -391,18 +351,14 @@ connect_client(struct world *w)
 	w->last_write_ms = w->last_down_ms = w->v.now;
 	w->v.s.paused = false;
 	vclient_connect(&w->v);
-	look(w);
+	world_look(w);
 }
 
-/* Some of what is under way still arrives, cut anywhere; the rest never does. */
-static void
-cut(struct world *w)
+void
+world_close(struct world *w)
 {
 	w->stats->cut++;
-	note(w, "cut, state", w->v.s.state);
-	move_up(w, rng_below(&w->rng, (unsigned)waiting_up(w) + 1));
-	emit(w, rng_below(&w->rng, 3));
-	move_down(w, rng_below(&w->rng, (unsigned)w->down.len + 1));
+	note(w, "closed, state", w->v.s.state);
 	end_streaming(w);
 	vclient_close(&w->v);
 	mb_close(&w->mb, w->client_knows, w->v.now);
@@ -411,23 +367,25 @@ cut(struct world *w)
 }
 
 /* Errors that a right broker never gives cause for. */
-static void
-check_end(struct world *w)
+void
+world_check_end(struct world *w)
 {
 	int error = w->v.s.end.error;
 
-	if (w->v.s.state != MQEV_SESSION_ENDED || error == 0 || error == MQEV_ERR_REFUSED)
+	if (w->v.s.state != MQEV_SESSION_ENDED || error == 0 || error == MQEV_ERR_REFUSED ||
+	    (w->no_memory && error == MQEV_ERR_NOMEM))
 		return;
 	if (error == MQEV_ERR_KEEPALIVE || error == MQEV_ERR_TIMEOUT) {
 		if (!w->stalled && !w->mb.over)
-			flunk(w, "the session gave up a link that is alive");
+			world_flunk(w, "the session gave up a link that is alive");
 		return;
 	}
-	snprintf(w->error, sizeof(w->error), "the session ended with error %d, reason %02X: %s", error,
-	    w->v.s.end.reason, w->v.s.end.text);
+	snprintf(w->error, sizeof(w->error), "the session ended with error %d, reason %02X: %s",
+	    error, w->v.s.end.reason, w->v.s.end.text);
 }
 
-/* --- time -------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------
+ */
 
 static void
 check_clock(struct world *w, unsigned slice)
@@ -438,244 +396,99 @@ check_clock(struct world *w, unsigned slice)
 	if (w->v.s.state != MQEV_SESSION_CONNECTED || keepalive == 0)
 		return;
 	if (w->v.now - w->last_write_ms > keepalive + slice)
-		flunk(w, "nothing was sent for longer than the keepalive");
+		world_flunk(w, "nothing was sent for longer than the keepalive");
 	if (w->stalled && !w->v.s.paused && silence > keepalive + 10000 + slice)
-		flunk(w, "a dead link was not noticed");
+		world_flunk(w, "a dead link was not noticed");
 }
 
 /* While the link is alive what the session sends is answered: only a stalled one lets it wait. */
-static void
-pass_time(struct world *w, unsigned ms)
+void
+world_pass_time(struct world *w, unsigned ms)
 {
-	while (ms > 0 && !failed(w)) {
+	while (ms > 0 && !world_failed(w)) {
 		unsigned slice = ms < 100 ? ms : 100;
 
 		vclient_advance(&w->v, slice);
-		look(w);
-		if (is_open(w) && mqev_session_deadline(&w->v.s) <= w->v.now)
-			flunk(w, "the deadline was not moved by the tick");
+		world_look(w);
+		if (world_is_open(w) && mqev_session_deadline(&w->v.s) <= w->v.now)
+			world_flunk(w, "the deadline was not moved by the tick");
 		check_clock(w, slice);
-		if (is_open(w) && !w->stalled && w->v.s.ping_sent_ms > 0) {
-			move_up(w, SIZE_MAX);
-			emit(w, 1000);
-			move_down(w, SIZE_MAX);
+		if (world_is_open(w) && !w->stalled && w->v.s.ping_sent_ms > 0) {
+			world_move_up(w, SIZE_MAX);
+			world_emit(w, 1000);
+			world_move_down(w, SIZE_MAX);
 		}
-		check_end(w);
+		world_check_end(w);
 		ms -= slice;
 	}
 }
 
-/* --- what happens ------------------------------------------------------------------------------- */
-
-static void
-inject(struct world *w)
-{
-	unsigned topic = rng_below(&w->rng, MB_TOPICS);
-	unsigned qos = rng_below(&w->rng, 3);
-	unsigned token = judge_new_message(&w->judge, topic, qos);
-
-	if (!mb_publish(&w->mb, token, topic, qos))
-		w->judge.messages--;
-	else
-		w->stats->messages++;
-}
-
-static void
-submit(struct world *w)
-{
-	unsigned what = rng_below(&w->rng, 20);
-
-	if (what < 15)
-		publish(w);
-	else if (what < 17)
-		request(w, true, false);
-	else if (what < 19)
-		request(w, false, false);
-	else
-		cancel(w);
-}
-
-static void
-answer_calls(struct world *w)
+void
+world_resubscribe(struct world *w)
 {
 	if (w->resubscribe && w->v.s.state == MQEV_SESSION_CONNECTED) {
-		w->resubscribe = false;
-		request(w, true, true);
+		w->resubscribe = !world_request(w, true, true, 1);
 	}
 }
 
-static void
-step_offline(struct world *w)
-{
-	unsigned what = rng_below(&w->rng, 10);
-
-	if (what < 5)
-		connect_client(w);
-	else if (what < 7)
-		submit(w);
-	else if (what == 7)
-		inject(w);
-	else if (what == 8)
-		pass_time(w, rng_below(&w->rng, 30000));
-	else if (rng_percent(&w->rng, 30))
-		mb_lose_session(&w->mb);
-}
-
-static void
-end_connection(struct world *w)
-{
-	unsigned what = rng_below(&w->rng, 10);
-
-	if (what < 6)
-		cut(w);
-	else if (what < 8)
-		vclient_disconnect(&w->v, 0, NULL, 0);
-	else
-		w->stalled = true;
-}
-
-static void
-step_online(struct world *w)
-{
-	unsigned what = rng_below(&w->rng, 100);
-
-	if (what < 22)
-		submit(w);
-	else if (what < 45)
-		move_up(w, 1 + rng_below(&w->rng, rng_percent(&w->rng, 50) ? 5 : 500));
-	else if (what < 55 && !w->stalled)
-		emit(w, 1 + rng_below(&w->rng, 5));
-	else if (what < 75 && !w->stalled)
-		move_down(w, 1 + rng_below(&w->rng, rng_percent(&w->rng, 50) ? 5 : 500));
-	else if (what < 83)
-		inject(w);
-	else if (what < 88 && w->held_count > 0)
-		acknowledge(w, (int)rng_below(&w->rng, (unsigned)w->held_count));
-	else if (what < 92)
-		pass_time(w, rng_below(&w->rng, 3000));
-	else if (what < 94)
-		w->v.no_pump = !w->v.no_pump;
-	else if (what < 96)
-		vclient_pump(&w->v);
-	else if (what < 97)
-		mqev_session_trim(&w->v.s);
-	else if (what < 98)
-		w->v.budget = rng_percent(&w->rng, 50) ? SIZE_MAX : 1 + rng_below(&w->rng, 100);
-	else
-		end_connection(w);
-}
-
-static void
-step(struct world *w)
-{
-	if (w->v.s.state == MQEV_SESSION_IDLE)
-		step_offline(w);
-	else if (w->v.s.state == MQEV_SESSION_ENDED || (w->mb.over && rng_percent(&w->rng, 50)))
-		cut(w);
-	else if (w->stalled && rng_percent(&w->rng, 20))
-		pass_time(w, 20000);
-	else
-		step_online(w);
-	answer_calls(w);
-	look(w);
-	check_end(w);
-}
-
-/* --- the end of a run ---------------------------------------------------------------------------- */
+/* --- the end of a run ----------------------------------------------------------------------------
+ */
 
 static bool
 all_done(const struct world *w)
 {
 	return w->v.s.state == MQEV_SESSION_CONNECTED && vclient_pending(&w->v) == 0 &&
-	       mb_idle(&w->mb) && !mb_has_output(&w->mb) && w->down.len == 0 && waiting_up(w) == 0 &&
-	       !w->resubscribe && w->held_count == 0;
+	       mb_idle(&w->mb) && !mb_has_output(&w->mb) && w->down.len == 0 &&
+	       world_waiting_up(w) == 0 && !w->resubscribe && w->held_count == 0;
 }
 
 static void
 drain_once(struct world *w)
 {
 	if (w->v.s.state == MQEV_SESSION_IDLE)
-		connect_client(w);
+		world_connect(w);
 	else if (w->v.s.state == MQEV_SESSION_ENDED || w->mb.over || w->stalled)
-		cut(w);
+		world_close(w);
 	w->v.wants_pump = true;
 	vclient_pump(&w->v);
-	look(w);
-	move_up(w, SIZE_MAX);
-	emit(w, 1000);
-	move_down(w, SIZE_MAX);
+	world_look(w);
+	world_move_up(w, SIZE_MAX);
+	world_emit(w, 1000);
+	world_move_down(w, SIZE_MAX);
 	while (w->held_count > 0)
-		acknowledge(w, w->held_count - 1);
-	answer_calls(w);
-	look(w);
-	check_end(w);
+		world_acknowledge(w, w->held_count - 1);
+	world_resubscribe(w);
+	world_look(w);
+	world_check_end(w);
 }
 
 /* Nothing goes wrong any more: all must come to its end. */
-static void
-drain(struct world *w)
+void
+world_drain(struct world *w)
 {
-	w->draining = true;
 	w->hold_percent = 0;
 	w->mb.refuse_percent = 0;
 	w->v.no_pump = false;
 	w->v.budget = SIZE_MAX;
-	for (int i = 0; i < 300 && !all_done(w) && !failed(w); i++)
+	for (int i = 0; i < 300 && !all_done(w) && !world_failed(w); i++)
 		drain_once(w);
-	if (!failed(w) && !all_done(w))
+	if (!world_failed(w) && !all_done(w))
 		snprintf(w->error, sizeof(w->error),
-		    "it does not end: %zu operations pending, the broker is %sidle", vclient_pending(&w->v),
-		    mb_idle(&w->mb) ? "" : "not ");
-	if (failed(w))
+		    "it does not end: %zu operations pending, the broker is %sidle",
+		    vclient_pending(&w->v), mb_idle(&w->mb) ? "" : "not ");
+	if (world_failed(w))
 		return;
 	vclient_disconnect(&w->v, 0, NULL, 0);
-	move_up(w, SIZE_MAX);
+	world_move_up(w, SIZE_MAX);
 	judge_finish(&w->judge);
 }
 
-static void
-choose_settings(struct world *w)
+/* --- begin and end -----------------------------------------------------------------------------
+ */
+
+void
+world_begin(struct world *w, int version, uint64_t seed, struct world_stats *stats)
 {
-	static const enum mqev_session_clean clean[] = {MQEV_SESSION_CLEAN_FIRST_ONLY,
-	    MQEV_SESSION_CLEAN_FIRST_ONLY, MQEV_SESSION_CLEAN_NEVER, MQEV_SESSION_CLEAN_ALWAYS};
-	struct mqev_session_settings *set = &w->v.settings;
-	bool v5 = w->mb.version == TK_V5;
-
-	set->clean = clean[rng_below(&w->rng, 4)];
-	set->session_expiry_s = !v5 ? 0 : rng_percent(&w->rng, 60) ? UINT32_MAX : rng_below(&w->rng, 60);
-	set->keepalive_s = (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 30));
-	set->max_inflight = rng_percent(&w->rng, 50) ? 1 + rng_below(&w->rng, 5) : 100;
-	set->receive_maximum =
-	    (uint16_t)(rng_percent(&w->rng, 50) ? 65535 : 1 + rng_below(&w->rng, 4));
-	set->topic_alias_maximum = (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4));
-	set->max_queued = rng_percent(&w->rng, 20) ? 5 : 1000;
-	w->hold_percent = rng_percent(&w->rng, 50) ? 0 : 40;
-	vclient_restart(&w->v);
-	w->v.s.next_n = rng_percent(&w->rng, 30) ? 64500 + rng_below(&w->rng, 20) : 0;
-}
-
-static void
-choose_limits(struct world *w)
-{
-	struct mb_limits *l = &w->mb.limits;
-
-	w->mb.refuse_percent = rng_percent(&w->rng, 30) ? 20 : 0;
-	w->mb.next_mid = rng_percent(&w->rng, 20) ? 65530 : 0;
-	if (w->mb.version != TK_V5)
-		return;
-	l->receive_max = rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 5);
-	l->max_packet = rng_percent(&w->rng, 20) ? 40 + rng_below(&w->rng, 100) : 0;
-	l->keepalive = rng_percent(&w->rng, 20) ? 1 + rng_below(&w->rng, 20) : 0;
-	l->max_qos_1 = rng_percent(&w->rng, 10);
-	l->no_retain = rng_percent(&w->rng, 10);
-	w->judge.limits = l->max_packet > 0 || l->max_qos_1 || l->no_retain;
-}
-
-static void
-begin(struct world *w, uint64_t seed, struct world_stats *stats)
-{
-	int version = seed % 2 != 0 ? TK_V5 : TK_V311;
-
 	memset(w, 0, sizeof(*w));
 	w->rng.state = seed;
 	w->stats = stats;
@@ -686,15 +499,13 @@ begin(struct world *w, uint64_t seed, struct world_stats *stats)
 	w->v.quiet_sent = true;
 	w->v.hook = on_event;
 	w->v.hook_arg = w;
-	choose_settings(w);
-	choose_limits(w);
 	w->stream_session = tk_session_new();
 }
 
-static void
-end(struct world *w)
+void
+world_end(struct world *w)
 {
-	failed(w);
+	world_failed(w);
 	end_streaming(w);
 	while (w->held_count > 0)
 		mqev_ack_drop(w->held[--w->held_count].ack);
@@ -703,21 +514,4 @@ end(struct world *w)
 	mb_free(&w->mb);
 	tk_buf_free(&w->down);
 	tk_session_free(w->stream_session);
-}
-
-const char *
-world_run(uint64_t seed, struct world_stats *stats)
-{
-	static struct world w;
-	unsigned steps;
-
-	begin(&w, seed, stats);
-	steps = 50 + rng_below(&w.rng, 350);
-	for (unsigned i = 0; i < steps && !failed(&w); i++)
-		step(&w);
-	if (!failed(&w))
-		drain(&w);
-	end(&w);
-	stats->runs++;
-	return w.error[0] != '\0' ? w.error : NULL;
 }
