@@ -28,6 +28,7 @@ void
 mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
+	s->freed = true;
 	mqev_outbox_free(s, error);
 }
 
@@ -390,6 +391,15 @@ write_connect(struct mqev_session *s, const struct mqev_connect_packet *p)
 	return true;
 }
 
+static bool
+asks_for_no_problem_information(const struct mqev_session *s)
+{
+	struct mqev_properties view = mqev_properties_view(s->settings->connect_properties);
+
+	return s->version == MQEV_V5 &&
+	       mqev_properties_integer(&view, MQEV_PROP_REQUEST_PROBLEM_INFORMATION, 1) == 0;
+}
+
 static void
 begin_connection(struct mqev_session *s, uint64_t now)
 {
@@ -399,6 +409,7 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->last_sent_ms = s->last_received_ms = now;
 	s->keepalive_s = s->settings->keepalive_s;
 	s->session_expiry_s = s->settings->session_expiry_s;
+	s->no_problem_information = asks_for_no_problem_information(s);
 	memset(&s->server, 0, sizeof(s->server));
 	if (s->expires_ms != UINT64_MAX && now >= s->expires_ms) {
 		s->has_session = false;

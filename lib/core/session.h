@@ -170,15 +170,18 @@ struct mqev_session {
 	    begin_anew : 1; /* the next CONNECT asks for a new session, whatever the settings say */
 	bool partial : 1;   /* a packet has begun and is not complete */
 	bool pump_asked : 1;
+	bool no_problem_information : 1; /* asked for in CONNECT */
 	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
 	bool paused : 1;     /* receive nothing further */
+	bool freed : 1;	     /* nothing is accepted any more */
 	bool rested : 1;     /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees them. No call but the next one may follow. */
+/* Completes every operation with error and frees them; accepts nothing from then on. No call but the
+ * next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */

@@ -158,6 +158,8 @@ void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *pa
 struct mqev_inbox *mqev_inbox_of(struct mqev_session *s);
 /* PUBACK or PUBREC was sent. */
 void mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason);
+/* Whether the application has the message: if so it is not delivered again, if not it is. */
+void mqev_inbox_set_taken(struct mqev_session *s, uint16_t mid, bool taken);
 void mqev_inbox_session_lost(struct mqev_session *s);
 void mqev_inbox_closed(struct mqev_session *s);
 void mqev_inbox_free(struct mqev_session *s);
@@ -173,6 +175,8 @@ bool mqev_owed_any(const struct mqev_session *s, uint8_t qos);
 /* Puts an acknowledgement in line (held NULL: one that is given). False when memory runs out. */
 bool mqev_owed_add(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack *held);
 void mqev_owed_forget(struct mqev_inbox *in);
+/* True once the application has acknowledged, other than by a failing reason. */
+bool mqev_ack_is_given(const struct mqev_ack *ack);
 /* The library's half of a handle that never got in line. */
 void mqev_ack_abandon(struct mqev_ack *ack);
 uint64_t mqev_owed_deadline(const struct mqev_session *s);
