@@ -128,7 +128,7 @@ START_TEST(unsubscribe)
 	kit.hook = keep_codes;
 	KIT_CLIENT(.protocol = v5 ? MQEV_PROTOCOL_V5 : MQEV_PROTOCOL_V311);
 	start(script);
-	op = KIT_CALL(mqev_unsubscribe(kit.client, filters, 2, NULL, kit_done, NULL));
+	op = KIT_CALL(mqev_unsubscribe(kit.client, filters, 2, NULL, kit_done, kit_op()));
 	ck_assert_int_eq(op, 1);
 	kit_note_accepted(op);
 	KIT_PLAY(2000);
@@ -154,10 +154,10 @@ START_TEST(subscribe_properties)
 	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5);
 	start(script);
 	op = KIT_CALL(mqev_subscribe(
-	    kit.client, MQEV_SUBSCRIPTION(.filter = "a"), 1, p, kit_done, NULL));
+	    kit.client, MQEV_SUBSCRIPTION(.filter = "a"), 1, p, kit_done, kit_op()));
 	kit_note_accepted(op);
 	kit_await_all(1000);
-	op = KIT_CALL(mqev_unsubscribe(kit.client, &filter, 1, p, kit_done, NULL));
+	op = KIT_CALL(mqev_unsubscribe(kit.client, &filter, 1, p, kit_done, kit_op()));
 	kit_note_accepted(op);
 	mqev_properties_free(p);
 	KIT_PLAY(2000);
@@ -583,10 +583,10 @@ change_subscriptions(
 	if (event != KIT_FILTER || kit.count[KIT_FILTER] > 1)
 		return;
 	/* The other filter that matches this message is gone before its turn, if it is the later. */
-	op = KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, NULL));
+	op = KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, kit_op()));
 	kit_note_accepted(op);
 	filter = "a/b";
-	op = KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, NULL));
+	op = KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, kit_op()));
 	kit_note_accepted(op);
 	op = kit_try_subscribe(
 	    c, MQEV_SUBSCRIPTION(.filter = "a/#", .on_message = kit_filter_message), 1);
