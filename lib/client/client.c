@@ -61,6 +61,7 @@ start_anywhere(struct mqev_client *c)
 static void
 free_memory(struct mqev_client *c)
 {
+	mqev_session_release(&c->session);
 	mqev_endpoint_list_free(&c->servers);
 	mqev_config_unref(c->config);
 	mqev_free(c->client_id);

@@ -49,7 +49,8 @@ struct mqev_session_settings {
 	uint16_t keepalive_s;
 	uint32_t ping_timeout_ms;
 	uint32_t packet_timeout_ms;
-	uint32_t ack_timeout_ms; /* 0: none */
+	uint32_t hold_timeout_ms; /* 0: none */
+	uint32_t ack_timeout_ms;  /* 0: none */
 	uint32_t max_inflight;
 	uint32_t max_queued;
 	size_t max_queued_bytes;
@@ -104,6 +105,8 @@ struct mqev_session_events {
 	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* A message was held back for longer than hold_timeout_ms. */
+	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
 	/* There is something for mqev_session_pump() now. Not more than once until that is called.
 	 */
 	void (*wants_pump)(void *owner);
@@ -132,7 +135,6 @@ struct mqev_session {
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
-	const struct mqev_message *delivering; /* the message whose callback runs now */
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
 	uint64_t written; /* bytes handed to the sink on this connection */
@@ -157,13 +159,17 @@ struct mqev_session {
 	bool pump_asked : 1;
 	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
 	bool paused : 1;     /* receive nothing further */
+	bool rested : 1;     /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees what the session holds. */
+/* Completes every operation with error and frees them. No call but the next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
+/* Frees what a message that is being delivered may still point to; when no call into the session is
+ * in progress. */
+void mqev_session_release(struct mqev_session *s);
 
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
