@@ -122,9 +122,9 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 	uint32_t inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
 
 	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX ||
-	    o->topic_aliases > UINT16_MAX)
+	    o->topic_aliases > UINT16_MAX || inflight > LARGEST_INFLIGHT)
 		return MQEV_ERR_INVALID;
-	c->session.max_inflight = inflight < LARGEST_INFLIGHT ? inflight : LARGEST_INFLIGHT;
+	c->session.max_inflight = inflight;
 	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
 	c->session.max_queued_bytes =
 	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
