@@ -1,6 +1,8 @@
 /* What clients on one event_base share: made, freed, asked for its base. */
 #include "net/net.h"
 
+#include <mqev/tls.h>
+
 #include "core/mem.h"
 #include "net/resolve.h"
 
@@ -20,6 +22,7 @@ mqev_net_free(struct mqev_net *net)
 	if (net == NULL)
 		return;
 	mqev_resolver_free(net->resolver);
+	mqev_tls_free(net->default_tls);
 	mqev_free(net);
 }
 

@@ -28,6 +28,8 @@ static const struct mqev_step *const steps[] = {
     &mqev_dial_step,
     &mqev_proxy_step,
     &mqev_plain_step,
+    &mqev_tls_step,
+    &mqev_websocket_step,
 };
 
 #define STEP_COUNT (sizeof steps / sizeof steps[0])

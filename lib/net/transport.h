@@ -84,6 +84,13 @@ size_t mqev_conn_unsent(const struct mqev_conn *conn);
 /* Ends the stream politely: close frame, close_notify, half-close; output must be drained before.
  * Never blocks; the caller waits for EOF or its own deadline, then closes. */
 void mqev_conn_shutdown(struct mqev_conn *conn);
+/*
+ * Begins reading, or goes on after bufferevent_disable(EV_READ). To be used instead of bufferevent_enable(), which leaves asleep what
+ * came before and waits in a lower layer.
+ */
+void mqev_conn_resume(struct mqev_conn *conn);
+/* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer that knows best is named by the stage; 0: it was the socket. */
+void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error);
 /* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's
  * callbacks. */
 void mqev_conn_close(struct mqev_conn *conn);

@@ -1,0 +1,35 @@
+/* What the owner of a link asks of its layers while it lives: to go on reading, and why it ended. */
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include <mqev/reason.h>
+
+#include "net/step.h"
+#include "net/tls.h"
+#include "net/ws.h"
+
+void
+mqev_conn_resume(struct mqev_conn *conn)
+{
+	if (conn->layer != NULL)
+		mqev_ws_resume(conn);
+	else
+		bufferevent_enable(conn->bev, EV_READ);
+}
+
+void
+mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error)
+{
+	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
+
+	if (conn->layer != NULL && mqev_ws_conn_error(conn, error))
+		return;
+	if (conn->tls != NULL) {
+		mqev_tls_conn_error(conn, what, error);
+		return;
+	}
+	if (system_errno != 0)
+		mqev_net_error_set(error, MQEV_ERR_SYSTEM, system_errno, "connection");
+	else
+		mqev_net_error_set(error, MQEV_ERR_LOST, 0, "the server closed the connection");
+}

@@ -1,0 +1,112 @@
+/* Links in the hands of tests. */
+#include "wire/link_kit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct link *l = arg;
+	struct evbuffer *input = bufferevent_get_input(bev);
+	size_t len = evbuffer_get_length(input);
+
+	tk_buf_put(&l->in, evbuffer_pullup(input, -1), len);
+	evbuffer_drain(input, len);
+	if (l->in.len >= l->wanted)
+		l->came = 1;
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct link *l = arg;
+
+	ck_assert_msg(!l->ended, "a second end of the link");
+	mqev_conn_error(&l->a.conn, what, &l->why);
+	on_read(bev, l);
+	l->what = what;
+	l->ended = l->came = 1;
+	bufferevent_disable(bev, EV_READ);
+}
+
+void
+link_take(struct link *l, int ms)
+{
+	attempt_await_link(&l->a, ms);
+	bufferevent_setcb(l->a.conn.bev, on_read, NULL, on_event, l);
+	mqev_conn_resume(&l->a.conn);
+}
+
+void
+link_await_bytes(struct link *l, size_t n, int ms)
+{
+	l->wanted = n;
+	l->came = l->ended || l->in.len >= n;
+	ck_assert_msg(run_until(&l->came, ms), "%zu of %zu bytes came", l->in.len, n);
+	ck_assert_msg(l->in.len >= n, "%zu of %zu bytes, then: %s", l->in.len, n, l->why.text);
+}
+
+void
+link_await_end(struct link *l, int ms)
+{
+	ck_assert_msg(run_until(&l->ended, ms), "the link did not end within %d ms", ms);
+}
+
+void
+link_await_sent(struct link *l, int ms)
+{
+	long long end = now_ms() + ms;
+
+	while (mqev_conn_unsent(&l->a.conn) > 0 && now_ms() < end)
+		run_for(1);
+	ck_assert_uint_eq(mqev_conn_unsent(&l->a.conn), 0);
+}
+
+void
+link_write(struct link *l, const void *data, size_t len)
+{
+	ck_assert_int_eq(bufferevent_write(l->a.conn.bev, data, len), 0);
+}
+
+void
+link_end(struct link *l)
+{
+	attempt_end(&l->a);
+	tk_buf_free(&l->in);
+	memset(l, 0, sizeof(*l));
+}
+
+void
+assert_error_says(const struct attempt *a, const char *text)
+{
+	ck_assert_msg(strstr(a->error.text, text) != NULL, "\"%s\" does not say \"%s\"",
+	    a->error.text, text);
+}
+
+struct mqev_tls *
+tls_of(const struct mqev_tls_options *options)
+{
+	char why[200] = "";
+	struct mqev_tls *tls = mqev_tls_new(options, why, sizeof(why));
+
+	ck_assert_msg(tls != NULL, "%s", why);
+	return tls;
+}
+
+unsigned char *
+pattern(size_t len)
+{
+	unsigned char *data = malloc(len + 1);
+	uint32_t x = 1;
+
+	ck_assert_ptr_nonnull(data);
+	for (size_t i = 0; i < len; i++) {
+		x = x * 1664525u + 1013904223u;
+		data[i] = (unsigned char)(x >> 24);
+	}
+	return data;
+}
