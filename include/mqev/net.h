@@ -66,13 +66,19 @@ struct mqev_proxy {
 			     SOCKS4A never */
 };
 
-#ifndef __cplusplus
-#	define MQEV_SOCKET_OPTIONS(...)        \
-		(&(struct mqev_socket_options){ \
-		    .size = sizeof(struct mqev_socket_options), __VA_ARGS__})
-#	define MQEV_PROXY(...) \
-		(&(struct mqev_proxy){.size = sizeof(struct mqev_proxy), __VA_ARGS__})
-#endif
+/* For C++, and where the members are set one by one. */
+#define MQEV_SOCKET_OPTIONS_INIT                                                          \
+	{                                                                                 \
+		sizeof(struct mqev_socket_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+	}
+#define MQEV_PROXY_INIT                                                   \
+	{                                                                 \
+		sizeof(struct mqev_proxy), MQEV_PROXY_NONE, 0, 0, 0, 0, 0 \
+	}
+
+#define MQEV_SOCKET_OPTIONS(...) \
+	(&(struct mqev_socket_options){.size = sizeof(struct mqev_socket_options), __VA_ARGS__})
+#define MQEV_PROXY(...) (&(struct mqev_proxy){.size = sizeof(struct mqev_proxy), __VA_ARGS__})
 
 /*
  * Makes a proxy of a URL as environments hold it: http://, socks4://, socks4a://, socks5:// (names

@@ -47,8 +47,9 @@ enum outcome {
 /* How much an error says to a person: of those that say most the last is reported. */
 enum rank {
 	RANK_NONE,
-	RANK_HERE, /* this machine cannot even try */
-	RANK_THERE /* the way or the peer */
+	RANK_HERE,  /* this machine cannot even try */
+	RANK_THERE, /* the way or the peer */
+	RANK_MEMORY /* nobody knows what the peer would have said */
 };
 
 struct dial {
@@ -87,6 +88,8 @@ static enum rank
 rank_of(int error)
 {
 	switch (error) {
+	case ENOMEM:
+		return RANK_MEMORY;
 	case EAFNOSUPPORT:
 	case EADDRNOTAVAIL:
 	case ENETUNREACH:
@@ -218,6 +221,7 @@ await(struct attempt *a, short events, uint64_t ms)
 {
 	struct timeval tv = timeval_of(ms);
 
+	errno = 0;
 	event_assign(
 	    &a->event, a->dial->ctx->net->base, events ? a->fd : -1, events, on_attempt, a);
 	if (event_add(&a->event, &tv) == 0)
@@ -442,17 +446,20 @@ dial_cancel(struct mqev_step_ctx *ctx)
 static void
 dial_describe(const struct mqev_step_ctx *ctx, char *text, size_t size)
 {
+	const char *what = ctx->proxy.type != MQEV_PROXY_NONE ? "proxy " : "";
 	char address[MQEV_ADDR_TEXT_SIZE];
+	size_t more;
 
 	if (ctx->addrs == NULL) {
 		snprintf(text, size, "connect to unix:%s", ctx->host);
-	} else if (ctx->addrs->count == 1) {
-		mqev_addr_text(&ctx->addrs->at[0], address, sizeof address);
-		snprintf(text, size, "connect to %s", address);
-	} else {
-		snprintf(text, size, "connect to %s:%u, %zu addresses", ctx->host, ctx->port,
-		    ctx->addrs->count);
+		return;
 	}
+	mqev_addr_text(&ctx->addrs->at[0], address, sizeof address);
+	more = ctx->addrs->count - 1;
+	if (more == 0)
+		snprintf(text, size, "connect to %s%s", what, address);
+	else
+		snprintf(text, size, "connect to %s%s or one of %zu more", what, address, more);
 }
 
 const struct mqev_step mqev_dial_step = {
