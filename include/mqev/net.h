@@ -76,9 +76,13 @@ struct mqev_proxy {
 		sizeof(struct mqev_proxy), MQEV_PROXY_NONE, 0, 0, 0, 0, 0 \
 	}
 
-#define MQEV_SOCKET_OPTIONS(...) \
-	(&(struct mqev_socket_options){.size = sizeof(struct mqev_socket_options), __VA_ARGS__})
-#define MQEV_PROXY(...) (&(struct mqev_proxy){.size = sizeof(struct mqev_proxy), __VA_ARGS__})
+#ifndef __cplusplus
+#	define MQEV_SOCKET_OPTIONS(...)        \
+		(&(struct mqev_socket_options){ \
+		    .size = sizeof(struct mqev_socket_options), __VA_ARGS__})
+#	define MQEV_PROXY(...) \
+		(&(struct mqev_proxy){.size = sizeof(struct mqev_proxy), __VA_ARGS__})
+#endif
 
 /*
  * Makes a proxy of a URL as environments hold it: http://, socks4://, socks4a://, socks5:// (names
