@@ -204,13 +204,29 @@ connected_to_itself(int fd, const struct mqev_addr *peer)
 		   sizeof local.u.in6.sin6_addr) == 0;
 }
 
+/* What came of a connection that the kernel no longer works on: 0 or an errno value. */
 static int
-pending_error(int fd)
+final_error(const struct attempt *a)
 {
 	int error = 0;
 	socklen_t len = sizeof error;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (error == 0 && connected_to_itself(a->fd, a->addr))
+		return ECONNREFUSED;
+	return error;
+}
+
+static enum outcome
+conclude(struct attempt *a)
+{
+	int error = final_error(a);
+
+	if (error == 0)
+		return CONNECTED;
+	note_errno(a, "connect to", error);
+	return FAILED;
 }
 
 static void on_attempt(evutil_socket_t fd, short what, void *arg);
@@ -237,7 +253,7 @@ try_connect(struct attempt *a)
 	uint64_t left = a->deadline_ms > now ? a->deadline_ms - now : 0;
 
 	if (connect(a->fd, &a->addr->u.sa, a->addr->len) == 0)
-		return CONNECTED;
+		return conclude(a);
 	if (errno == EINPROGRESS || errno == EINTR)
 		return await(a, EV_WRITE, left);
 	if (errno == EAGAIN && a->addr->u.sa.sa_family == AF_UNIX) {
@@ -335,20 +351,11 @@ on_stagger(evutil_socket_t fd, short what, void *arg)
 static enum outcome
 look_at(struct attempt *a, short what)
 {
-	int error;
-
-	if (a->addr->u.sa.sa_family == AF_UNIX && (what & EV_TIMEOUT) != 0)
+	if ((what & EV_TIMEOUT) == 0)
+		return conclude(a);
+	if (a->addr->u.sa.sa_family == AF_UNIX)
 		return try_connect(a);
-	if ((what & EV_TIMEOUT) != 0) {
-		note_timeout(a);
-		return FAILED;
-	}
-	error = pending_error(a->fd);
-	if (error == 0 && connected_to_itself(a->fd, a->addr))
-		error = ECONNREFUSED;
-	if (error == 0)
-		return CONNECTED;
-	note_errno(a, "connect to", error);
+	note_timeout(a);
 	return FAILED;
 }
 

@@ -50,7 +50,7 @@ drain(int ms)
 	} while (fd >= 0 && ms-- > 0);
 }
 
-enum scenario { LITERAL, NAME, UNIX, REFUSED, CANCEL, SCENARIO_COUNT };
+enum scenario { LITERAL, NAME, UNIX, REFUSED, CANCEL, SILENT_PROXY, SCENARIO_COUNT };
 
 static void
 url_of(enum scenario scenario, char *url, size_t size)
@@ -75,6 +75,10 @@ judge(enum scenario scenario, struct attempt *a, bool refused)
 {
 	if (scenario == CANCEL || !a->started || !a->done)
 		return;
+	if (scenario == SILENT_PROXY && a->error.error == MQEV_ERR_TIMEOUT) {
+		ck_assert_int_eq((int)a->error.stage, MQEV_NET_PROXY);
+		return;
+	}
 	if (a->conn.bev != NULL)
 		ck_assert(scenario != REFUSED);
 	else if (scenario != REFUSED && !refused)
@@ -89,10 +93,13 @@ static bool
 attempt_without(enum scenario scenario, size_t n, void (*starve)(size_t))
 {
 	struct event *tick = event_new(world.base, -1, EV_PERSIST, wake, NULL);
-	struct attempt a = {.list = {.count = 0}};
+	struct mqev_proxy *proxy =
+	    MQEV_PROXY(.type = MQEV_PROXY_SOCKS5, .host = "127.0.0.1", .port = port);
+	struct attempt a = {.config = {.proxy_ms = 30}};
 	char url[64];
 	bool started, refused;
 
+	a.config.proxy = scenario == SILENT_PROXY ? proxy : NULL;
 	url_of(scenario, url, sizeof url);
 	event_base_loop(world.base, EVLOOP_NONBLOCK);
 	starve(n);
