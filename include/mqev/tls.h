@@ -97,8 +97,10 @@ struct mqev_tls_options {
 };
 
 #define MQEV_TLS_OPTIONS_INIT { sizeof(struct mqev_tls_options) }
+#ifndef __cplusplus
 #define MQEV_TLS_OPTIONS(...) \
 	(&(const struct mqev_tls_options){ .size = sizeof(struct mqev_tls_options), __VA_ARGS__ })
+#endif
 
 /*
  * Reads and checks everything at once. NULL options mean all defaults. Returns an object with one reference, or NULL; then error_text (if not NULL) says

@@ -52,9 +52,11 @@ struct mqev_websocket_options {
 };
 
 #define MQEV_WEBSOCKET_OPTIONS_INIT { sizeof(struct mqev_websocket_options) }
+#ifndef __cplusplus
 #define MQEV_WEBSOCKET_OPTIONS(...) \
 	(&(const struct mqev_websocket_options){ \
 	    .size = sizeof(struct mqev_websocket_options), __VA_ARGS__ })
+#endif
 
 #ifdef __cplusplus
 }
