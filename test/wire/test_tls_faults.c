@@ -255,7 +255,7 @@ START_TEST(test_early_end_and_silence)
 	l.a.config.tls_ms = 300;
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, errors[_i]);
-	ck_assert_int_eq(l.a.error.tls_error, 0);
+	ck_assert_uint_eq(l.a.error.tls_error, 0);
 	link_end(&l);
 	tk_peer_stop(peer);
 }
