@@ -80,8 +80,10 @@ serve_in_part(struct tk_peer_conn *c, void *arg)
 	SSL_set_accept_state(ssl);
 	while ((n = recv(c->fd, buf, sizeof(buf), 0)) > 0) {
 		BIO_write(in, buf, (int)n);
-		while ((n = SSL_read(ssl, buf, sizeof(buf))) > 0)
+		while ((n = SSL_read(ssl, buf, sizeof(buf))) > 0) {
 			cut->app += (size_t)n;
+			SSL_write(ssl, buf, (int)n);
+		}
 		ERR_clear_error();
 		if (!pass_on(c, out, cut))
 			break;
@@ -89,7 +91,7 @@ serve_in_part(struct tk_peer_conn *c, void *arg)
 	SSL_free(ssl);
 }
 
-/* How many bytes the client needs for a whole handshake. */
+/* How many bytes the client gets in a handshake, with all that follows it, and an echo. */
 static size_t
 whole_handshake(struct mqev_tls *tls)
 {
@@ -100,8 +102,7 @@ whole_handshake(struct mqev_tls *tls)
 	start(&l, peer, tls);
 	link_take(&l, 5000);
 	link_write(&l, "x", 1);
-	link_await_sent(&l, 1000);
-	mqev_conn_shutdown(&l.a.conn);
+	link_await_bytes(&l, 1, 5000);
 	link_end(&l);
 	tk_peer_stop(peer);
 	ck_assert_uint_eq(cut.app, 1);
@@ -126,10 +127,12 @@ START_TEST(test_cut_at_each_byte)
 		start(&l, peer, tls);
 		attempt_await(&l.a, 5000);
 		if (l.a.conn.bev != NULL) {
-			/* Only tickets are missing: the link ends at once. */
+			/* Only tickets are missing: the link ends when the server has no more to give. Signatures differ in length, so near the end it may have. */
+			l.wanted = 1;
 			link_take(&l, 1000);
-			link_await_end(&l, 5000);
-			linked++;
+			link_write(&l, "x", 1);
+			ck_assert(run_until(&l.came, 5000));
+			linked += l.ended;
 		} else {
 			ck_assert_int_eq(l.a.error.stage, MQEV_NET_TLS);
 			ck_assert(l.a.error.error == MQEV_ERR_TLS || l.a.error.error == MQEV_ERR_LOST ||
@@ -139,10 +142,10 @@ START_TEST(test_cut_at_each_byte)
 		}
 		link_end(&l);
 		tk_peer_stop(peer);
-		ck_assert_uint_eq(cut.app, 0);
+		ck_assert_uint_le(cut.app, linked > 0);
 	}
 	ck_assert_int_gt(failed, 50);
-	ck_assert_int_eq(linked > 0, _i == 1);
+	ck_assert_int_gt(linked, 0);
 	mqev_tls_free(tls);
 }
 END_TEST
@@ -223,8 +226,8 @@ START_TEST(test_rubbish)
 	attempt_await(&l.a, 5000);
 	ck_assert_ptr_null(l.a.conn.bev);
 	ck_assert_int_eq(l.a.error.stage, MQEV_NET_TLS);
-	/* What looks like the beginning of a record is waited for. */
-	ck_assert_msg(l.a.error.error == MQEV_ERR_TLS || (_i == 2 && l.a.error.error == MQEV_ERR_TIMEOUT),
+	/* What looks like the beginning of a record or a message is waited for. */
+	ck_assert_msg(l.a.error.error == MQEV_ERR_TLS || ((_i == 2 || _i == 5) && l.a.error.error == MQEV_ERR_TIMEOUT),
 	    "%d: %s", l.a.error.error, l.a.error.text);
 	link_end(&l);
 	tk_peer_stop(peer);
@@ -252,7 +255,7 @@ START_TEST(test_early_end_and_silence)
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", close_somehow, &how);
 	struct link l = { 0 };
 
-	l.a.config.tls_ms = 300;
+	l.a.config.tls_ms = how == 2 ? 300 : 4000;
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, errors[_i]);
 	ck_assert_uint_eq(l.a.error.tls_error, 0);
