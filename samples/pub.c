@@ -20,7 +20,7 @@ published(struct mqev_client *client, const struct mqev_result *result, void *ar
 		app->status = 0;
 	else
 		fprintf(stderr, "publishing failed: %s, %s\n", mqev_error_text(result->error),
-		    mqev_reason_text(result->reason));
+		    mqev_reason_text((int)result->reason));
 	mqev_disconnect(client, NULL);
 }
 

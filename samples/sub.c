@@ -21,7 +21,7 @@ subscribed(struct mqev_client *client, const struct mqev_result *result, void *a
 	(void)arg;
 	if (result->error != 0)
 		fprintf(stderr, "subscribing failed: %s, %s\n", mqev_error_text(result->error),
-		    mqev_reason_text(result->reason));
+		    mqev_reason_text((int)result->reason));
 	else
 		fprintf(stderr, "subscribed\n");
 }

@@ -61,6 +61,7 @@ start_anywhere(struct mqev_client *c)
 static void
 free_memory(struct mqev_client *c)
 {
+	mqev_session_release(&c->session);
 	mqev_endpoint_list_free(&c->servers);
 	mqev_config_unref(c->config);
 	mqev_free(c->client_id);
@@ -79,8 +80,11 @@ mqev_client_leave(struct mqev_client *c)
 {
 	struct mqev_fleet *fleet = c->fleet;
 
-	if (c->depth == 1 && !c->freed)
+	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (mqev_log_tell_kept(c) && c->last_line != NULL)
+			mqev_fleet_plan(fleet, c);
+	}
 	mqev_fleet_set_tick(fleet, c);
 	c->depth--;
 	if (c->depth == 0 && c->freed)
@@ -137,6 +141,7 @@ mqev_client_free(struct mqev_client *c)
 		return;
 	mqev_client_enter(c);
 	c->freed = true;
+	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_subscriptions_free(c);

@@ -11,6 +11,7 @@
 #include "net/url.h"
 
 struct mqev_attempt;
+struct mqev_kept_line;
 struct mqev_link;
 struct mqev_subscriptions;
 
@@ -34,6 +35,7 @@ struct mqev_client {
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	struct mqev_properties
 	    *end_properties; /* of the server's DISCONNECT, until on_disconnect */
+	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	char *client_id; /* NULL: none yet */
 	void *userdata;
@@ -99,6 +101,10 @@ void mqev_controller_time_is_up(struct mqev_client *c);
 
 /* log.c */
 bool mqev_log_wanted(const struct mqev_client *c);
+/* Where a callback may run: calls on_log with the lines that have gathered. False: the client was
+ * freed there. */
+bool mqev_log_tell_kept(struct mqev_client *c);
+void mqev_log_drop_kept(struct mqev_client *c);
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif

@@ -1,9 +1,48 @@
 /* mqev_connect() and mqev_disconnect(): what the application wants. How it comes about:
  * controller.c. */
+#include <string.h>
+
 #include "client/client.h"
 #include "client/options.h"
 #include "core/reason.h"
+#include "core/utf8.h"
 #include "port/port.h"
+
+static bool
+fits_connect(const char *text)
+{
+	return text == NULL || strlen(text) <= UINT16_MAX;
+}
+
+/* NULL when the user and the password of the URL can stand in a CONNECT. */
+static const char *
+login_fault(const struct mqev_client *c, const struct mqev_endpoint *server)
+{
+	const char *name = server->username;
+
+	if (!fits_connect(name) || !fits_connect(server->password))
+		return "the user name or the password is longer than 65,535 bytes";
+	if (name != NULL && !mqev_utf8_valid((const uint8_t *)name, strlen(name)))
+		return "the user name is not UTF-8";
+	/* [MQTT-3.1.2-22] */
+	if (name == NULL && server->password != NULL && c->config->version != MQEV_V5)
+		return "a password without a user name needs MQTT 5";
+	return NULL;
+}
+
+static bool
+logins_ok(struct mqev_client *c, const struct mqev_endpoint_list *servers)
+{
+	for (size_t i = 0; i < servers->count; i++) {
+		const char *fault = login_fault(c, &servers->at[i]);
+
+		if (fault != NULL) {
+			c->error_text = fault;
+			return false;
+		}
+	}
+	return true;
+}
 
 static int
 take_servers(struct mqev_client *c, const char *url)
@@ -15,6 +54,10 @@ take_servers(struct mqev_client *c, const char *url)
 	error = mqev_url_parse(url, &servers, &c->error_text);
 	if (error != 0)
 		return error;
+	if (!logins_ok(c, &servers)) {
+		mqev_endpoint_list_free(&servers);
+		return MQEV_ERR_INVALID;
+	}
 	mqev_endpoint_list_free(&c->servers);
 	c->servers = servers;
 	c->server = 0;

@@ -78,7 +78,7 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 	};
 
 	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
-	if (c->config->on_connect_fail != NULL)
+	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
 		c->config->on_connect_fail(c, &failure, c->userdata);
 }
 
@@ -113,6 +113,17 @@ id_bytes(const struct mqev_client *c)
 	return (struct mqev_bytes){(const uint8_t *)c->client_id, len};
 }
 
+static void
+say_hello(struct mqev_client *c)
+{
+	const struct mqev_endpoint *server = &c->servers.at[c->server];
+	const struct mqev_session_login login = {server->username, server->password};
+
+	c->session.login = &login;
+	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
+	c->session.login = NULL;
+}
+
 void
 mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 {
@@ -130,7 +141,7 @@ mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 	}
 	c->got_connack = false;
 	mqev_controller_set_state(c, MQEV_CLIENT_HANDSHAKE);
-	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
+	say_hello(c);
 	if (mqev_attempt_wait(c, c->config->connack_ms) != 0)
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 }
@@ -215,7 +226,7 @@ tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int s
 
 	mqev_log(
 	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
-	if (c->config->on_disconnect != NULL)
+	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
 		c->config->on_disconnect(c, &disconnection, c->userdata);
 }
 

@@ -64,7 +64,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	c->got_connack = true;
 	if (packet->reason < 0x80)
 		prepare_connected(c, packet, &view);
-	if (c->config->on_connect != NULL)
+	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
 }
 
@@ -86,6 +86,8 @@ on_message(void *owner, const struct mqev_message *message)
 {
 	struct mqev_client *c = owner;
 
+	if (!mqev_log_tell_kept(c))
+		return true;
 	switch (mqev_subscriptions_dispatch(c, message)) {
 	case MQEV_DISPATCH_TAKEN:
 		return true;

@@ -49,6 +49,7 @@ mqev_message_copy(const struct mqev_message *given)
 	m.properties = &copy->properties;
 	m.release = NULL;
 	m.release_arg = NULL;
+	m.delivery = NULL;
 	copy->message = m;
 	return &copy->message;
 }

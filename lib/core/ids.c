@@ -107,6 +107,21 @@ mqev_ids_remove(struct mqev_ids *ids, uint16_t mid)
 }
 
 void
+mqev_ids_remove_if(
+    struct mqev_ids *ids, bool (*which)(uint16_t mid, void *value, void *arg), void *arg)
+{
+	for (uint32_t at = 0; ids->count > 0 && at < ids->capacity; at++) {
+		struct mqev_id_slot *slot = &ids->slots[at];
+
+		/* Closing the hole may bring another one here. */
+		while (slot->value != NULL && which(slot->mid, slot->value, arg)) {
+			close_hole(ids, at);
+			ids->count--;
+		}
+	}
+}
+
+void
 mqev_ids_clear(struct mqev_ids *ids)
 {
 	mqev_free(ids->slots);

@@ -25,6 +25,9 @@ bool mqev_ids_put(struct mqev_ids *ids, uint16_t mid, void *value);
 bool mqev_ids_reserve(struct mqev_ids *ids);
 /* The value that stood there, or NULL. */
 void *mqev_ids_remove(struct mqev_ids *ids, uint16_t mid);
+/* Removes the entries for which which() says true. */
+void mqev_ids_remove_if(
+    struct mqev_ids *ids, bool (*which)(uint16_t mid, void *value, void *arg), void *arg);
 /* Forgets all and frees the memory. */
 void mqev_ids_clear(struct mqev_ids *ids);
 /* Gives memory back that a burst left behind: frees when empty. */

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Each returns a block to be released with mqev_free(), or NULL when there is no memory; a size of 0
- * is a valid request for a block of its own, never NULL for that reason.
+ * Each returns a block to be released with mqev_free(), or NULL when there is no memory; a size of
+ * 0 is a valid request for a block of its own, never NULL for that reason.
  */
 void *mqev_malloc(size_t size);
 void *mqev_calloc(size_t n, size_t size);

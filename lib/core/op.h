@@ -27,7 +27,8 @@ enum mqev_op_flag {
 	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
 	MQEV_OP_OVERDUE = 128,	 /* its ack deadline was reported */
 	MQEV_OP_LOST = 256,	 /* was in flight in a session that the server lost */
-	MQEV_OP_CANCELED = 512	 /* completed already; goes on in silence, for its identifier is in use */
+	MQEV_OP_CANCELED =
+	    512 /* completed already; goes on in silence, for its identifier is in use */
 };
 
 struct mqev_op_link {

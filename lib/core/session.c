@@ -29,6 +29,11 @@ mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
 	mqev_outbox_free(s, error);
+}
+
+void
+mqev_session_release(struct mqev_session *s)
+{
 	mqev_inbox_free(s);
 }
 
@@ -48,11 +53,32 @@ mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
 }
 
 void
+mqev_session_tell_packet(
+    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+{
+	if (s->events->packet != NULL)
+		s->events->packet(s->owner, sent, type, mid, size);
+}
+
+void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
 {
 	s->written += size;
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, true, type, mid, size);
+	mqev_session_tell_packet(s, true, type, mid, size);
+}
+
+void
+mqev_session_send_ack_packet(
+    struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
+{
+	size_t size = mqev_ack_size((enum mqev_version)s->version, ack);
+	struct mqev_writer w;
+
+	if (!mqev_session_write(s, size, &w))
+		return;
+	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
+	mqev_sink_commit(s->sink, size);
+	mqev_session_wrote(s, type, ack->mid, size);
 }
 
 void
@@ -60,14 +86,8 @@ mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
 {
 	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
-	size_t size = mqev_ack_size((enum mqev_version)s->version, &ack);
-	struct mqev_writer w;
 
-	if (!mqev_session_write(s, size, &w))
-		return;
-	mqev_ack_write(&w, (enum mqev_version)s->version, type, &ack);
-	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, type, mid, size);
+	mqev_session_send_ack_packet(s, type, &ack);
 }
 
 void
@@ -128,10 +148,10 @@ mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char 
 
 	if (s->state != MQEV_SESSION_CONNECTING && s->state != MQEV_SESSION_CONNECTED)
 		return;
-	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
-	if (s->version == MQEV_V5 && !write_disconnect(s, &packet))
-		return;
 	mqev_session_end(s, error != 0 ? error : error_of_reason(reason), reason, text);
+	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
+	if (s->version == MQEV_V5)
+		write_disconnect(s, &packet);
 }
 
 void
@@ -165,8 +185,8 @@ expiry_raised_from_zero(
 	return *expiry > 0 && s->settings->session_expiry_s == 0;
 }
 
-/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]), the
- * Session Expiry Interval does not: only its bytes stay in *properties. */
+/* Reason String and User Property give way to the server's Maximum Packet Size ([MQTT-3.14.2-3]),
+ * the Session Expiry Interval does not: only its bytes stay in *properties. */
 static void
 keep_expiry_only(struct mqev_bytes *properties)
 {
@@ -198,11 +218,13 @@ mqev_session_disconnect(
 	if (s->version == MQEV_V5 &&
 	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
 		keep_expiry_only(&packet.properties);
-	if (!write_disconnect(s, &packet))
-		return MQEV_ERR_NOMEM;
-	s->session_expiry_s = expiry;
 	s->last_sent_ms = now;
 	mqev_session_end(s, 0, reason, "disconnected by the application");
+	if (!write_disconnect(s, &packet)) {
+		s->end.error = MQEV_ERR_NOMEM;
+		return MQEV_ERR_NOMEM;
+	}
+	s->session_expiry_s = expiry;
 	return 0;
 }
 
@@ -227,6 +249,7 @@ mqev_session_closed(struct mqev_session *s, uint64_t now)
 	if (was_accepted)
 		s->expires_ms = when_session_ends(s, now);
 	s->partial = false;
+	s->rested = false;
 	s->pump_asked = false;
 	s->ping_sent_ms = 0;
 	mqev_inbox_closed(s);
@@ -305,6 +328,32 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	return true;
 }
 
+static struct mqev_bytes
+bytes_of(const char *text)
+{
+	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+static void
+fill_login(const struct mqev_session *s, struct mqev_connect_packet *p)
+{
+	const struct mqev_session_settings *set = s->settings;
+
+	p->has_username = set->has_username;
+	p->username = set->username;
+	p->has_password = set->has_password;
+	p->password = set->password;
+	if (s->login != NULL && !p->has_username && !p->has_password) {
+		p->has_username = s->login->username != NULL;
+		p->username = bytes_of(s->login->username);
+		p->has_password = s->login->password != NULL;
+		p->password = bytes_of(s->login->password);
+	}
+	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
+	if (!p->has_username && s->version != MQEV_V5)
+		p->has_password = false;
+}
+
 static void
 fill_connect(
     const struct mqev_session *s, struct mqev_bytes client_id, struct mqev_connect_packet *p)
@@ -315,11 +364,7 @@ fill_connect(
 	p->clean_start = s->sent_clean;
 	p->keepalive_s = set->keepalive_s;
 	p->client_id = client_id;
-	p->has_username = set->has_username;
-	p->username = set->username;
-	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
-	p->has_password = set->has_password && (set->has_username || s->version == MQEV_V5);
-	p->password = set->password;
+	fill_login(s, p);
 	if (set->will != NULL) {
 		p->has_will = true;
 		p->will_qos = set->will->qos;
@@ -395,6 +440,7 @@ ping_after_ms(const struct mqev_session *s)
 	return interval > 4000 ? interval - 1000 : interval - interval / 4;
 }
 
+/* While an answer is awaited only the duty to send goes on. */
 static uint64_t
 ping_due(const struct mqev_session *s)
 {
@@ -402,7 +448,7 @@ ping_due(const struct mqev_session *s)
 
 	if (s->keepalive_s == 0 || s->state != MQEV_SESSION_CONNECTED)
 		return UINT64_MAX;
-	if (s->last_received_ms < idle_since)
+	if (s->ping_sent_ms == 0 && s->last_received_ms < idle_since)
 		idle_since = s->last_received_ms;
 	return idle_since + ping_after_ms(s);
 }
@@ -430,9 +476,12 @@ mqev_session_deadline(const struct mqev_session *s)
 
 	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
 		return UINT64_MAX;
-	at = s->ping_sent_ms > 0 ? s->ping_sent_ms + ping_timeout_ms(s) : ping_due(s);
-	if (s->partial && !s->paused)
+	at = ping_due(s);
+	if (s->ping_sent_ms > 0)
+		at = earlier(at, s->ping_sent_ms + ping_timeout_ms(s));
+	if (s->partial)
 		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
+	at = earlier(at, mqev_owed_deadline(s));
 	return earlier(at, mqev_outbox_deadline(s));
 }
 
@@ -445,26 +494,35 @@ send_ping(struct mqev_session *s, uint64_t now)
 		return;
 	mqev_pingreq_write(&w);
 	mqev_sink_commit(s->sink, MQEV_PINGREQ_SIZE);
-	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 	s->last_sent_ms = now;
-	s->ping_sent_ms = now > 0 ? now : 1;
+	if (s->ping_sent_ms == 0)
+		s->ping_sent_ms = now > 0 ? now : 1;
+	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 }
 
+/* What is awaited may lie in the socket while the application has paused receiving, and is given all
+ * its time again from the first tick after that. */
 static void
-tick_keepalive(struct mqev_session *s, uint64_t now)
+rest_while_paused(struct mqev_session *s, uint64_t now)
 {
-	if (s->ping_sent_ms > 0) {
-		/* While the application has paused receiving, the answer may be waiting in the
-		 * socket. */
-		if (s->paused)
-			s->ping_sent_ms = now;
-		else if (now >= s->ping_sent_ms + ping_timeout_ms(s))
-			mqev_session_end(s, MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT,
-			    "no answer to PINGREQ");
+	if (!s->paused && !s->rested)
 		return;
-	}
-	if (now >= ping_due(s))
-		send_ping(s, now);
+	s->rested = s->paused;
+	s->last_received_ms = now;
+	if (s->ping_sent_ms > 0)
+		s->ping_sent_ms = now;
+}
+
+static bool
+is_overdue(struct mqev_session *s, uint64_t now)
+{
+	if (s->partial && now >= s->last_received_ms + s->settings->packet_timeout_ms)
+		mqev_session_end(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
+		    "a packet stopped arriving");
+	else if (s->ping_sent_ms > 0 && now >= s->ping_sent_ms + ping_timeout_ms(s))
+		mqev_session_end(s, MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT,
+		    "no answer to PINGREQ");
+	return s->state == MQEV_SESSION_ENDED;
 }
 
 void
@@ -472,13 +530,12 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 {
 	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
 		return;
-	if (s->partial && !s->paused &&
-	    now >= s->last_received_ms + s->settings->packet_timeout_ms) {
-		mqev_session_end(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
-		    "a packet stopped arriving");
+	rest_while_paused(s, now);
+	if (is_overdue(s, now))
 		return;
-	}
-	tick_keepalive(s, now);
+	mqev_owed_tick(s, now);
+	if (now >= ping_due(s))
+		send_ping(s, now);
 	if (s->state == MQEV_SESSION_CONNECTED)
 		mqev_outbox_tick(s, now);
 }

@@ -49,7 +49,8 @@ struct mqev_session_settings {
 	uint16_t keepalive_s;
 	uint32_t ping_timeout_ms;
 	uint32_t packet_timeout_ms;
-	uint32_t ack_timeout_ms; /* 0: none */
+	uint32_t hold_timeout_ms; /* 0: none */
+	uint32_t ack_timeout_ms;  /* 0: none */
 	uint32_t max_inflight;
 	uint32_t max_queued;
 	size_t max_queued_bytes;
@@ -66,6 +67,12 @@ struct mqev_session_settings {
 	const struct mqev_session_will *will; /* NULL: none */
 	struct mqev_bytes
 	    connect_properties; /* of the application, without those which the members above make */
+};
+
+/* Who connects, as the server's URL has it; used when the settings say nothing. NULL: not given. */
+struct mqev_session_login {
+	const char *username;
+	const char *password;
 };
 
 /* How an operation ended; lent for the call. */
@@ -98,6 +105,8 @@ struct mqev_session_events {
 	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* A message was held back for longer than hold_timeout_ms. */
+	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
 	/* There is something for mqev_session_pump() now. Not more than once until that is called.
 	 */
 	void (*wants_pump)(void *owner);
@@ -121,11 +130,11 @@ struct mqev_server_limits {
 struct mqev_session {
 	const struct mqev_session_settings *settings;
 	const struct mqev_session_events *events;
+	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
-	const struct mqev_message *delivering; /* the message whose callback runs now */
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
 	uint64_t written; /* bytes handed to the sink on this connection */
@@ -150,13 +159,17 @@ struct mqev_session {
 	bool pump_asked : 1;
 	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
 	bool paused : 1;     /* receive nothing further */
+	bool rested : 1;     /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees what the session holds. */
+/* Completes every operation with error and frees them. No call but the next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
+/* Frees what a message that is being delivered may still point to; when no call into the session is
+ * in progress. */
+void mqev_session_release(struct mqev_session *s);
 
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);

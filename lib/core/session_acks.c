@@ -41,8 +41,8 @@ received_pubrec(struct mqev_session *s, struct mqev_op *op)
 	if (s->out->next_message == op)
 		s->out->next_message = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
-	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_PUBCOMP, s->last_received_ms);
+	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 }
 
 void

@@ -6,8 +6,8 @@
 
 #include "core/mem.h"
 
-static struct mqev_inbox *
-inbox_of(struct mqev_session *s)
+struct mqev_inbox *
+mqev_inbox_of(struct mqev_session *s)
 {
 	if (s->in == NULL) {
 		s->in = mqev_calloc(1, sizeof(*s->in));
@@ -32,14 +32,18 @@ terminate(struct mqev_bytes topic)
 	return text;
 }
 
+/* False: there was no memory, and the connection has ended. *held gets the application's handle, if
+ * it took one. */
 static bool
-deliver(struct mqev_session *s, const struct mqev_publish_packet *p)
+deliver(struct mqev_session *s, const struct mqev_received *r, struct mqev_ack **held)
 {
+	const struct mqev_publish_packet *p = r->packet;
 	struct mqev_properties view = mqev_properties_view(p->properties);
+	struct mqev_delivery delivery = {.session = s};
 	struct mqev_message message = {
 	    .size = sizeof(message),
-	    .topic = terminate(p->topic),
-	    .topic_len = p->topic.len,
+	    .topic = r->alias_topic != NULL ? r->alias_topic : terminate(p->topic),
+	    .topic_len = r->topic_len,
 	    .payload = p->payload.data,
 	    .payload_len = p->payload.len,
 	    .qos = p->qos,
@@ -48,83 +52,69 @@ deliver(struct mqev_session *s, const struct mqev_publish_packet *p)
 	    .mid = p->mid,
 	    .properties = &view,
 	    .received_ms = s->last_received_ms,
+	    .delivery = &delivery,
 	};
 
-	bool delivered;
-
-	s->delivering = &message;
-	delivered = s->events->message(s->owner, &message);
-	s->delivering = NULL;
-	if (!delivered)
-		mqev_session_no_memory(s);
-	return delivered;
+	if (s->events->message(s->owner, &message)) {
+		*held = delivery.held;
+		return true;
+	}
+	if (delivery.held != NULL)
+		mqev_ack_abandon(delivery.held);
+	mqev_session_no_memory(s);
+	return false;
 }
 
-/* --- PUBLISH -----------------------------------------------------------------------------------
+/* --- identifiers and quota ---------------------------------------------------------------------
  */
 
 /* The count begins anew with each connection (4.9), and there is none before 5.0. */
 static bool
 quota_exceeded(struct mqev_session *s)
 {
-	if (s->version != MQEV_V5 || s->in == NULL ||
-	    s->in->open < s->settings->receive_maximum)
+	if (s->version != MQEV_V5 || s->in == NULL || s->in->open < s->settings->receive_maximum)
 		return false;
 	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_RECEIVE_MAXIMUM_EXCEEDED,
 	    "more messages in flight than Receive Maximum [MQTT-3.3.4-9]");
 	return true;
 }
 
-static void
-receive_qos0(struct mqev_session *s, const struct mqev_publish_packet *p)
-{
-	deliver(s, p);
-}
+enum record {
+	RECORD_NONE,
+	RECORD_EARLIER, /* on an earlier connection: PUBREC may have been sent */
+	RECORD_WAITING, /* on this one, its PUBREC is owed */
+	RECORD_ANSWERED /* on this one, PUBREC was sent */
+};
 
-static void
-receive_qos1(struct mqev_session *s, const struct mqev_publish_packet *p)
-{
-	uint16_t mid = p->mid;
-
-	if (quota_exceeded(s))
-		return;
-	deliver(s, p);
-	if (s->state == MQEV_SESSION_CONNECTED)
-		mqev_session_send_ack(s, MQEV_PACKET_PUBACK, mid, MQEV_REASON_SUCCESS);
-}
-
+/* What an identifier maps to: the connection's number and a bit, never NULL. */
 static void *
-this_connection(const struct mqev_inbox *in)
+record_value(const struct mqev_inbox *in, bool answered)
 {
-	return (void *)in->connection;
+	return (void *)(in->connection << 1 | (answered ? 1u : 0u));
 }
 
-/* Received before, on this connection or an earlier one. */
-static bool
-is_recorded(const struct mqev_session *s, uint16_t mid, bool *here)
+static enum record
+find_record(const struct mqev_session *s, uint16_t mid)
 {
-	const void *recorded = s->in != NULL ? mqev_ids_get(&s->in->qos2, mid) : NULL;
+	const void *value = s->in != NULL ? mqev_ids_get(&s->in->qos2, mid) : NULL;
 
-	*here = recorded != NULL && recorded == this_connection(s->in);
-	return recorded != NULL;
+	if (value == NULL)
+		return RECORD_NONE;
+	if (value == record_value(s->in, true))
+		return RECORD_ANSWERED;
+	return value == record_value(s->in, false) ? RECORD_WAITING : RECORD_EARLIER;
 }
 
-/* False when memory ran out; not for one that is recorded already. */
+/* Cannot fail for an identifier that has a record. */
 static bool
-record(struct mqev_session *s, uint16_t mid)
+set_record(struct mqev_session *s, uint16_t mid, bool answered)
 {
-	if (inbox_of(s) == NULL)
-		return false;
 	mqev_ids_remove(&s->in->qos2, mid);
-	if (!mqev_ids_put(&s->in->qos2, mid, this_connection(s->in)))
-		return false;
-	s->in->open++;
-	return true;
+	return mqev_ids_put(&s->in->qos2, mid, record_value(s->in, answered));
 }
 
-/* Not delivered: the server is to send it again. */
 static void
-unrecord(struct mqev_session *s, uint16_t mid)
+forget_record(struct mqev_session *s, uint16_t mid)
 {
 	if (s->in == NULL)
 		return;
@@ -132,60 +122,149 @@ unrecord(struct mqev_session *s, uint16_t mid)
 	s->in->open--;
 }
 
-static void
-receive_qos2(struct mqev_session *s, const struct mqev_publish_packet *p)
+void
+mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason)
 {
-	uint16_t mid = p->mid;
-	bool here;
-	bool repeat = is_recorded(s, mid, &here);
+	if (s->in == NULL)
+		return;
+	if (qos == 1)
+		s->in->open--;
+	else if (reason >= 0x80) /* [MQTT-4.3.3-9]: the identifier is free */
+		forget_record(s, mid);
+	else
+		set_record(s, mid, true);
+}
 
-	if (!here) {
-		if (quota_exceeded(s))
-			return;
-		if (!record(s, mid)) {
-			mqev_session_no_memory(s);
-			return;
-		}
+/* --- by QoS ------------------------------------------------------------------------------------
+ */
+
+static void
+receive_qos0(struct mqev_session *s, const struct mqev_received *r)
+{
+	struct mqev_ack *held = NULL;
+
+	deliver(s, r, &held);
+}
+
+/* Held, or behind one that is: the answer waits for its turn. */
+static void
+answer_later(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack *held)
+{
+	if (s->in != NULL && s->state == MQEV_SESSION_CONNECTED && mqev_owed_add(s, qos, mid, held))
+		return;
+	if (held != NULL)
+		mqev_ack_abandon(held);
+	mqev_session_no_memory(s);
+}
+
+static void
+answer_qos1(struct mqev_session *s, uint16_t mid, struct mqev_ack *held)
+{
+	if (held == NULL && !mqev_owed_any(s, 1)) {
+		if (s->state == MQEV_SESSION_CONNECTED)
+			mqev_session_send_ack(s, MQEV_PACKET_PUBACK, mid, MQEV_REASON_SUCCESS);
+		return;
 	}
-	if (!repeat && !deliver(s, p))
-		unrecord(s, mid);
-	if (s->state == MQEV_SESSION_CONNECTED)
-		mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
+	if (mqev_inbox_of(s) != NULL)
+		s->in->open++;
+	answer_later(s, 1, mid, held);
+}
+
+static void
+receive_qos1(struct mqev_session *s, const struct mqev_received *r)
+{
+	uint16_t mid = r->packet->mid;
+	struct mqev_ack *held = NULL;
+
+	if (!quota_exceeded(s) && deliver(s, r, &held))
+		answer_qos1(s, mid, held);
+}
+
+static void
+answer_qos2(struct mqev_session *s, uint16_t mid, struct mqev_ack *held)
+{
+	if (held != NULL || mqev_owed_any(s, 2)) {
+		answer_later(s, 2, mid, held);
+		return;
+	}
+	if (s->state != MQEV_SESSION_CONNECTED)
+		return;
+	set_record(s, mid, true);
+	mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
 }
 
 static bool
-alias_fault(struct mqev_session *s, const struct mqev_publish_packet *p)
+record_new(struct mqev_session *s, uint16_t mid)
 {
-	struct mqev_properties view = mqev_properties_view(p->properties);
-
-	if (p->properties.len == 0 || mqev_properties_integer(&view, MQEV_PROP_TOPIC_ALIAS, 0) == 0)
+	if (mqev_inbox_of(s) == NULL || !set_record(s, mid, false)) {
+		mqev_session_no_memory(s);
 		return false;
-	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_TOPIC_ALIAS_INVALID,
-	    "a Topic Alias above the own maximum [MQTT-3.1.2-27]");
+	}
+	s->in->open++;
 	return true;
+}
+
+static void
+receive_new_qos2(struct mqev_session *s, const struct mqev_received *r)
+{
+	uint16_t mid = r->packet->mid;
+	struct mqev_ack *held = NULL;
+
+	if (quota_exceeded(s) || !record_new(s, mid))
+		return;
+	if (deliver(s, r, &held))
+		answer_qos2(s, mid, held);
+	else
+		forget_record(s, mid);
+}
+
+static void
+receive_qos2(struct mqev_session *s, const struct mqev_received *r)
+{
+	uint16_t mid = r->packet->mid;
+
+	switch (find_record(s, mid)) {
+	case RECORD_NONE:
+		receive_new_qos2(s, r);
+		break;
+	case RECORD_EARLIER:
+		if (!quota_exceeded(s) && record_new(s, mid))
+			answer_qos2(s, mid, NULL);
+		break;
+	case RECORD_WAITING:
+		break; /* its PUBREC comes when it is its turn */
+	case RECORD_ANSWERED:
+		mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
+		break;
+	}
 }
 
 void
 mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet)
 {
-	static void (*const by_qos[])(struct mqev_session *, const struct mqev_publish_packet *) = {
+	static void (*const by_qos[])(struct mqev_session *, const struct mqev_received *) = {
 	    receive_qos0, receive_qos1, receive_qos2};
 	const struct mqev_publish_packet *p = &packet->u.publish;
+	struct mqev_received r = {.packet = p, .topic_len = p->topic.len};
 
-	if (!alias_fault(s, p))
-		by_qos[p->qos](s, p);
+	if (p->properties.len == 0 || mqev_inbox_resolve_alias(s, &r))
+		by_qos[p->qos](s, &r);
 }
 
 void
 mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	uint16_t mid = packet->u.ack.mid;
-	bool here;
-	bool known = is_recorded(s, mid, &here);
+	enum record record = find_record(s, mid);
+	bool known = record != RECORD_NONE;
 
+	if (record == RECORD_WAITING) {
+		mqev_session_protocol_error(s, "PUBREL before PUBREC [MQTT-4.3.3-4]");
+		return;
+	}
 	if (known)
 		mqev_ids_remove(&s->in->qos2, mid);
-	if (here)
+	if (record == RECORD_ANSWERED)
 		s->in->open--;
 	mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid,
 	    known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
@@ -201,13 +280,28 @@ mqev_inbox_session_lost(struct mqev_session *s)
 		mqev_ids_clear(&s->in->qos2);
 }
 
+static bool
+is_waiting(uint16_t mid, void *value, void *arg)
+{
+	const struct mqev_inbox *in = arg;
+
+	(void)mid;
+	return value == record_value(in, false);
+}
+
 void
 mqev_inbox_closed(struct mqev_session *s)
 {
-	if (s->in != NULL) {
-		s->in->connection++;
-		s->in->open = 0;
-	}
+	struct mqev_inbox *in = s->in;
+
+	if (in == NULL)
+		return;
+	/* What was not answered is to be delivered again when the server sends it again. */
+	mqev_ids_remove_if(&in->qos2, is_waiting, in);
+	mqev_owed_forget(in);
+	mqev_inbox_forget_aliases(in);
+	in->connection++;
+	in->open = 0;
 	mqev_inbox_trim(s);
 }
 
@@ -216,6 +310,8 @@ mqev_inbox_free(struct mqev_session *s)
 {
 	if (s->in == NULL)
 		return;
+	mqev_owed_forget(s->in);
+	mqev_inbox_forget_aliases(s->in);
 	mqev_ids_clear(&s->in->qos2);
 	mqev_free(s->in);
 	s->in = NULL;
@@ -224,6 +320,9 @@ mqev_inbox_free(struct mqev_session *s)
 void
 mqev_inbox_trim(struct mqev_session *s)
 {
-	if (s->in != NULL && s->in->qos2.count == 0)
+	const struct mqev_inbox *in = s->in;
+
+	if (in != NULL && in->qos2.count == 0 && in->aliases == NULL && in->owed[0].head == NULL &&
+	    in->owed[1].head == NULL)
 		mqev_inbox_free(s);
 }

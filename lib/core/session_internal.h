@@ -37,15 +37,48 @@ struct mqev_outbox {
 	size_t bytes;
 };
 
+/* Acknowledgements in the order in which they must leave. */
+struct mqev_owed {
+	struct mqev_ack *head;
+	struct mqev_ack *tail;
+};
+
+struct mqev_alias_topic {
+	char *text; /* NULL: not set */
+	uint32_t len;
+	uint32_t capacity;
+};
+
 /* Received messages. */
 struct mqev_inbox {
-	struct mqev_ids qos2; /* received and not released; the value says on which connection */
-	uintptr_t connection; /* the value for this one; never 0 */
-	uint32_t open;	      /* how many have it: they count against Receive Maximum */
+	struct mqev_ids qos2;	  /* received and not released; the value says when and how far */
+	uintptr_t connection;	  /* the number of this one; never 0 */
+	struct mqev_owed owed[2]; /* QoS 1 and QoS 2 */
+	struct mqev_alias_topic *aliases; /* of the server; by alias - 1 */
+	uint32_t alias_capacity;
+	uint32_t open; /* messages of this connection that count against Receive Maximum */
+};
+
+/* A PUBLISH on its way to the application. */
+struct mqev_received {
+	const struct mqev_publish_packet *packet;
+	const char *alias_topic; /* NULL: the topic stands in the packet */
+	size_t topic_len;
+};
+
+/* What a message view points to while its callback runs. */
+struct mqev_delivery {
+	struct mqev_session *session;
+	struct mqev_ack *held;
 };
 
 /* session.c */
 bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
+/* The packet event, which may do anything to the session: the last that a caller does with its
+ * contents. */
+void mqev_session_tell_packet(
+    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+/* Counts bytes that were committed to the sink and tells of them. */
 void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
@@ -56,6 +89,9 @@ void mqev_session_no_memory(struct mqev_session *s);
 /* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. */
 void mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason);
+
+void mqev_session_send_ack_packet(
+    struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
 
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
@@ -81,9 +117,9 @@ void mqev_outbox_stamp_departing(struct mqev_session *s);
  * SUBSCRIPTION_ID. */
 int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
 int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
-/* Writes a whole PUBLISH; op (may be NULL) allows a large payload to go by reference. False: the
- * connection ended. */
-bool mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
+/* Writes and counts a whole PUBLISH, whose size is returned and left for the caller to tell of; op
+ * (may be NULL) allows a large payload to go by reference. 0: the connection ended. */
+size_t mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
     struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
 
 void mqev_outbox_resume(struct mqev_session *s);
@@ -104,9 +140,27 @@ void mqev_session_on_suback(struct mqev_session *s, const struct mqev_packet *pa
 /* session_in.c */
 void mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet);
 void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet);
+struct mqev_inbox *mqev_inbox_of(struct mqev_session *s);
+/* PUBACK or PUBREC was sent. */
+void mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason);
 void mqev_inbox_session_lost(struct mqev_session *s);
 void mqev_inbox_closed(struct mqev_session *s);
 void mqev_inbox_free(struct mqev_session *s);
 void mqev_inbox_trim(struct mqev_session *s);
+
+/* session_alias.c */
+/* The topic that the message's alias stands for. False: the connection has ended. */
+bool mqev_inbox_resolve_alias(struct mqev_session *s, struct mqev_received *r);
+void mqev_inbox_forget_aliases(struct mqev_inbox *in);
+
+/* session_owed.c */
+bool mqev_owed_any(const struct mqev_session *s, uint8_t qos);
+/* Puts an acknowledgement in line (held NULL: one that is given). False when memory runs out. */
+bool mqev_owed_add(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack *held);
+void mqev_owed_forget(struct mqev_inbox *in);
+/* The library's half of a handle that never got in line. */
+void mqev_ack_abandon(struct mqev_ack *ack);
+uint64_t mqev_owed_deadline(const struct mqev_session *s);
+void mqev_owed_tick(struct mqev_session *s, uint64_t now);
 
 #endif

@@ -66,11 +66,12 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 	free_id(out, op);
 	mqev_op_queue_remove(queue_of(out, op), op);
 	uncount(out, op);
-	if (out->next_message != NULL)
-		mqev_session_ask_pump(s);
 	if ((op->flags & MQEV_OP_CANCELED) == 0)
 		s->events->complete(s->owner, op, end);
 	mqev_op_unref(op);
+	out = s->out;
+	if (out != NULL && (out->next_message != NULL || out->next_subscribe != NULL))
+		mqev_session_ask_pump(s);
 }
 
 void
@@ -99,8 +100,7 @@ mqev_outbox_await(
 static struct mqev_op *
 find_op(const struct mqev_outbox *out, uint64_t number)
 {
-	struct mqev_op *const heads[] = {
-	    out->messages.head, out->qos0.head, out->subscribes.head};
+	struct mqev_op *const heads[] = {out->messages.head, out->qos0.head, out->subscribes.head};
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
 		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {

@@ -131,6 +131,7 @@ receiving(const struct mqev_session *s)
 size_t
 mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t now, size_t *need)
 {
+	uint64_t written = s->written;
 	size_t used = 0;
 	size_t wanted = 0;
 
@@ -144,6 +145,8 @@ mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t
 		used += n;
 		wanted = 0;
 	}
+	if (s->written != written)
+		s->last_sent_ms = now;
 	s->partial = used < len && receiving(s);
 	if (need != NULL)
 		*need = wanted;

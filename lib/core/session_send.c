@@ -109,7 +109,7 @@ write_seconds(uint8_t *at, uint32_t seconds)
 	mqev_write_u32(&w, seconds);
 }
 
-bool
+size_t
 mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
     struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s)
 {
@@ -121,7 +121,7 @@ mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_pac
 	uint8_t *properties_end;
 
 	if (!mqev_session_write(s, reserved, &w))
-		return false;
+		return 0;
 	mqev_publish_write_head(&w, version, p);
 	properties_end = w.at;
 	if (expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
@@ -132,10 +132,10 @@ mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_pac
 	if (lend &&
 	    !s->sink->methods->lend(s->sink, s->owner, op, p->payload.data, p->payload.len)) {
 		mqev_session_no_memory(s);
-		return false;
+		return 0;
 	}
-	mqev_session_wrote(s, MQEV_PACKET_PUBLISH, p->mid, size);
-	return true;
+	s->written += size;
+	return size;
 }
 
 static void
@@ -178,13 +178,14 @@ op_refusal(const struct mqev_session *s, const struct mqev_op *op, uint64_t now)
 	    s, op->qos, p.retain, mqev_publish_size((enum mqev_version)s->version, &p));
 }
 
-static bool
+/* The size of the packet; 0: it was not sent. */
+static size_t
 send_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	struct mqev_publish_packet p;
 
 	if (op->qos > 0 && !give_id(s, op))
-		return false;
+		return 0;
 	packet_of_op(op, &p);
 	return mqev_session_write_publish(s, &p, op, op->expiry_at, seconds_left(op, now));
 }
@@ -207,26 +208,34 @@ depart_op(struct mqev_session *s, struct mqev_op *op)
 	return true;
 }
 
+static bool
+send_qos0(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size;
+
+	if (!depart_op(s, op))
+		return false;
+	size = send_message(s, op, now);
+	if (size == 0)
+		return false;
+	mqev_outbox_stamp_departing(s);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, size);
+	return true;
+}
+
 static void
 pump_qos0(struct mqev_session *s, uint64_t now, uint64_t limit)
 {
 	struct mqev_op *op;
 
-	while (s->state == MQEV_SESSION_CONNECTED && s->written < limit &&
+	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
 	       (op = s->out->qos0.head) != NULL) {
 		int error = op_refusal(s, op, now);
 
-		if (error != 0) {
+		if (error != 0)
 			mqev_outbox_fail(s, op, error);
-			if (s->out == NULL)
-				return;
-			continue;
-		}
-		if (!depart_op(s, op))
+		else if (!send_qos0(s, op, now))
 			return;
-		send_message(s, op, now);
-		if (s->out != NULL)
-			mqev_outbox_stamp_departing(s);
 	}
 }
 
@@ -245,8 +254,8 @@ static void
 send_release(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	op->flags |= MQEV_OP_SENT;
-	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_PUBCOMP, now);
+	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 }
 
 /* True while the walk may go on to the next message. */
@@ -254,6 +263,7 @@ static bool
 send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	struct mqev_outbox *out = s->out;
+	size_t size;
 	int error;
 
 	if (op->state == MQEV_OP_WAIT_PUBCOMP) {
@@ -269,12 +279,14 @@ send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 		mqev_outbox_fail(s, op, error); /* moves next_message on */
 		return true;
 	}
-	if (!send_message(s, op, now))
+	size = send_message(s, op, now);
+	if (size == 0)
 		return false;
 	out->next_message = op->queue.next;
 	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
 	out->window_used++;
 	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
 	return true;
 }
 
@@ -292,15 +304,17 @@ pump_messages(struct mqev_session *s, uint64_t now, uint64_t limit)
 static void
 pump_releases(struct mqev_session *s, uint64_t now)
 {
-	struct mqev_op *op = s->out->next_release;
+	struct mqev_op *op;
 
-	while (s->state == MQEV_SESSION_CONNECTED && op != NULL && op->state != MQEV_OP_QUEUED) {
-		if (op->state == MQEV_OP_WAIT_PUBCOMP && (op->flags & MQEV_OP_SENT) == 0)
+	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL &&
+	       (op = s->out->next_release) != NULL) {
+		bool owed = op->state == MQEV_OP_WAIT_PUBCOMP && (op->flags & MQEV_OP_SENT) == 0;
+
+		/* Those that were never sent stand behind all that is in flight. */
+		s->out->next_release = op->state != MQEV_OP_QUEUED ? op->queue.next : NULL;
+		if (owed)
 			send_release(s, op, now);
-		op = op->queue.next;
 	}
-	if (s->out != NULL)
-		s->out->next_release = NULL;
 }
 
 /* --- SUBSCRIBE and UNSUBSCRIBE -----------------------------------------------------------------
@@ -365,10 +379,10 @@ send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 		return false;
 	write_subscribe(&w, s, op);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	s->out->next_subscribe = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
+	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	return true;
 }
 
@@ -413,14 +427,10 @@ mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget)
 	s->pump_asked = false;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return false;
-	if (s->out != NULL)
-		pump_subscribes(s, now, limit);
-	if (s->out != NULL)
-		pump_qos0(s, now, limit);
-	if (s->out != NULL)
-		pump_messages(s, now, limit);
-	if (s->out != NULL)
-		pump_releases(s, now);
+	pump_subscribes(s, now, limit);
+	pump_qos0(s, now, limit);
+	pump_messages(s, now, limit);
+	pump_releases(s, now);
 	if (s->written > before)
 		s->last_sent_ms = now;
 	return s->written >= limit && has_more(s);

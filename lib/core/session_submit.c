@@ -40,12 +40,14 @@ queue_is_full(const struct mqev_session *s, size_t cost)
 static int64_t
 accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue)
 {
-	op->number = s->next_number++;
+	uint64_t number = s->next_number++;
+
+	op->number = number;
 	mqev_op_queue_append(queue, op);
 	s->out->count++;
 	s->out->bytes += op->cost;
 	mqev_session_ask_pump(s);
-	return (int64_t)op->number;
+	return (int64_t)number;
 }
 
 /* An operation within the queue's limits, or why not. */
@@ -106,6 +108,7 @@ publish_at_once(struct mqev_session *s, const struct mqev_publish_request *reque
 	struct mqev_departing departing = {.done = request->parts.done, .arg = request->parts.arg};
 	struct mqev_publish_packet p;
 	bool tell = departing.done != NULL || s->report_all;
+	size_t size;
 
 	departing.number = s->next_number;
 	if (tell) {
@@ -117,9 +120,11 @@ publish_at_once(struct mqev_session *s, const struct mqev_publish_request *reque
 	s->last_sent_ms = now;
 	/* Without memory the connection has ended; the operation was accepted and completes with
 	 * it. */
-	mqev_session_write_publish(s, &p, NULL, request->expiry_at, request->expiry_s);
+	size = mqev_session_write_publish(s, &p, NULL, request->expiry_at, request->expiry_s);
 	if (tell)
 		mqev_outbox_stamp_departing(s);
+	if (size > 0)
+		mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, size);
 	return (int64_t)departing.number;
 }
 

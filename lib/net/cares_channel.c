@@ -2,6 +2,7 @@
  * over it is dns_cares.c's matter. */
 #include "net/cares_channel.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -55,16 +56,23 @@ socket_receive(ares_socket_t fd, void *data, size_t size, int flags, struct sock
 	return recvfrom(fd, data, size, flags, from, from_len);
 }
 
+/*
+ * A datagram socket reports at a send that an earlier datagram was refused. The earlier question
+ * would wait in vain then: the repeated send brings the news again, where it is looked for, at the
+ * receive.
+ */
 static ares_ssize_t
 socket_send(ares_socket_t fd, const struct iovec *pieces, int count, void *arg)
 {
 	struct msghdr message;
+	ssize_t n;
 
 	(void)arg;
 	memset(&message, 0, sizeof message);
 	message.msg_iov = (struct iovec *)(uintptr_t)pieces;
 	message.msg_iovlen = (size_t)count;
-	return sendmsg(fd, &message, MSG_NOSIGNAL);
+	n = sendmsg(fd, &message, MSG_NOSIGNAL);
+	return n < 0 && errno == ECONNREFUSED ? sendmsg(fd, &message, MSG_NOSIGNAL) : n;
 }
 
 static const struct ares_socket_functions socket_functions = {
@@ -134,8 +142,6 @@ remove_watch(struct socket_watch *watch)
 	mqev_free(watch);
 }
 
-/* A socket that cannot be watched is one that never answers: c-ares gives it up by its own timer.
- */
 static void
 on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
@@ -150,12 +156,15 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 	}
 	if (watch == NULL)
 		watch = add_watch(channel, fd);
-	if (watch == NULL)
+	if (watch == NULL) {
+		channel->out_of_memory = true;
 		return;
+	}
 	event_del(&watch->event);
 	event_assign(
 	    &watch->event, channel->base, fd, (short)(events | EV_PERSIST), on_socket, watch);
-	(void)event_add(&watch->event, NULL);
+	if (event_add(&watch->event, NULL) < 0)
+		channel->out_of_memory = true;
 }
 
 /* The channel ---------------------------------------------------------------------------------- */
@@ -223,17 +232,18 @@ set_timer(struct mqev_cares_channel *channel)
 {
 	struct timeval tv;
 
-	if (ares_timeout(channel->ares, NULL, &tv) != NULL)
-		(void)event_add(&channel->timer, &tv);
-	else
+	if (ares_timeout(channel->ares, NULL, &tv) == NULL)
 		event_del(&channel->timer);
+	else if (event_add(&channel->timer, &tv) < 0)
+		ares_cancel(channel->ares);
 }
 
 void
 mqev_cares_channel_settle(struct mqev_cares_channel *channel)
 {
-	if (channel->wanted == 0 && channel->pending > 0)
+	if (channel->pending > 0 && (channel->wanted == 0 || channel->out_of_memory))
 		ares_cancel(channel->ares);
+	channel->out_of_memory = false;
 	if (channel->retired && channel->pending == 0)
 		mqev_cares_channel_free(channel);
 	else

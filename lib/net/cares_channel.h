@@ -16,9 +16,10 @@ struct mqev_cares_channel {
 	ares_channel ares;
 	struct mqev_link sockets;
 	struct event timer;
-	unsigned pending; /* callbacks that c-ares owes */
-	unsigned wanted;  /* questions whose answer somebody waits for */
-	bool retired;	  /* frees itself with its last callback */
+	unsigned pending;   /* callbacks that c-ares owes */
+	unsigned wanted;    /* questions whose answer somebody waits for */
+	bool out_of_memory; /* a socket could not be watched: its answer would never be seen */
+	bool retired;	    /* frees itself with its last callback */
 };
 
 /* Put into the ring at head; asks the servers given ("127.0.0.1:5353", commas between), or those of

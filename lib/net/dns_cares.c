@@ -128,6 +128,16 @@ tell(struct mqev_dns_query *q)
 	done(&result, q->arg);
 }
 
+/* What is cancelled while it is wanted is so because its socket or timer could not be watched. */
+static int
+status_of(struct mqev_dns_query *q, int status)
+{
+	q->channel->pending--;
+	if (status == ARES_EDESTRUCTION)
+		unwant(q);
+	return status == ARES_ECANCELLED ? ARES_ENOMEM : status;
+}
+
 /* Collecting ----------------------------------------------------------------------------------- */
 
 static void
@@ -236,9 +246,7 @@ on_addresses(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 	struct mqev_dns_query *q = arg;
 
 	(void)timeouts;
-	q->channel->pending--;
-	if (status == ARES_EDESTRUCTION)
-		unwant(q);
+	status = status_of(q, status);
 	if (status == ARES_SUCCESS && info != NULL)
 		status = collect(q, info);
 	if (info != NULL)
@@ -256,9 +264,7 @@ on_srv(void *arg, int status, int timeouts, unsigned char *message, int size)
 	struct mqev_dns_query *q = arg;
 
 	(void)timeouts;
-	q->channel->pending--;
-	if (status == ARES_EDESTRUCTION)
-		unwant(q);
+	status = status_of(q, status);
 	if (status == ARES_SUCCESS) {
 		int rc = mqev_srv_parse(message, (size_t)size, &q->srvs, &q->ttl_s);
 

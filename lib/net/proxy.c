@@ -148,27 +148,39 @@ take_login(struct mqev_span *rest, struct mqev_proxy *proxy, const char **why)
 	return rc;
 }
 
+/* Takes the host off; what is left is empty or begins with the colon of a port. */
+static bool
+take_host(struct mqev_span *rest, struct mqev_span *host, bool *bracketed)
+{
+	*bracketed = rest->len > 0 && rest->at[0] == '[';
+	if (!*bracketed) {
+		*host = mqev_span_take_until(rest, ":");
+		return true;
+	}
+	*rest = mqev_span_from(*rest, 1);
+	return mqev_span_cut(rest, "]", host) && (rest->len == 0 || rest->at[0] == ':');
+}
+
 static int
 take_address(struct mqev_span rest, struct mqev_proxy *proxy, const char **why)
 {
 	struct mqev_span host;
+	bool bracketed;
 
 	*why = "bad host of the proxy";
-	if (rest.len > 0 && rest.at[0] == '[') {
-		rest = mqev_span_from(rest, 1);
-		if (!mqev_span_cut(&rest, "]", &host) || (rest.len > 0 && rest.at[0] != ':'))
-			return MQEV_ERR_INVALID;
-		rest = mqev_span_from(rest, rest.len > 0 ? 1 : 0);
-	} else {
-		host = mqev_span_take_until(&rest, ":");
-		rest = mqev_span_from(rest, rest.len > 0 ? 1 : 0);
-	}
-	if (rest.at != host.at + host.len && rest.len > 0 && !mqev_span_port(rest, &proxy->port)) {
-		*why = "the port of the proxy is not a number from 1 to 65535";
+	if (!take_host(&rest, &host, &bracketed))
 		return MQEV_ERR_INVALID;
-	}
 	proxy->host = mqev_span_dup(host);
-	return proxy->host != NULL ? 0 : MQEV_ERR_NOMEM;
+	if (proxy->host == NULL) {
+		*why = "out of memory";
+		return MQEV_ERR_NOMEM;
+	}
+	if (bracketed && !mqev_host_is_ipv6(proxy->host))
+		return MQEV_ERR_INVALID;
+	if (rest.len == 0 || mqev_span_port(mqev_span_from(rest, 1), &proxy->port))
+		return 0;
+	*why = "the port of the proxy is not a number from 1 to 65535";
+	return MQEV_ERR_INVALID;
 }
 
 static int

@@ -243,15 +243,13 @@ check_message(struct vclient *v, const struct mqev_message *m)
 {
 	if (m->topic[m->topic_len] != '\0')
 		vclient_break(v, "a topic without NUL");
-	if (v->s.delivering != m)
-		vclient_break(v, "delivering is not the message");
 	if (m->received_ms != v->now)
 		vclient_break(v, "received_ms is not the time of receipt");
 	if ((m->qos == 0) != (m->mid == 0))
 		vclient_break(v, "identifier %u at QoS %d", m->mid, m->qos);
 }
 
-static void
+static bool
 on_message(void *owner, const struct mqev_message *m)
 {
 	struct vclient *v = owner;
@@ -268,6 +266,16 @@ on_message(void *owner, const struct mqev_message *m)
 	vbuf_put(&v->record, "\n", 1);
 	check_message(v, m);
 	after_event(v, V_MESSAGE);
+	return true;
+}
+
+static void
+on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
+{
+	struct vclient *v = owner;
+
+	vclient_flush_record(v);
+	vbuf_printf(&v->record, "overdue #%u %u %ums\n", mid, qos, (unsigned)held_ms);
 }
 
 static void
@@ -337,7 +345,13 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.max_queued_bytes = 1 << 20,
 		.receive_maximum = UINT16_MAX,
 		.max_packet_size = MQEV_VARINT_MAX + 5},
-	    .events = {on_connack, on_disconnect, on_message, on_complete, on_wants_pump, on_packet},
+	    .events = {.connack = on_connack,
+		.disconnect = on_disconnect,
+		.message = on_message,
+		.complete = on_complete,
+		.hold_overdue = on_hold_overdue,
+		.wants_pump = on_wants_pump,
+		.packet = on_packet},
 	    .sink.base.methods = &sink_methods,
 	    .now = 1000,
 	    .client_id = "c",
@@ -353,6 +367,7 @@ vclient_restart(struct vclient *v)
 	enum mqev_version version = (enum mqev_version)v->s.version;
 
 	mqev_session_free(&v->s, MQEV_ERR_CANCELED);
+	mqev_session_release(&v->s);
 	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
 }
 
@@ -370,6 +385,7 @@ void
 vclient_free(struct vclient *v)
 {
 	vclient_free_session(v);
+	mqev_session_release(&v->s);
 	vbuf_free(&v->record);
 }
 
