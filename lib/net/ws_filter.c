@@ -1,4 +1,5 @@
-/* The WebSocket layer of a link: a bufferevent filter over the plain or TLS bufferevent, and how such a link ends. */
+/* The WebSocket layer of a link: a bufferevent filter over the plain or TLS bufferevent, and how
+ * such a link ends. */
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -15,7 +16,8 @@
 #include "net/step.h"
 #include "net/ws.h"
 
-/* How much masked data may wait for the socket; the rest stays above, where it costs no copy. At LOW the filter is asked for more. */
+/* How much masked data may wait for the socket; the rest stays above, where it costs no copy. At
+ * LOW the filter is asked for more. */
 #define WIRE_HIGH (256 * 1024)
 #define WIRE_LOW (64 * 1024)
 
@@ -37,7 +39,8 @@ wire_of(const struct layer *layer)
 	return bufferevent_get_output(layer->lower.bev);
 }
 
-/* The bufferevent writes only in the next turn, when the link may be closed: a close frame that says why goes now, as far as the socket takes it. */
+/* The bufferevent writes only in the next turn, when the link may be closed: a close frame that
+ * says why goes now, as far as the socket takes it. */
 static void
 flush_plain(const struct layer *layer)
 {
@@ -68,7 +71,8 @@ flush_tls(const struct layer *layer)
 	ERR_clear_error();
 }
 
-/* A filter's own error is swallowed by libevent, so the end is told as an event, after what came before it. */
+/* A filter's own error is swallowed by libevent, so the end is told as an event, after what came
+ * before it. */
 static void
 tell_end(struct layer *layer)
 {
@@ -155,7 +159,7 @@ ws_unsent(const struct mqev_conn *conn)
 	const struct layer *layer = conn->layer;
 
 	return evbuffer_get_length(bufferevent_get_output(conn->bev)) +
-	    layer->lower.ops->unsent(&layer->lower);
+	       layer->lower.ops->unsent(&layer->lower);
 }
 
 /* Only our close frame: the server answers it and then closes, as RFC 6455 7.1.1 wants it. */
@@ -167,7 +171,8 @@ ws_shutdown(struct mqev_conn *conn)
 	mqev_ws_output_close(&layer->ws, CODE_NORMAL, wire_of(layer));
 }
 
-/* The filter goes first, so that it leaves the lower bufferevent in a state in which that can be closed. */
+/* The filter goes first, so that it leaves the lower bufferevent in a state in which that can be
+ * closed. */
 static void
 ws_close(struct mqev_conn *conn)
 {
@@ -182,9 +187,9 @@ ws_close(struct mqev_conn *conn)
 }
 
 static const struct mqev_conn_ops ws_conn_ops = {
-	.unsent = ws_unsent,
-	.shutdown = ws_shutdown,
-	.close = ws_close,
+    .unsent = ws_unsent,
+    .shutdown = ws_shutdown,
+    .close = ws_close,
 };
 
 int
@@ -196,8 +201,8 @@ mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame)
 		return MQEV_ERR_NOMEM;
 	mqev_ws_init(&layer->ws, max_frame);
 	layer->lower = *conn;
-	layer->filter = bufferevent_filter_new(conn->bev, filter_input, filter_output,
-	    BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
+	layer->filter = bufferevent_filter_new(
+	    conn->bev, filter_input, filter_output, BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
 	if (layer->filter == NULL) {
 		layer_free(layer);
 		return MQEV_ERR_NOMEM;
@@ -230,7 +235,8 @@ mqev_ws_conn_error(const struct mqev_conn *conn, struct mqev_net_error *error)
 	if (layer->ws.end == MQEV_WS_OPEN)
 		return false;
 	if (layer->ws.end == MQEV_WS_PEER_CLOSED)
-		mqev_net_error_set(error, MQEV_ERR_LOST, 0, "WebSocket: closed by the server, code %u",
+		mqev_net_error_set(error, MQEV_ERR_LOST, 0,
+		    "WebSocket: closed by the server, code %u",
 		    layer->ws.close_code != 0 ? layer->ws.close_code : 1005);
 	else
 		mqev_net_error_set(error, MQEV_ERR_WEBSOCKET, 0, "WebSocket: %s", layer->ws.why);

@@ -83,8 +83,8 @@ link_end(struct link *l)
 void
 assert_error_says(const struct attempt *a, const char *text)
 {
-	ck_assert_msg(strstr(a->error.text, text) != NULL, "\"%s\" does not say \"%s\"",
-	    a->error.text, text);
+	ck_assert_msg(
+	    strstr(a->error.text, text) != NULL, "\"%s\" does not say \"%s\"", a->error.text, text);
 }
 
 struct mqev_tls *

@@ -1,4 +1,5 @@
-/* TLS links that live and end: client certificates, ALPN, PSK, own contexts, resumption, reload, back pressure, ends of every kind. */
+/* TLS links that live and end: client certificates, ALPN, PSK, own contexts, resumption, reload,
+ * back pressure, ends of every kind. */
 #include "wire/link_kit.h"
 
 #include <poll.h>
@@ -22,8 +23,8 @@ static void
 setup(void)
 {
 	pki = tk_pki_new("mqev test CA");
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
-	tk_pki_issue(pki, "client", &(struct tk_cert_spec){ .cn = "pump-7", .san = "" });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
+	tk_pki_issue(pki, "client", &(struct tk_cert_spec){.cn = "pump-7", .san = ""});
 	ctx = tk_peer_ctx(pki, "server");
 	net_setup();
 }
@@ -82,7 +83,7 @@ with_client_options(const struct mqev_tls_options *options)
 {
 	struct mqev_tls *tls = tls_of(options);
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	exchange(&l);
@@ -119,13 +120,13 @@ START_TEST(test_client_certificate)
 	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = key));
 	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_pem = cert_pem, .cert_pem_len = cert_len,
 	    .key_pem = key_pem, .key_pem_len = key_len));
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = locked,
-	    .key_password = "secret"));
+	with_client_options(MQEV_TLS_OPTIONS(
+	    TRUST, .cert_file = cert, .key_file = locked, .key_password = "secret"));
 	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = locked,
 	    .on_key_password = give_word, .key_password_arg = &asked));
 	ck_assert_int_eq(asked, 1);
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_uri = cert_uri, .key_uri = key_uri,
-	    .key_password = "secret"));
+	with_client_options(MQEV_TLS_OPTIONS(
+	    TRUST, .cert_uri = cert_uri, .key_uri = key_uri, .key_password = "secret"));
 	free(cert);
 	free(key);
 	free(locked);
@@ -152,12 +153,13 @@ START_TEST(test_one_file)
 }
 END_TEST
 
-/* A server that wants a certificate says so before the end of the handshake in TLS 1.2, and after it in 1.3. */
+/* A server that wants a certificate says so before the end of the handshake in TLS 1.2, and after
+ * it in 1.3. */
 START_TEST(test_no_client_certificate)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	want_client_certificate(_i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	peer = tk_peer_start("127.0.0.1", echo, NULL);
@@ -187,22 +189,22 @@ choose_mqtt(SSL *ssl, const unsigned char **out, unsigned char *out_len, const u
 {
 	(void)ssl;
 	(void)arg;
-	if (SSL_select_next_proto((unsigned char **)out, out_len, (const unsigned char *)"\4mqtt", 5, in,
-	        in_len) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto((unsigned char **)out, out_len, (const unsigned char *)"\4mqtt",
+		5, in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
 }
 
 START_TEST(test_alpn)
 {
-	static const char *const good[] = { "x-amzn-mqtt-ca", "mqtt" };
-	static const char *const bad[] = { "http/1.1" };
+	static const char *const good[] = {"x-amzn-mqtt-ca", "mqtt"};
+	static const char *const bad[] = {"http/1.1"};
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST, .alpn = good, .alpn_count = 2));
 	struct mqev_tls *wrong = tls_of(MQEV_TLS_OPTIONS(TRUST, .alpn = bad, .alpn_count = 1));
 	struct tk_peer *peer;
 	const unsigned char *chosen;
 	unsigned len;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_alpn_select_cb(ctx, choose_mqtt, NULL);
 	peer = tk_peer_start("127.0.0.1", echo, NULL);
@@ -234,15 +236,15 @@ server_psk(SSL *ssl, const char *identity, unsigned char *psk, unsigned max)
 START_TEST(test_psk)
 {
 	int version = _i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
-	struct mqev_tls *good = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-7",
-	    .psk = "0123456789abcdef", .psk_len = 16));
-	struct mqev_tls *wrong_key = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-7",
-	    .psk = "0123456789abcdeX", .psk_len = 16));
-	struct mqev_tls *stranger = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-8",
-	    .psk = "0123456789abcdef", .psk_len = 16));
+	struct mqev_tls *good = tls_of(
+	    MQEV_TLS_OPTIONS(.psk_identity = "pump-7", .psk = "0123456789abcdef", .psk_len = 16));
+	struct mqev_tls *wrong_key = tls_of(
+	    MQEV_TLS_OPTIONS(.psk_identity = "pump-7", .psk = "0123456789abcdeX", .psk_len = 16));
+	struct mqev_tls *stranger = tls_of(
+	    MQEV_TLS_OPTIONS(.psk_identity = "pump-8", .psk = "0123456789abcdef", .psk_len = 16));
 	SSL_CTX *psk_only = SSL_CTX_new(TLS_server_method());
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_max_proto_version(psk_only, version);
 	SSL_CTX_set_psk_server_callback(psk_only, server_psk);
@@ -281,7 +283,7 @@ START_TEST(test_own_context)
 	struct mqev_tls *strict;
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
 	unsigned char *data = pattern(1 << 20);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_load_verify_file(own, tk_pki_ca_file(pki));
 	SSL_CTX_set_mode(own, SSL_MODE_ENABLE_PARTIAL_WRITE);
@@ -311,7 +313,7 @@ START_TEST(test_system_trust_is_the_default)
 {
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
 	struct mqev_tls *first;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
@@ -332,7 +334,7 @@ START_TEST(test_keylog)
 	char *path = tk_strdup(tk_pki_path(pki, "keys.log"));
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST, .keylog_file = path));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 	struct stat st;
 	char *log;
 
@@ -357,7 +359,7 @@ START_TEST(test_unverified_links_are_announced)
 	struct mqev_tls *no_name =
 	    tls_of(MQEV_TLS_OPTIONS(TRUST, .verify = MQEV_TLS_VERIFY_NO_HOST_NAME));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, none);
 	exchange(&l);
@@ -378,7 +380,7 @@ END_TEST
 static struct mqev_tls_stats
 stats_of(const struct mqev_tls *tls)
 {
-	struct mqev_tls_stats stats = { .size = sizeof(stats) };
+	struct mqev_tls_stats stats = {.size = sizeof(stats)};
 
 	ck_assert_int_eq(mqev_tls_get_stats(tls, &stats), 0);
 	return stats;
@@ -387,7 +389,7 @@ stats_of(const struct mqev_tls *tls)
 static bool
 connect_once(struct tk_peer *peer, struct mqev_tls *tls, bool polite)
 {
-	struct link l = { 0 };
+	struct link l = {0};
 	bool resumed;
 
 	start(&l, peer, tls);
@@ -493,8 +495,8 @@ START_TEST(test_reload)
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
 	struct mqev_tls *tls;
 	char why[200] = "";
-	struct link old = { 0 };
-	struct link l = { 0 };
+	struct link old = {0};
+	struct link l = {0};
 
 	copy_file(tk_pki_ca_file(pki), path);
 	tls = tls_of(MQEV_TLS_OPTIONS(.ca_file = path));
@@ -535,15 +537,15 @@ START_TEST(test_large_both_ways)
 	unsigned char *data = pattern(size);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_max_send_fragment(ctx, _i == 0 ? 16384 : 512);
 	peer = tk_peer_start("127.0.0.1", echo, NULL);
 	start(&l, peer, tls);
 	link_take(&l, 5000);
 	for (size_t at = 0; at < size; at += 300000)
-		evbuffer_add_reference(bufferevent_get_output(l.a.conn.bev), data + at, 300000, NULL,
-		    NULL);
+		evbuffer_add_reference(
+		    bufferevent_get_output(l.a.conn.bev), data + at, 300000, NULL, NULL);
 	link_await_bytes(&l, size, 20000);
 	tk_assert_mem(data, size, l.in.data, l.in.len);
 	ck_assert_uint_eq(mqev_conn_unsent(&l.a.conn), 0);
@@ -569,7 +571,7 @@ START_TEST(test_pause)
 	unsigned char *data = pattern(300000);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", send_much, data);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -597,7 +599,8 @@ flood_tickets(struct tk_peer_conn *c, void *arg)
 		return;
 	for (int i = 0; i < 200; i++) {
 		SSL_new_session_ticket(c->ssl);
-		SSL_key_update(c->ssl, i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+		SSL_key_update(
+		    c->ssl, i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
 		if (!tk_peer_write(c, "x", 1))
 			return;
 	}
@@ -609,7 +612,7 @@ START_TEST(test_ticket_and_key_update_flood)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", flood_tickets, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -642,7 +645,7 @@ START_TEST(test_renegotiation_request)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	peer = tk_peer_start("127.0.0.1", ask_for_renegotiation, NULL);
@@ -665,7 +668,7 @@ enum ending { FAREWELL, CUT, RESET, RUBBISH, ENDINGS };
 static void
 end_somehow(struct tk_peer_conn *c, void *arg)
 {
-	struct linger now = { 1, 0 };
+	struct linger now = {1, 0};
 	enum ending ending = *(enum ending *)arg;
 
 	if (!tk_peer_tls(c, ctx))
@@ -687,15 +690,15 @@ START_TEST(test_ends)
 		short what;
 		int error;
 	} want[] = {
-		[FAREWELL] = { BEV_EVENT_EOF, MQEV_ERR_LOST },
-		[CUT] = { BEV_EVENT_EOF, MQEV_ERR_LOST },
-		[RESET] = { BEV_EVENT_ERROR, MQEV_ERR_SYSTEM },
-		[RUBBISH] = { BEV_EVENT_ERROR, MQEV_ERR_TLS },
+	    [FAREWELL] = {BEV_EVENT_EOF, MQEV_ERR_LOST},
+	    [CUT] = {BEV_EVENT_EOF, MQEV_ERR_LOST},
+	    [RESET] = {BEV_EVENT_ERROR, MQEV_ERR_SYSTEM},
+	    [RUBBISH] = {BEV_EVENT_ERROR, MQEV_ERR_TLS},
 	};
 	enum ending ending = (enum ending)_i;
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", end_somehow, &ending);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -730,7 +733,7 @@ START_TEST(test_shutdown_says_farewell_once)
 	int farewells = 0;
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	/* Without this, OpenSSL would take a bare end for a farewell. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -763,7 +766,7 @@ START_TEST(test_close_in_callback)
 	unsigned char *data = pattern(300000);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", send_much, data);
-	struct link l = { 0 };
+	struct link l = {0};
 	int fds;
 
 	start(&l, peer, tls);
@@ -794,13 +797,14 @@ close_in_release(const void *data, size_t len, void *arg)
 	l->came = 1;
 }
 
-/* The release of a payload runs in the middle of libevent's own writing; a close there must be safe too. */
+/* The release of a payload runs in the middle of libevent's own writing; a close there must be safe
+ * too. */
 START_TEST(test_close_in_release)
 {
 	static const char text[8192];
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);

@@ -1,4 +1,5 @@
-/* WebSocket links over plain and TLS: the upgrade, data both ways, control frames, ends of every kind. */
+/* WebSocket links over plain and TLS: the upgrade, data both ways, control frames, ends of every
+ * kind. */
 #include "wire/link_kit.h"
 
 #include <poll.h>
@@ -22,7 +23,7 @@ static void
 setup(void)
 {
 	pki = tk_pki_new("mqev test CA");
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	server_ctx = tk_peer_ctx(pki, "server");
 	net_setup();
 	trust = tls_of(MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)));
@@ -65,7 +66,7 @@ struct seen {
 	size_t frames;
 	int pongs;
 	int close_code; /* -1: no close frame */
-	int broken;     /* a frame broke a rule */
+	int broken;	/* a frame broke a rule */
 	unsigned char last[126];
 	size_t last_len;
 	const char *send; /* what to send, in packet notation */
@@ -126,10 +127,10 @@ send_and_see(struct tk_peer_conn *c, void *arg)
 
 START_TEST(test_there_and_back)
 {
-	static const size_t sizes[] = { 1, 125, 126, 4096, 65408, 65536, 1000000 };
-	struct seen seen = { 0 };
+	static const size_t sizes[] = {1, 125, 126, 4096, 65408, 65536, 1000000};
+	struct seen seen = {0};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	unsigned char *data = pattern(3000000);
 	size_t total = 0;
 
@@ -151,7 +152,8 @@ START_TEST(test_there_and_back)
 	mqev_conn_shutdown(&l.a.conn);
 	link_await_end(&l, 5000);
 	ck_assert(l.what & BEV_EVENT_EOF);
-	ck_assert_msg(strstr(l.why.text, "closed by the server, code 1000") != NULL, "%s", l.why.text);
+	ck_assert_msg(
+	    strstr(l.why.text, "closed by the server, code 1000") != NULL, "%s", l.why.text);
 	link_end(&l);
 	tk_peer_stop(peer);
 	ck_assert_int_eq(seen.broken, 0);
@@ -185,9 +187,9 @@ count_release(const void *data, size_t len, void *arg)
 START_TEST(test_unsent_counts_both_layers)
 {
 	enum { PIECES = 160, PIECE = 100000 };
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	unsigned char *data = pattern(PIECE);
 	int released = 0;
 
@@ -196,8 +198,8 @@ START_TEST(test_unsent_counts_both_layers)
 	start(&l, peer, NULL);
 	link_take(&l, 5000);
 	for (int i = 0; i < PIECES; i++)
-		evbuffer_add_reference(bufferevent_get_output(l.a.conn.bev), data, PIECE,
-		    count_release, &released);
+		evbuffer_add_reference(
+		    bufferevent_get_output(l.a.conn.bev), data, PIECE, count_release, &released);
 	ck_assert_uint_ge(mqev_conn_unsent(&l.a.conn), (size_t)PIECES * PIECE);
 	/* The masked copy is bounded: most payloads still wait by reference. */
 	run_for(50);
@@ -226,7 +228,10 @@ glue_to_answer(struct tk_peer_conn *c, void *arg)
 	if (!ready(c) || !tk_ws_read_request(c, request, sizeof(request)))
 		return;
 	len = tk_ws_answer(request, answer, sizeof(answer));
-	memcpy(answer + len, "\x82\x05 glue\x82\x02" "d!\x02\x01 \x80\x03yes", 19);
+	memcpy(answer + len,
+	    "\x82\x05 glue\x82\x02"
+	    "d!\x02\x01 \x80\x03yes",
+	    19);
 	len += 19;
 	for (size_t at = 0; at < len; at += step) {
 		tk_peer_write(c, answer + at, len - at < step ? len - at : step);
@@ -239,12 +244,12 @@ glue_to_answer(struct tk_peer_conn *c, void *arg)
 /* In one go, in pieces of several sizes, byte by byte. */
 START_TEST(test_bytes_glued_to_the_answer)
 {
-	static const size_t steps[] = { 1024, 100, 33, 7, 1 };
+	static const size_t steps[] = {1024, 100, 33, 7, 1};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		size_t step = steps[i];
 		struct tk_peer *peer;
-		struct link l = { 0 };
+		struct link l = {0};
 
 		secure = _i == 1;
 		peer = tk_peer_start("127.0.0.1", glue_to_answer, &step);
@@ -275,7 +280,7 @@ START_TEST(test_pause)
 {
 	unsigned char *data = pattern(300000);
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", send_much, data);
@@ -320,7 +325,7 @@ wslay_write(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int fl
 static void
 wslay_echo(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *msg, void *arg)
 {
-	struct wslay_event_msg back = { WSLAY_BINARY_FRAME, msg->msg, msg->msg_length };
+	struct wslay_event_msg back = {WSLAY_BINARY_FRAME, msg->msg, msg->msg_length};
 
 	(void)arg;
 	if (msg->opcode == WSLAY_BINARY_FRAME)
@@ -331,8 +336,9 @@ wslay_echo(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 static void
 serve_with_wslay(struct tk_peer_conn *c, void *arg)
 {
-	struct wslay_event_callbacks callbacks = { .recv_callback = wslay_read,
-		.send_callback = wslay_write, .on_msg_recv_callback = wslay_echo };
+	struct wslay_event_callbacks callbacks = {.recv_callback = wslay_read,
+	    .send_callback = wslay_write,
+	    .on_msg_recv_callback = wslay_echo};
 	wslay_event_context_ptr ctx;
 	uint16_t *code = arg;
 
@@ -349,7 +355,7 @@ START_TEST(test_server_of_wslay)
 	unsigned char *data = pattern(400000);
 	uint16_t code = 0;
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", serve_with_wslay, &code);
@@ -374,16 +380,16 @@ static const struct {
 	const char *says;
 	int status;
 } answers[] = {
-	{ "HTTP/1.1 200 OK\r\n\r\n", "refused: 200 OK", 200 },
-	{ "HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\n\r\n", "refused: 301", 301 },
-	{ "HTTP/1.1 401 Unauthorized\r\n\r\n", "refused: 401 Unauthorized", 401 },
-	{ "HTTP/1.1 407 Proxy\r\n\r\n", "refused: 407", 407 },
-	{ "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	  "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
-	    "wrong Sec-WebSocket-Accept", 0 },
-	{ "\x20\x02", "not HTTP", 0 },
-	{ "", "the server closed the connection", 0 },
-	{ "HTTP/1.1 101 x\r\nUpg", "the server closed the connection", 0 },
+    {"HTTP/1.1 200 OK\r\n\r\n", "refused: 200 OK", 200},
+    {"HTTP/1.1 301 Moved\r\nLocation: ws://elsewhere/\r\n\r\n", "refused: 301", 301},
+    {"HTTP/1.1 401 Unauthorized\r\n\r\n", "refused: 401 Unauthorized", 401},
+    {"HTTP/1.1 407 Proxy\r\n\r\n", "refused: 407", 407},
+    {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
+	"wrong Sec-WebSocket-Accept", 0},
+    {"\x20\x02", "not HTTP", 0},
+    {"", "the server closed the connection", 0},
+    {"HTTP/1.1 101 x\r\nUpg", "the server closed the connection", 0},
 };
 
 struct refusal {
@@ -407,9 +413,9 @@ refuse(struct tk_peer_conn *c, void *arg)
 START_TEST(test_refused)
 {
 	for (int tls = 0; tls < 2; tls++) {
-		struct refusal refusal = { answers[_i].answer, 0 };
+		struct refusal refusal = {answers[_i].answer, 0};
 		struct tk_peer *peer;
-		struct link l = { 0 };
+		struct link l = {0};
 
 		secure = tls == 1;
 		peer = tk_peer_start("127.0.0.1", refuse, &refusal);
@@ -448,7 +454,7 @@ START_TEST(test_deadline)
 	int dripping = _i % 2;
 	long long began = now_ms();
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i / 2;
 	peer = tk_peer_start("127.0.0.1", drip, &dripping);
@@ -497,13 +503,13 @@ sign(struct mqev_websocket_request *request, void *arg)
 
 START_TEST(test_prepare)
 {
-	static const char *const headers[] = { "Authorization: old", "X-More: 1" };
+	static const char *const headers[] = {"Authorization: old", "X-More: 1"};
 	int attempts = 0;
 	const struct mqev_websocket_options *o = MQEV_WEBSOCKET_OPTIONS(.headers = headers,
 	    .header_count = 2, .on_prepare = sign, .prepare_arg = &attempts);
 	struct request_seen seen;
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	char want[64];
 
 	secure = false;
@@ -542,7 +548,7 @@ START_TEST(test_cancel)
 {
 	int dripping = 0;
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", drip, &dripping);
@@ -567,24 +573,24 @@ static const struct {
 	const char *says;
 	int code;
 } faults[] = {
-	{ "82 01 61 81 01 62", "a", "a text frame", 1003 },
-	{ "82 01 61 C2 01 62", "a", "a reserved bit is set", 1002 },
-	{ "83 01 62", "", "an unknown kind of frame", 1002 },
-	{ "89 7E 0080 00*128", "", "an ill-formed frame header", 1002 },
-	{ "09 00", "", "an ill-formed frame header", 1002 },
-	{ "82 7F 8000000000000000", "", "an ill-formed frame header", 1002 },
-	{ "82 7E 0001 61", "", "an ill-formed frame header", 1002 },
-	{ "82 7F 0000010000000000", "", "a frame above the limit", 1009 },
-	{ "82 81 01020304 61", "", "the server masked a frame", 1002 },
-	{ "80 01 61", "", "a continuation of nothing", 1002 },
+    {"82 01 61 81 01 62", "a", "a text frame", 1003},
+    {"82 01 61 C2 01 62", "a", "a reserved bit is set", 1002},
+    {"83 01 62", "", "an unknown kind of frame", 1002},
+    {"89 7E 0080 00*128", "", "an ill-formed frame header", 1002},
+    {"09 00", "", "an ill-formed frame header", 1002},
+    {"82 7F 8000000000000000", "", "an ill-formed frame header", 1002},
+    {"82 7E 0001 61", "", "an ill-formed frame header", 1002},
+    {"82 7F 0000010000000000", "", "a frame above the limit", 1009},
+    {"82 81 01020304 61", "", "the server masked a frame", 1002},
+    {"80 01 61", "", "a continuation of nothing", 1002},
 };
 
 START_TEST(test_faults)
 {
 	for (int tls = 0; tls < 2; tls++) {
-		struct seen seen = { .send = faults[_i].frames };
+		struct seen seen = {.send = faults[_i].frames};
 		struct tk_peer *peer;
-		struct link l = { 0 };
+		struct link l = {0};
 
 		secure = tls == 1;
 		peer = tk_peer_start("127.0.0.1", send_and_see, &seen);
@@ -607,9 +613,9 @@ END_TEST
 
 START_TEST(test_limit_of_frames)
 {
-	struct seen seen = { .send = "82 03 616263 82 04 61626364" };
+	struct seen seen = {.send = "82 03 616263 82 04 61626364"};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", send_and_see, &seen);
@@ -625,9 +631,9 @@ END_TEST
 
 START_TEST(test_closed_by_server)
 {
-	struct seen seen = { .send = "82 01 61 88 05 03F3 'why'" };
+	struct seen seen = {.send = "82 01 61 88 05 03F3 'why'"};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", send_and_see, &seen);
@@ -660,9 +666,9 @@ vanish(struct tk_peer_conn *c, void *arg)
 
 START_TEST(test_vanished)
 {
-	struct seen seen = { .send = "82 01 61 82 05 62" };
+	struct seen seen = {.send = "82 01 61 82 05 62"};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", vanish, &seen);
@@ -679,9 +685,9 @@ END_TEST
 
 START_TEST(test_ping)
 {
-	struct seen seen = { .send = "89 04 'ping'" };
+	struct seen seen = {.send = "89 04 'ping'"};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	secure = _i == 1;
 	peer = tk_peer_start("127.0.0.1", send_and_see, &seen);
@@ -723,9 +729,9 @@ flood_with_pings(struct tk_peer_conn *c, void *arg)
 
 START_TEST(test_ping_flood)
 {
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	size_t most = 0;
 
 	secure = _i == 1;
@@ -766,7 +772,7 @@ START_TEST(test_close_in_callback)
 {
 	unsigned char *data = pattern(300000);
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	int fds;
 
 	secure = _i == 1;
@@ -802,9 +808,9 @@ close_in_release(const void *data, size_t len, void *arg)
 START_TEST(test_close_in_release)
 {
 	static const char text[200000];
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 	struct evbuffer *all = evbuffer_new();
 	int which = _i / 2;
 
@@ -813,8 +819,8 @@ START_TEST(test_close_in_release)
 	start(&l, peer, NULL);
 	link_take(&l, 5000);
 	for (int i = 0; i < 40; i++)
-		evbuffer_add_reference(all, text, sizeof(text), i == which * 30 ? close_in_release : NULL,
-		    &l);
+		evbuffer_add_reference(
+		    all, text, sizeof(text), i == which * 30 ? close_in_release : NULL, &l);
 	bufferevent_write_buffer(l.a.conn.bev, all);
 	ck_assert(run_until(&l.came, 5000));
 	run_for(20);
