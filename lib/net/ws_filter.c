@@ -29,7 +29,7 @@ struct layer {
 	struct mqev_ws ws;
 	struct mqev_conn lower;
 	struct bufferevent *filter;
-	struct evbuffer_cb_entry *drain_cb; /* while a pong waits */
+	struct evbuffer_cb_entry *wire_cb;
 	bool end_told;
 };
 
@@ -89,31 +89,37 @@ tell_end(struct layer *layer)
 	bufferevent_trigger_event(layer->filter, what, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-static void
-stop_waiting(struct layer *layer)
+/* Bytes that came to be sent here in all layers, as the owner counts them. */
+static size_t
+unsent_with(const struct layer *layer, size_t wire_len)
 {
-	if (layer->drain_cb != NULL)
-		evbuffer_remove_cb_entry(wire_of(layer), layer->drain_cb);
-	layer->drain_cb = NULL;
+	return wire_len + evbuffer_get_length(bufferevent_get_output(layer->filter));
+}
+
+/*
+ * A filter's write callback comes when bytes have left the filter. Its owner waits for the socket, so
+ * it is called again when what is unsent in all falls to the low watermark, and when all is sent.
+ */
+static void
+tell_drained(const struct layer *layer, const struct evbuffer_cb_info *info)
+{
+	size_t now = unsent_with(layer, info->orig_size + info->n_added - info->n_deleted);
+	size_t low = 0;
+
+	bufferevent_getwatermark(layer->filter, EV_WRITE, &low, NULL);
+	if (now == 0 || (now <= low && unsent_with(layer, info->orig_size) > low))
+		bufferevent_trigger(layer->filter, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
 
 static void
-on_wire_drained(struct evbuffer *wire, const struct evbuffer_cb_info *info, void *arg)
+on_wire_changed(struct evbuffer *wire, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct layer *layer = arg;
 
 	if (info->n_deleted == 0)
 		return;
 	mqev_ws_output_pong(&layer->ws, wire);
-	if (!layer->ws.pong_waiting)
-		stop_waiting(layer);
-}
-
-static void
-watch_for_pong(struct layer *layer)
-{
-	if (layer->ws.pong_waiting && layer->drain_cb == NULL)
-		layer->drain_cb = evbuffer_add_cb(wire_of(layer), on_wire_drained, layer);
+	tell_drained(layer, info);
 }
 
 static enum bufferevent_filter_result
@@ -126,7 +132,6 @@ filter_input(struct evbuffer *from, struct evbuffer *to, ev_ssize_t limit,
 	(void)limit;
 	(void)mode;
 	mqev_ws_input(&layer->ws, from, to, wire_of(layer));
-	watch_for_pong(layer);
 	tell_end(layer);
 	return evbuffer_get_length(to) > before ? BEV_OK : BEV_NEED_MORE;
 }
@@ -179,7 +184,7 @@ ws_close(struct mqev_conn *conn)
 	struct layer *layer = conn->layer;
 	struct mqev_conn lower = layer->lower;
 
-	stop_waiting(layer);
+	evbuffer_remove_cb_entry(wire_of(layer), layer->wire_cb);
 	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
 	bufferevent_free(conn->bev);
@@ -192,21 +197,35 @@ static const struct mqev_conn_ops ws_conn_ops = {
     .close = ws_close,
 };
 
-int
-mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame)
+/* The filter frees the layer with itself. */
+static struct layer *
+layer_new(struct mqev_conn *conn, uint64_t max_frame)
 {
 	struct layer *layer = mqev_calloc(1, sizeof(*layer));
 
 	if (layer == NULL)
-		return MQEV_ERR_NOMEM;
+		return NULL;
 	mqev_ws_init(&layer->ws, max_frame);
 	layer->lower = *conn;
-	layer->filter = bufferevent_filter_new(
-	    conn->bev, filter_input, filter_output, BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
-	if (layer->filter == NULL) {
-		layer_free(layer);
+	layer->wire_cb = evbuffer_add_cb(wire_of(layer), on_wire_changed, layer);
+	if (layer->wire_cb != NULL)
+		layer->filter = bufferevent_filter_new(conn->bev, filter_input, filter_output,
+		    BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
+	if (layer->filter != NULL)
+		return layer;
+	if (layer->wire_cb != NULL)
+		evbuffer_remove_cb_entry(wire_of(layer), layer->wire_cb);
+	layer_free(layer);
+	return NULL;
+}
+
+int
+mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame)
+{
+	struct layer *layer = layer_new(conn, max_frame);
+
+	if (layer == NULL)
 		return MQEV_ERR_NOMEM;
-	}
 	bufferevent_disable(layer->filter, EV_READ);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, WIRE_LOW, WIRE_HIGH);
 	conn->bev = layer->filter;
