@@ -141,13 +141,30 @@ link_alloc(struct mqev_tls *tls, const char *host, uint16_t port, const char *na
 	return NULL;
 }
 
+/* An SSL that knows its link; NULL when memory runs out. The data of the application take memory
+ * too. */
+static SSL *
+new_ssl(struct mqev_tls *tls, const char *host, uint16_t port, const char *name)
+{
+	struct mqev_tls_link *link = link_alloc(tls, host, port, name);
+	SSL *ssl;
+
+	if (link == NULL)
+		return NULL;
+	ssl = SSL_new(link->context->ctx);
+	if (ssl != NULL && SSL_set_app_data(ssl, link) == 1)
+		return ssl;
+	SSL_free(ssl);
+	link_free(link);
+	return NULL;
+}
+
 SSL *
 mqev_tls_link_new(
     struct mqev_tls *tls, int fd, const char *host, uint16_t port, struct mqev_net_error *error)
 {
 	const char *wanted = tls->options.server_name != NULL ? tls->options.server_name : host;
 	char name[TLSEXT_MAXLEN_host_name + 1];
-	struct mqev_tls_link *link;
 	SSL *ssl;
 
 	if (!plain_name(wanted, name, sizeof(name))) {
@@ -156,16 +173,12 @@ mqev_tls_link_new(
 		return NULL;
 	}
 	ERR_clear_error();
-	link = link_alloc(tls, host, port, name);
-	ssl = link != NULL ? SSL_new(link->context->ctx) : NULL;
+	ssl = new_ssl(tls, host, port, name);
 	if (ssl == NULL) {
-		if (link != NULL)
-			link_free(link);
 		mqev_net_error_set(error, MQEV_ERR_NOMEM, 0, "TLS: out of memory");
 		return NULL;
 	}
-	SSL_set_app_data(ssl, link);
-	if (set_up(ssl, link, fd, name))
+	if (set_up(ssl, SSL_get_app_data(ssl), fd, name))
 		return ssl;
 	mqev_net_error_set(
 	    error, MQEV_ERR_TLS, 0, "TLS: the settings cannot be used for \"%.80s\"", name);

@@ -12,6 +12,7 @@
 
 #include <mqev/reason.h>
 
+#include "net/headroom.h"
 #include "net/net.h"
 #include "net/step.h"
 #include "net/steps.h"
@@ -118,8 +119,9 @@ wrap(struct mqev_step_ctx *ctx, SSL *ssl)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
-	conn->bev = bufferevent_openssl_socket_new(
-	    ctx->net->base, conn->fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
+	if (mqev_net_headroom())
+		conn->bev = bufferevent_openssl_socket_new(ctx->net->base, conn->fd, ssl,
+		    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
 	if (conn->bev == NULL) {
 		mqev_tls_link_end(ssl);
 		SSL_free(ssl);

@@ -13,6 +13,7 @@
 #include <mqev/reason.h>
 
 #include "core/mem.h"
+#include "net/headroom.h"
 #include "net/step.h"
 #include "net/ws.h"
 
@@ -97,8 +98,9 @@ unsent_with(const struct layer *layer, size_t wire_len)
 }
 
 /*
- * A filter's write callback comes when bytes have left the filter. Its owner waits for the socket, so
- * it is called again when what is unsent in all falls to the low watermark, and when all is sent.
+ * A filter's write callback comes when bytes have left the filter. Its owner waits for the socket,
+ * so it is called again when what is unsent in all falls to the low watermark, and when all is
+ * sent.
  */
 static void
 tell_drained(const struct layer *layer, const struct evbuffer_cb_info *info)
@@ -208,7 +210,7 @@ layer_new(struct mqev_conn *conn, uint64_t max_frame)
 	mqev_ws_init(&layer->ws, max_frame);
 	layer->lower = *conn;
 	layer->wire_cb = evbuffer_add_cb(wire_of(layer), on_wire_changed, layer);
-	if (layer->wire_cb != NULL)
+	if (layer->wire_cb != NULL && mqev_net_headroom())
 		layer->filter = bufferevent_filter_new(conn->bev, filter_input, filter_output,
 		    BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
 	if (layer->filter != NULL)

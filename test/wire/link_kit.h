@@ -18,6 +18,7 @@ struct link {
 	size_t wanted;
 	int ended;
 	short what;
+	bool may_end_twice; /* reading and writing may both fail */
 	struct mqev_net_error why; /* of the end */
 };
 
