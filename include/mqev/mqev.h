@@ -1,4 +1,5 @@
-/* mqev: an asynchronous MQTT 3.1, 3.1.1 and 5.0 client on libevent. This header includes all others. */
+/* mqev: an asynchronous MQTT 3.1, 3.1.1 and 5.0 client on libevent. This header includes all
+ * others. */
 #ifndef MQEV_MQEV_H
 #define MQEV_MQEV_H
 
