@@ -23,6 +23,10 @@ extern "C" {
  * called in every callback, mqev_client_free() of the same client too.
  */
 struct mqev_client;
+struct mqev_proxy;
+struct mqev_socket_options;
+struct mqev_tls;
+struct mqev_websocket_options;
 
 enum mqev_protocol {
 	MQEV_PROTOCOL_DEFAULT = 0, /* 3.1.1 */
@@ -257,6 +261,14 @@ struct mqev_options {
 	bool protocol_fallback;
 	bool random_client_id; /* when the server refuses an empty identifier, a random one is made
 				  and used from then on */
+
+	/* The way to the server. Copied with all that they point to; of tls a reference is taken.
+	 */
+	struct mqev_tls
+	    *tls; /* for mqtts:// and wss://; NULL: the system's trusted CAs, TLS 1.2 or higher */
+	const struct mqev_socket_options *socket;	/* <mqev/net.h> */
+	const struct mqev_proxy *proxy;			/* <mqev/net.h>; NULL: none */
+	const struct mqev_websocket_options *websocket; /* <mqev/websocket.h> */
 };
 
 /* All zero but size. In C++: struct mqev_options o; mqev_options_init(&o); */
@@ -297,11 +309,22 @@ MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);
 
 /*
  * Connects, and reconnects whenever the connection fails, until mqev_disconnect(). Returns at once;
- * nothing blocks. url: one or more of "mqtt://[user[:password]@]host[:port]", separated by blanks;
- * each is tried in turn. User and password in a URL are used when the options have none. Each
- * attempt ends in exactly one of on_connect_fail (before a CONNACK came) and on_disconnect (after
- * one). 0; MQEV_ERR_INVALID: bad URL; MQEV_ERR_UNSUPPORTED: the build lacks what the URL asks for;
- * MQEV_ERR_STATE: connected or connecting already; MQEV_ERR_NOMEM.
+ * nothing blocks.
+ *
+ * url: one or more, separated by blanks, each tried in turn:
+ *	mqtt://[user[:password@]]host[:port]	TCP, port 1883; also tcp://, or no scheme at all
+ *	mqtts://host[:port]			TLS, port 8883; also ssl:// and tls://
+ *	ws://host[:port][/path], wss://...	WebSocket, path /mqtt
+ *	unix:///path, unix://@name		a unix socket, an abstract one
+ *	mqtt+srv://domain, mqtts+srv://domain	the servers that DNS SRV records name
+ * User and password in a URL are used when the options have no user name.
+ *
+ * Each attempt ends in exactly one of on_connect_fail (before a CONNACK came) and on_disconnect
+ * (after one).
+ *
+ * 0; MQEV_ERR_INVALID: bad URL, see mqev_client_error_text(); MQEV_ERR_STATE: connected or
+ * connecting already; MQEV_ERR_NOMEM. What the build lacks (WebSocket, SRV) is told by
+ * on_connect_fail with MQEV_ERR_UNSUPPORTED.
  */
 MQEV_EXPORT int mqev_connect(struct mqev_client *client, const char *url);
 

@@ -6,9 +6,12 @@
 #include <mqev/client.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
+#include <mqev/net.h>
 #include <mqev/properties.h>
 #include <mqev/reason.h>
+#include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>
+#include <mqev/websocket.h>
 
 #endif
