@@ -295,21 +295,24 @@ batch_limit(const struct mqev_client *c)
 	return largest > BATCH_OVERHEAD ? largest - BATCH_OVERHEAD : 0;
 }
 
-void
+bool
 mqev_subscriptions_replay(struct mqev_client *c)
 {
 	/* One filter more than the limit always fits. */
 	size_t size = BATCH_BYTES + UINT16_MAX + 3;
 	struct replay r = {.client = c, .limit = batch_limit(c)};
+	bool done = false;
 
 	if (c->subscriptions == NULL || mqev_topic_tree_count(c->subscriptions->tree) == 0)
-		return;
+		return true;
 	r.data = mqev_malloc(size);
 	if (r.data != NULL) {
 		mqev_writer_init(&r.w, r.data, size);
 		mqev_topic_tree_each(c->subscriptions->tree, add_to_batch, &r);
+		done = !r.failed && send_batch(&r);
 	}
-	if (r.data == NULL || r.failed || !send_batch(&r))
+	if (!done)
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 	mqev_free(r.data);
+	return done;
 }
