@@ -22,13 +22,18 @@ struct mqev_config {
 	mqev_result_cb *on_subscribe;
 	mqev_result_cb *on_unsubscribe;
 	mqev_log_cb *on_log;
+	mqev_result_cb *on_ack_timeout;
+	mqev_held_cb *on_hold_timeout;
 	uint32_t connack_ms;
 	uint32_t reconnect_min_ms;
 	uint32_t reconnect_max_ms;
 	uint32_t min_uptime_ms;
 	bool no_reconnect;
-	uint8_t *copied; /* the bytes that views above point to */
-	struct mqev_config *next; /* among those in use */
+	bool protocol_fallback;
+	bool random_client_id;
+	struct mqev_net_config *net; /* what transport points to; NULL: all defaults */
+	uint8_t *copied;	     /* the bytes that views above point to */
+	struct mqev_config *next;    /* among those in use */
 	struct mqev_config **at;
 };
 
@@ -38,6 +43,10 @@ struct mqev_config {
 int mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
     struct mqev_config **config);
 void mqev_config_unref(struct mqev_config *config);
+
+/* config_net.c */
+int mqev_config_take_net(struct mqev_config *config, const struct mqev_options *options);
+void mqev_config_free_net(struct mqev_config *config);
 
 /* True when text may be a client identifier in that version; NULL and "" may. */
 bool mqev_client_id_valid(enum mqev_version version, const char *text);

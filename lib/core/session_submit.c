@@ -89,6 +89,8 @@ check_publish(const struct mqev_session *s, const struct mqev_outgoing *o)
 {
 	if (o->size == 0)
 		return MQEV_ERR_INVALID;
+	if (s->freed)
+		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
 	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
@@ -104,7 +106,7 @@ can_go_at_once(const struct mqev_session *s, const struct mqev_publish_request *
 /* QoS 0 straight into the sink: no operation, no copy but that one. */
 static int64_t
 publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request,
-    const struct mqev_outgoing *o, uint64_t now)
+    struct mqev_outgoing *o, uint64_t now)
 {
 	struct mqev_departing departing = {.done = request->parts.done, .arg = request->parts.arg};
 	bool tell = departing.done != NULL || s->report_all;
@@ -173,6 +175,8 @@ mqev_session_publish(
 static int
 check_subscribe(const struct mqev_session *s, uint16_t flags)
 {
+	if (s->freed)
+		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
 	return mqev_subscribe_refusal(s, flags);
