@@ -206,6 +206,9 @@ bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);
  * completes QoS 0. */
 void mqev_session_sent(struct mqev_session *s, uint64_t unsent);
 
+/* There are QoS 0 messages that mqev_session_sent() is to complete. */
+bool mqev_session_awaits_kernel(const struct mqev_session *s);
+
 /* The link is gone (or given up): connection state is forgotten, state is IDLE. */
 void mqev_session_closed(struct mqev_session *s, uint64_t now);
 
