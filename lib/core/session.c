@@ -420,18 +420,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->sent_clean = wants_clean(s);
 }
 
-static void
-fill_login(const struct mqev_session_login *login, struct mqev_connect_packet *p)
-{
-	p->has_username = true;
-	p->username = login->username;
-	p->has_password = login->has_password;
-	p->password = login->password;
-}
-
 bool
-mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
-    const struct mqev_session_login *login, uint64_t now)
+mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
 {
 	struct mqev_connect_packet packet = {0};
 	bool written;
@@ -439,8 +429,6 @@ mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
 	begin_connection(s, now);
 	s->sent_empty_id = client_id.len == 0;
 	fill_connect(s, client_id, &packet);
-	if (login != NULL)
-		fill_login(login, &packet);
 	if (s->version == MQEV_V5 && !connect_properties(s, &packet.properties)) {
 		mqev_session_no_memory(s);
 		return false;
@@ -449,12 +437,6 @@ mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
 	if (packet.properties.data != NULL)
 		mqev_free((void *)(uintptr_t)packet.properties.data);
 	return written;
-}
-
-bool
-mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
-{
-	return mqev_session_connect_as(s, client_id, NULL, now);
 }
 
 /* --- time --------------------------------------------------------------------------------------

@@ -187,17 +187,6 @@ void mqev_session_free(struct mqev_session *s, int error);
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
 
-/* User name and password in place of those of the settings. */
-struct mqev_session_login {
-	bool has_password;
-	struct mqev_bytes username;
-	struct mqev_bytes password;
-};
-
-/* The same with another login (NULL: that of the settings). */
-bool mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
-    const struct mqev_session_login *login, uint64_t now);
-
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
 
