@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mqev/auth.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
@@ -198,6 +199,9 @@ struct mqev_options {
 	uint32_t receive_maximum;     /* MQTT 5: QoS 1 and 2 messages that the server may have in flight; default 65,535 */
 	uint32_t max_packet_size;     /* bytes of a received packet, enforced in every version; default 268,435,460: no limit of its own */
 	uint32_t topic_alias_maximum; /* MQTT 5: aliases that the server may use; default 0 */
+
+	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication; copied, what its userdata points to is lent */
+	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
 };
 
 /* All zero but size. In C++: struct mqev_options o; mqev_options_init(&o); */

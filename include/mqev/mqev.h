@@ -2,11 +2,13 @@
 #ifndef MQEV_MQEV_H
 #define MQEV_MQEV_H
 
+#include <mqev/auth.h>
 #include <mqev/client.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/properties.h>
 #include <mqev/reason.h>
+#include <mqev/rpc.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>
 
