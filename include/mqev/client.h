@@ -109,6 +109,13 @@ struct mqev_result {
 	size_t reason_count;
 };
 
+/* A received message that the application holds back for longer than hold_timeout_ms. */
+struct mqev_held {
+	int qos;
+	uint16_t mid;
+	uint64_t held_ms;
+};
+
 struct mqev_log_line {
 	enum mqev_log_level level;
 	const char *text; /* one line without newline; no secrets in it */
@@ -119,6 +126,7 @@ typedef void mqev_connect_fail_cb(struct mqev_client *client, const struct mqev_
 typedef void mqev_disconnect_cb(struct mqev_client *client, const struct mqev_disconnection *disconnection, void *userdata);
 typedef void mqev_message_cb(struct mqev_client *client, const struct mqev_message *message, void *userdata);
 typedef void mqev_result_cb(struct mqev_client *client, const struct mqev_result *result, void *userdata);
+typedef void mqev_held_cb(struct mqev_client *client, const struct mqev_held *held, void *userdata);
 typedef void mqev_log_cb(struct mqev_client *client, const struct mqev_log_line *line, void *userdata);
 
 /* Where a number's zero has a meaning of its own: "none" and "without limit". */
@@ -139,6 +147,14 @@ struct mqev_will {
 #ifndef __cplusplus
 #define MQEV_WILL(...) (&(struct mqev_will){ .size = sizeof(struct mqev_will), __VA_ARGS__ })
 #endif
+
+/* What happens when the server does not acknowledge an operation within ack_timeout_ms. */
+enum mqev_ack_timeout {
+	MQEV_ACK_TIMEOUT_REPORT = 0, /* on_ack_timeout is called, again after each further interval; the operation goes on */
+	MQEV_ACK_TIMEOUT_RECONNECT,  /* the connection is closed and made anew, so that the session resumes */
+	/* 3.1, 3.1.1: it is sent again (PUBLISH with DUP), ack_resends times at most; 5.0 forbids that: REPORT */
+	MQEV_ACK_TIMEOUT_RESEND
+};
 
 /* What happens to QoS 0 messages while there is no connection. */
 enum mqev_offline {
@@ -200,6 +216,19 @@ struct mqev_options {
 	uint32_t max_packet_size;     /* bytes of a received packet, enforced in every version; default 268,435,460: no limit of its own */
 	uint32_t topic_alias_maximum; /* MQTT 5: aliases that the server may use; default 0 */
 
+	uint32_t topic_aliases;       /* MQTT 5: aliases to give to topics that are published to, if the server allows; default 0 */
+	enum mqev_ack_timeout ack_timeout_action;
+	uint32_t ack_resends;         /* with RESEND: then the connection is made anew; default: no limit */
+	mqev_result_cb *on_ack_timeout; /* result->error is MQEV_ERR_TIMEOUT; not a completion */
+	uint32_t hold_timeout_ms;     /* for messages held by mqev_message_hold(); default: none */
+	mqev_held_cb *on_hold_timeout; /* once per message that is first in line */
+	bool bridge;                  /* tells the server that this client is a bridge (bit 7 of the protocol level, as mosquitto has it) */
+	/*
+	 * When the server refuses the protocol version: 5.0 goes on as 3.1.1, and that as 3.1, at once and for the life of the client.
+	 */
+	bool protocol_fallback;
+	bool random_client_id;        /* when the server refuses an empty identifier, a random one is made and used from then on */
+
 	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication; copied, what its userdata points to is lent */
 	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
 };
@@ -229,6 +258,9 @@ MQEV_EXPORT struct mqev_fleet *mqev_client_fleet(const struct mqev_client *clien
 
 /* The identifier in use: the own, or the one that the server assigned; "" before that. Valid until the next CONNACK. */
 MQEV_EXPORT const char *mqev_client_id(const struct mqev_client *client);
+
+/* The protocol in use: as in the options, or lower after a fallback. */
+MQEV_EXPORT enum mqev_protocol mqev_client_protocol(const struct mqev_client *client);
 
 /* True between an accepted CONNACK and the end of that connection. */
 MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);

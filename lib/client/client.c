@@ -30,18 +30,24 @@ random_id(char id[RANDOM_ID_CHARS + 1])
 	return true;
 }
 
+bool
+mqev_client_make_id(struct mqev_client *c)
+{
+	char made[RANDOM_ID_CHARS + 1];
+	char *id = random_id(made) ? mqev_strdup(made) : NULL;
+
+	if (id == NULL)
+		return false;
+	mqev_free(c->client_id);
+	c->client_id = id;
+	return true;
+}
+
 static bool
 set_id(struct mqev_client *c, const char *id)
 {
-	char made[RANDOM_ID_CHARS + 1] = "";
-
-	if (id == NULL || id[0] == '\0') {
-		if (c->config->version != MQEV_V31)
-			return true;
-		if (!random_id(made))
-			return false;
-		id = made;
-	}
+	if (id == NULL || id[0] == '\0')
+		return c->config->version != MQEV_V31 || mqev_client_make_id(c);
 	c->client_id = mqev_strdup(id);
 	return c->client_id != NULL;
 }
@@ -176,6 +182,12 @@ const char *
 mqev_client_id(const struct mqev_client *c)
 {
 	return c->client_id != NULL ? c->client_id : "";
+}
+
+enum mqev_protocol
+mqev_client_protocol(const struct mqev_client *c)
+{
+	return (enum mqev_protocol)c->session.version;
 }
 
 bool

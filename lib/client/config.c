@@ -107,6 +107,7 @@ take_times(struct mqev_config *c, const struct mqev_options *o)
 	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
 	c->session.auth_timeout_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
+	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
 	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	c->transport.total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
 	c->reconnect_min_ms = or_default(o->reconnect_min_ms, DEFAULT_RECONNECT_MIN_MS);
@@ -121,15 +122,17 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 {
 	uint32_t inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
 
-	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX)
+	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX ||
+	    o->topic_aliases > UINT16_MAX || inflight > LARGEST_INFLIGHT)
 		return MQEV_ERR_INVALID;
-	c->session.max_inflight = inflight < LARGEST_INFLIGHT ? inflight : LARGEST_INFLIGHT;
+	c->session.max_inflight = inflight;
 	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
 	c->session.max_queued_bytes =
 	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
 	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
 	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
 	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;
+	c->session.topic_aliases = (uint16_t)o->topic_aliases;
 	return 0;
 }
 
@@ -140,6 +143,13 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
 		return MQEV_ERR_INVALID;
+	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND)
+		return MQEV_ERR_INVALID;
+	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
+	c->session.ack_resends = o->ack_resends;
+	c->session.bridge = o->bridge;
+	c->protocol_fallback = o->protocol_fallback;
+	c->random_client_id = o->random_client_id;
 	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
 	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;
 	c->session.lost_qos2_resends = o->lost_session_qos2 == MQEV_LOST_SESSION_RESEND;
@@ -157,6 +167,8 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_subscribe = o->on_subscribe;
 	c->on_unsubscribe = o->on_unsubscribe;
 	c->on_log = o->on_log;
+	c->on_ack_timeout = o->on_ack_timeout;
+	c->on_hold_timeout = o->on_hold_timeout;
 }
 
 static int

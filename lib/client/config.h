@@ -23,11 +23,15 @@ struct mqev_config {
 	mqev_result_cb *on_subscribe;
 	mqev_result_cb *on_unsubscribe;
 	mqev_log_cb *on_log;
+	mqev_result_cb *on_ack_timeout;
+	mqev_held_cb *on_hold_timeout;
 	uint32_t connack_ms;
 	uint32_t reconnect_min_ms;
 	uint32_t reconnect_max_ms;
 	uint32_t min_uptime_ms;
 	bool no_reconnect;
+	bool protocol_fallback;
+	bool random_client_id;
 	uint8_t *copied; /* the bytes that views above point to */
 };
 

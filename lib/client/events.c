@@ -149,6 +149,33 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 }
 
 static void
+on_ack_overdue(void *owner, const struct mqev_op *op)
+{
+	struct mqev_client *c = owner;
+	struct mqev_result result = {
+	    .op = (op->flags & MQEV_OP_INTERNAL) != 0 ? 0 : op->number,
+	    .error = MQEV_ERR_TIMEOUT,
+	    .mid = op->mid,
+	    .properties = &no_properties,
+	};
+
+	mqev_log(c, MQEV_LOG_WARNING, "%s, mid %u: no acknowledgement yet",
+	    mqev_packet_name(op->type), op->mid);
+	if (c->config->on_ack_timeout != NULL)
+		c->config->on_ack_timeout(c, &result, c->userdata);
+}
+
+static void
+on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
+{
+	struct mqev_client *c = owner;
+	struct mqev_held held = {.qos = qos, .mid = mid, .held_ms = held_ms};
+
+	if (c->config->on_hold_timeout != NULL)
+		c->config->on_hold_timeout(c, &held, c->userdata);
+}
+
+static void
 on_wants_pump(void *owner)
 {
 	struct mqev_client *c = owner;
@@ -171,6 +198,8 @@ const struct mqev_session_events mqev_client_events = {
     .disconnect = on_disconnect,
     .message = on_message,
     .complete = on_complete,
+    .ack_overdue = on_ack_overdue,
+    .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,
     .packet = on_packet,
 };

@@ -93,6 +93,7 @@ mqev_publish(
 	struct mqev_publish_request request = {0};
 	struct mqev_bytes topic;
 	int64_t result;
+	bool direct;
 	int error;
 
 	if (c == NULL || message == NULL)
@@ -108,8 +109,8 @@ mqev_publish(
 	fill_request(message, topic, &request);
 	request.parts.done = (mqev_op_done)done;
 	request.parts.arg = arg;
-	result = mqev_session_publish(
-	    &c->session, &request, mqev_client_has_room(c), mqev_port_now_ms());
+	direct = message->qos == 0 && mqev_client_has_room(c);
+	result = mqev_session_publish(&c->session, &request, direct, mqev_port_now_ms());
 	if (c->session.state == MQEV_SESSION_ENDED)
 		mqev_fleet_plan(c->fleet, c);
 	return result;

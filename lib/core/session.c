@@ -28,6 +28,7 @@ void
 mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
+	s->freed = true;
 	mqev_auth_free(s, error);
 	mqev_outbox_free(s, error);
 }
@@ -374,6 +375,7 @@ fill_connect(
 	const struct mqev_session_settings *set = s->settings;
 
 	p->version = (enum mqev_version)s->version;
+	p->bridge = set->bridge;
 	p->clean_start = s->sent_clean;
 	p->keepalive_s = set->keepalive_s;
 	p->client_id = client_id;
@@ -402,6 +404,15 @@ write_connect(struct mqev_session *s, const struct mqev_connect_packet *p)
 	return true;
 }
 
+static bool
+asks_for_no_problem_information(const struct mqev_session *s)
+{
+	struct mqev_properties view = mqev_properties_view(s->settings->connect_properties);
+
+	return s->version == MQEV_V5 &&
+	       mqev_properties_integer(&view, MQEV_PROP_REQUEST_PROBLEM_INFORMATION, 1) == 0;
+}
+
 static void
 begin_connection(struct mqev_session *s, uint64_t now)
 {
@@ -411,6 +422,7 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->last_sent_ms = s->last_received_ms = now;
 	s->keepalive_s = s->settings->keepalive_s;
 	s->session_expiry_s = s->settings->session_expiry_s;
+	s->no_problem_information = asks_for_no_problem_information(s);
 	memset(&s->server, 0, sizeof(s->server));
 	if (s->expires_ms != UINT64_MAX && now >= s->expires_ms) {
 		s->has_session = false;
@@ -491,7 +503,7 @@ mqev_session_deadline(const struct mqev_session *s)
 	uint64_t at;
 
 	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
-		return UINT64_MAX;
+		return mqev_outbox_deadline(s);
 	at = ping_due(s);
 	if (s->ping_sent_ms > 0)
 		at = earlier(at, s->ping_sent_ms + ping_timeout_ms(s));
@@ -517,8 +529,8 @@ send_ping(struct mqev_session *s, uint64_t now)
 	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 }
 
-/* What is awaited may lie in the socket while the application has paused receiving, and is given all
- * its time again from the first tick after that. */
+/* What is awaited may lie in the socket while the application has paused receiving, and is given
+ * all its time again from the first tick after that. */
 static void
 rest_while_paused(struct mqev_session *s, uint64_t now)
 {
@@ -538,16 +550,14 @@ is_overdue(struct mqev_session *s, uint64_t now)
 		mqev_session_end(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
 		    "a packet stopped arriving");
 	else if (s->ping_sent_ms > 0 && now >= s->ping_sent_ms + ping_timeout_ms(s))
-		mqev_session_end(s, MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT,
-		    "no answer to PINGREQ");
+		mqev_session_end(
+		    s, MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT, "no answer to PINGREQ");
 	return s->state == MQEV_SESSION_ENDED;
 }
 
-void
-mqev_session_tick(struct mqev_session *s, uint64_t now)
+static void
+tick_connection(struct mqev_session *s, uint64_t now)
 {
-	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
-		return;
 	rest_while_paused(s, now);
 	if (is_overdue(s, now))
 		return;
@@ -555,8 +565,14 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 	mqev_auth_tick(s, now);
 	if (now >= ping_due(s))
 		send_ping(s, now);
-	if (s->state == MQEV_SESSION_CONNECTED)
-		mqev_outbox_tick(s, now);
+}
+
+void
+mqev_session_tick(struct mqev_session *s, uint64_t now)
+{
+	if (s->state == MQEV_SESSION_CONNECTED || s->state == MQEV_SESSION_CONNECTING)
+		tick_connection(s, now);
+	mqev_outbox_tick(s, now);
 }
 
 void

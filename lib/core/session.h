@@ -35,6 +35,13 @@ enum mqev_session_clean {
 	MQEV_SESSION_CLEAN_STRICT
 };
 
+/* What happens when an acknowledgement does not come in time. */
+enum mqev_ack_action {
+	MQEV_ACK_ACTION_REPORT,
+	MQEV_ACK_ACTION_RECONNECT,
+	MQEV_ACK_ACTION_RESEND /* before 5.0; else REPORT */
+};
+
 struct mqev_session_will {
 	struct mqev_bytes topic;
 	struct mqev_bytes payload;
@@ -53,6 +60,8 @@ struct mqev_session_settings {
 	uint32_t packet_timeout_ms;
 	uint32_t hold_timeout_ms; /* 0: none */
 	uint32_t ack_timeout_ms;  /* 0: none */
+	enum mqev_ack_action ack_action;
+	uint32_t ack_resends; /* 0: as often as need be */
 	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
 	uint32_t max_queued;
@@ -63,6 +72,8 @@ struct mqev_session_settings {
 	uint16_t receive_maximum;
 	uint32_t max_packet_size;
 	uint16_t topic_alias_maximum;
+	uint16_t topic_aliases; /* how many to give, if the server allows as many */
+	bool bridge;
 	bool has_username;
 	struct mqev_bytes username;
 	bool has_password;
@@ -111,6 +122,8 @@ struct mqev_session_events {
 	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* No acknowledgement came within ack_timeout_ms; the operation goes on. */
+	void (*ack_overdue)(void *owner, const struct mqev_op *op);
 	/* A message was held back for longer than hold_timeout_ms. */
 	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
 	/* There is something for mqev_session_pump() now. Not more than once until that is called.
@@ -164,15 +177,18 @@ struct mqev_session {
 	    begin_anew : 1; /* the next CONNECT asks for a new session, whatever the settings say */
 	bool partial : 1;   /* a packet has begun and is not complete */
 	bool pump_asked : 1;
+	bool no_problem_information : 1; /* asked for in CONNECT */
 	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
 	bool paused : 1;     /* receive nothing further */
+	bool freed : 1;	     /* nothing is accepted any more */
 	bool rested : 1;     /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees them. No call but the next one may follow. */
+/* Completes every operation with error and frees them; accepts nothing from then on. No call but the
+ * next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */

@@ -87,7 +87,7 @@ accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 	s->expires_ms = UINT64_MAX;
 	/* Each of these may end this connection, but it was accepted and that is told first. */
 	s->events->connack(s->owner, p);
-	mqev_outbox_fail_lost(s);
+	mqev_outbox_fail_doomed(s);
 	mqev_session_ask_pump(s);
 }
 

@@ -6,9 +6,6 @@
 
 #include "core/encode.h"
 
-/* Identifiers up to here follow from the operations' numbers; those above are left for SUBSCRIBE
- * and UNSUBSCRIBE. */
-#define NUMBERED_IDS 64511u
 #define LAST_ID 65535u
 
 /* From this size on a payload is not copied into the sink. */
@@ -47,7 +44,7 @@ mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags)
 static uint16_t
 id_of_number(uint64_t n)
 {
-	return (uint16_t)(1 + n % NUMBERED_IDS);
+	return (uint16_t)(1 + n % MQEV_NUMBERED_IDS);
 }
 
 /* The identifier that the operation's number gives; a number further on while an unfinished one
@@ -57,7 +54,7 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 {
 	const struct mqev_ids *ids = &s->out->ids;
 
-	for (uint32_t tries = 0; tries <= ids->count && tries < NUMBERED_IDS; tries++) {
+	for (uint32_t left = MQEV_NUMBERED_IDS; s->out->numbered_ids < left; left--) {
 		if (mqev_ids_get(ids, id_of_number(op->n)) == NULL)
 			return id_of_number(op->n);
 		op->n = s->next_n++;
@@ -68,7 +65,7 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 static uint16_t
 reserved_id(const struct mqev_session *s)
 {
-	for (uint32_t mid = NUMBERED_IDS + 1; mid <= LAST_ID; mid++) {
+	for (uint32_t mid = MQEV_NUMBERED_IDS + 1; mid <= LAST_ID; mid++) {
 		if (mqev_ids_get(&s->out->ids, (uint16_t)mid) == NULL)
 			return (uint16_t)mid;
 	}
@@ -94,6 +91,8 @@ give_id(struct mqev_session *s, struct mqev_op *op)
 		return false;
 	}
 	op->mid = mid;
+	if (mid <= MQEV_NUMBERED_IDS)
+		s->out->numbered_ids++;
 	return true;
 }
 
@@ -109,17 +108,60 @@ write_seconds(uint8_t *at, uint32_t seconds)
 	mqev_write_u32(&w, seconds);
 }
 
+/* An alias may make the packet that much larger: itself, and the lengths before it. */
+#define ALIAS_COST 5
+
+static bool
+may_alias(const struct mqev_session *s, const struct mqev_publish_packet *p)
+{
+	/* A resend carries its whole topic. */
+	return s->version == MQEV_V5 && s->settings->topic_aliases > 0 &&
+	       s->server.topic_alias_maximum > 0 && !p->dup &&
+	       mqev_publish_size(MQEV_V5, p) + ALIAS_COST <= s->server.max_packet_size;
+}
+
+static struct mqev_aliases *
+aliases_of(struct mqev_session *s)
+{
+	uint16_t max = s->settings->topic_aliases;
+
+	if (mqev_outbox_of(s) == NULL)
+		return NULL;
+	if (max > s->server.topic_alias_maximum)
+		max = s->server.topic_alias_maximum;
+	if (s->out->aliases == NULL)
+		s->out->aliases = mqev_aliases_new(max);
+	return s->out->aliases;
+}
+
+/* Without memory for it the topic goes as it is. */
+static void
+use_alias(struct mqev_session *s, struct mqev_publish_packet *p)
+{
+	struct mqev_aliases *aliases = may_alias(s, p) ? aliases_of(s) : NULL;
+	bool known;
+
+	if (aliases == NULL)
+		return;
+	p->alias = mqev_alias_of(aliases, p->topic, &known);
+	if (known)
+		p->topic.len = 0;
+}
+
 size_t
-mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
+mqev_session_write_publish(struct mqev_session *s, struct mqev_publish_packet *p,
     struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s)
 {
 	enum mqev_version version = (enum mqev_version)s->version;
-	size_t size = mqev_publish_size(version, p);
 	bool lend = op != NULL && p->payload.len >= LEND_FROM;
-	size_t reserved = lend ? size - p->payload.len : size;
 	struct mqev_writer w;
 	uint8_t *properties_end;
+	size_t reserved;
+	size_t size;
 
+	use_alias(s, p);
+	size = mqev_publish_size(version, p);
+	reserved = lend ? size - p->payload.len : size;
 	if (!mqev_session_write(s, reserved, &w))
 		return 0;
 	mqev_publish_write_head(&w, version, p);
@@ -320,14 +362,25 @@ pump_releases(struct mqev_session *s, uint64_t now)
 /* --- SUBSCRIBE and UNSUBSCRIBE -----------------------------------------------------------------
  */
 
+/* The identifier by which the library knows its subscription again; left out where the server has
+ * none. */
+static uint32_t
+own_identifier_size(const struct mqev_session *s, const struct mqev_op *op)
+{
+	if (op->subscription_id == 0 || !s->server.subscription_id)
+		return 0;
+	return 1 + (uint32_t)mqev_varint_size(op->subscription_id);
+}
+
 /* The client keeps it under the largest Remaining Length. */
 static uint32_t
 subscribe_body(const struct mqev_session *s, const struct mqev_op *op)
 {
 	size_t body = 2 + (size_t)op->payload_len;
+	uint32_t properties = op->properties_len + own_identifier_size(s, op);
 
 	if (s->version == MQEV_V5)
-		body += mqev_varint_size(op->properties_len) + op->properties_len;
+		body += mqev_varint_size(properties) + properties;
 	return (uint32_t)body;
 }
 
@@ -357,31 +410,55 @@ write_filters(struct mqev_writer *w, const struct mqev_session *s, const struct 
 }
 
 static void
+write_subscribe_properties(
+    struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
+{
+	uint32_t own = own_identifier_size(s, op);
+
+	mqev_write_varint(w, op->properties_len + own);
+	if (own > 0) {
+		mqev_write_u8(w, MQEV_PROP_SUBSCRIPTION_IDENTIFIER);
+		mqev_write_varint(w, op->subscription_id);
+	}
+	mqev_write_bytes(w, op->bytes, op->properties_len);
+}
+
+static void
 write_subscribe(struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
 {
 	mqev_write_u8(w, (uint8_t)(op->type << 4 | 2));
 	mqev_write_varint(w, subscribe_body(s, op));
 	mqev_write_u16(w, op->mid);
 	if (s->version == MQEV_V5) {
-		mqev_write_varint(w, op->properties_len);
-		mqev_write_bytes(w, op->bytes, op->properties_len);
+		write_subscribe_properties(w, s, op);
 	}
 	write_filters(w, s, op);
 }
 
-static bool
-send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+/* The size that was written and is still to be told of; 0: not now, or the connection ended. */
+static size_t
+put_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	size_t size = subscribe_size(s, op);
 	struct mqev_writer w;
 
 	if (!give_id(s, op) || !mqev_session_write(s, size, &w))
-		return false;
+		return 0;
 	write_subscribe(&w, s, op);
 	mqev_sink_commit(s->sink, size);
-	s->out->next_subscribe = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
+	return size;
+}
+
+static bool
+send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = put_subscribe(s, op, now);
+
+	if (size == 0)
+		return false;
+	s->out->next_subscribe = op->queue.next;
 	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	return true;
 }
@@ -402,6 +479,40 @@ pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
 		else if (!send_subscribe(s, op, now))
 			return;
 	}
+}
+
+/* --- again ------------------------------------------------------------------------------------ */
+
+static void
+resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = send_message(s, op, now);
+
+	if (size == 0)
+		return;
+	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
+}
+
+static void
+resend_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = put_subscribe(s, op, now);
+
+	if (size > 0)
+		mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
+}
+
+void
+mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	s->last_sent_ms = now;
+	if (op->state == MQEV_OP_WAIT_PUBCOMP)
+		send_release(s, op, now);
+	else if (op->state == MQEV_OP_WAIT_SUBACK)
+		resend_subscribe(s, op, now);
+	else
+		resend_message(s, op, now);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------

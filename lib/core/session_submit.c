@@ -89,6 +89,8 @@ check_publish(const struct mqev_session *s, const struct mqev_publish_request *r
 	size = mqev_publish_size((enum mqev_version)s->version, &p);
 	if (size == 0)
 		return MQEV_ERR_INVALID;
+	if (s->freed)
+		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
 	return mqev_publish_refusal(s, request->qos, request->retain, size);
@@ -171,6 +173,8 @@ mqev_session_publish(
 static int
 check_subscribe(const struct mqev_session *s, uint16_t flags)
 {
+	if (s->freed)
+		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
 	return mqev_subscribe_refusal(s, flags);

@@ -1,4 +1,5 @@
-/* What the owner of a link asks of its layers while it lives: to go on reading, and why it ended. */
+/* What the owner of a link asks of its layers while it lives: to go on reading, and why it ended.
+ */
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
