@@ -229,7 +229,7 @@ struct mqev_options {
 	bool protocol_fallback;
 	bool random_client_id;        /* when the server refuses an empty identifier, a random one is made and used from then on */
 
-	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication; copied, what its userdata points to is lent */
+	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication, not with protocol_fallback; copied, its userdata is lent */
 	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
 };
 

@@ -228,6 +228,9 @@ take_auth(struct mqev_config *c, const struct mqev_options *o)
 		return error;
 	if (c->version != MQEV_V5)
 		return MQEV_ERR_UNSUPPORTED;
+	/* Older versions would go on without it. */
+	if (o->protocol_fallback)
+		return MQEV_ERR_INVALID;
 	c->session.auth_method = bytes_of(c->auth.method);
 	c->session.auth = &c->auth;
 	c->auth.method = NULL; /* not copied as a string; the bytes above are */

@@ -104,6 +104,9 @@ START_TEST(options)
 	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = &no_size}),
 	    MQEV_ERR_INVALID);
+	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = PROVIDER,
+				     .protocol_fallback = true}),
+	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5,
 				     .request_response_information = true, .connect_properties = asks}),
 	    MQEV_ERR_INVALID);
