@@ -13,6 +13,7 @@
 struct mqev_attempt;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_rpc;
 struct mqev_subscriptions;
 
 /* What is. What the application wants is another field. */
@@ -33,6 +34,7 @@ struct mqev_client {
 	struct mqev_link *link;			  /* while there is a connection */
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_properties
 	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
