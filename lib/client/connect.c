@@ -48,10 +48,10 @@ static int
 take_servers(struct mqev_client *c, const char *url)
 {
 	struct mqev_endpoint_list servers;
-	int error;
+	const char *why = NULL;
+	int error = mqev_url_parse(url, &servers, &why);
 
-	c->error_text = "";
-	error = mqev_url_parse(url, &servers, &c->error_text);
+	c->error_text = why != NULL ? why : "";
 	if (error != 0)
 		return error;
 	if (!logins_ok(c, &servers)) {

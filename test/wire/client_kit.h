@@ -52,8 +52,7 @@ struct kit {
 	kit_hook *hook;
 	int64_t accepted;	   /* operations */
 	int64_t completed;
-	struct kit_operation *ops; /* by their number */
-	size_t op_room;
+	struct kit_operation *ops; /* the latest first */
 	/* The last ones, without their pointers. */
 	struct mqev_connack connack;
 	struct mqev_connect_failure failure;
@@ -100,6 +99,8 @@ int64_t kit_subscribe(const char *filter, int qos, mqev_message_cb *on_message);
 int64_t kit_unsubscribe(const char *filter);
 void kit_filter_message(struct mqev_client *c, const struct mqev_message *m, void *userdata);
 void kit_done(struct mqev_client *c, const struct mqev_result *result, void *arg);
+/* Around a call of another kind: it is given kit_done and kit_op(), its result is noted. */
+struct kit_operation *kit_op(void);
 void kit_note_accepted(int64_t op);
 int kit_error_of(int64_t op); /* of a completed operation; 1 when it is not */
 
