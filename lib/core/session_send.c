@@ -54,12 +54,12 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 {
 	const struct mqev_ids *ids = &s->out->ids;
 
-	for (uint32_t left = MQEV_NUMBERED_IDS; s->out->numbered_ids < left; left--) {
-		if (mqev_ids_get(ids, id_of_number(op->n)) == NULL)
-			return id_of_number(op->n);
+	if (s->out->numbered_ids == MQEV_NUMBERED_IDS)
+		return 0;
+	/* Ends, for one of that many identifiers in a row is free. */
+	while (mqev_ids_get(ids, id_of_number(op->n)) != NULL)
 		op->n = s->next_n++;
-	}
-	return 0;
+	return id_of_number(op->n);
 }
 
 static uint16_t
