@@ -281,7 +281,7 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 {
 	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
 	    take_protocol, take_session, take_times, take_limits, take_policies, take_login,
-	    take_will, take_auth, take_properties};
+	    take_will, take_auth, take_properties, mqev_config_take_net};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int error = steps[i](c, o);
@@ -361,6 +361,7 @@ mqev_config_unref(struct mqev_config *config)
 {
 	if (config == NULL || --config->refs > 0)
 		return;
+	mqev_config_free_net(config);
 	mqev_free(config->copied);
 	mqev_free(config);
 }

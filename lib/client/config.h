@@ -32,13 +32,18 @@ struct mqev_config {
 	bool no_reconnect;
 	bool protocol_fallback;
 	bool random_client_id;
-	uint8_t *copied; /* the bytes that views above point to */
+	struct mqev_net_config *net; /* what transport points to; NULL: all defaults */
+	uint8_t *copied;	     /* the bytes that views above point to */
 };
 
 /* Checks options (full size) and copies what they point to. 0, MQEV_ERR_INVALID,
  * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. */
 int mqev_config_new(const struct mqev_options *options, struct mqev_config **config);
 void mqev_config_unref(struct mqev_config *config);
+
+/* config_net.c */
+int mqev_config_take_net(struct mqev_config *config, const struct mqev_options *options);
+void mqev_config_free_net(struct mqev_config *config);
 
 /* True when text may be a client identifier in that version; NULL and "" may. */
 bool mqev_client_id_valid(enum mqev_version version, const char *text);

@@ -178,10 +178,10 @@ struct mqev_session {
 	bool partial : 1;   /* a packet has begun and is not complete */
 	bool pump_asked : 1;
 	bool no_problem_information : 1; /* asked for in CONNECT */
-	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
-	bool paused : 1;     /* receive nothing further */
-	bool freed : 1;	     /* nothing is accepted any more */
-	bool rested : 1;     /* it was so at the last tick */
+	bool report_all : 1;		 /* QoS 0 operations without a callback are completed too */
+	bool paused : 1;		 /* receive nothing further */
+	bool freed : 1;			 /* nothing is accepted any more */
+	bool rested : 1;		 /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -193,6 +193,17 @@ void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
+
+/* User name and password in place of those of the settings. */
+struct mqev_session_login {
+	bool has_password;
+	struct mqev_bytes username;
+	struct mqev_bytes password;
+};
+
+/* The same with another login (NULL: that of the settings). */
+bool mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
+    const struct mqev_session_login *login, uint64_t now);
 
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);

@@ -63,7 +63,7 @@ teardown(void)
 static int64_t
 reauthenticate(void)
 {
-	int64_t op = KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL));
+	int64_t op = KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op()));
 
 	kit_note_accepted(op);
 	return op;

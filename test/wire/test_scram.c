@@ -219,7 +219,7 @@ START_TEST(again)
 
 	start(script, "pencil");
 	KIT_AWAIT(KIT_CONNECT, 1, 3000);
-	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL)));
+	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op())));
 	KIT_PLAY(3000);
 	kit_await_all(2000);
 	KIT_DIARY("connect:00 done1:OK");
@@ -292,7 +292,7 @@ START_TEST(wrong_signature_again)
 	start(script, "pencil");
 	KIT_AWAIT(KIT_CONNECT, 1, 3000);
 	server.forge = true;
-	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL)));
+	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op())));
 	KIT_PLAY(3000);
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
 	KIT_DIARY("connect:00 done1:AUTH disconnect:AUTH");
