@@ -104,7 +104,7 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
 	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
 
-	*error = c != NULL ? mqev_config_new(options, &c->config) : MQEV_ERR_NOMEM;
+	*error = c != NULL ? mqev_config_get(&fleet->configs, options, &c->config) : MQEV_ERR_NOMEM;
 	if (*error == 0 && !set_id(c, options->client_id))
 		*error = MQEV_ERR_NOMEM;
 	if (*error != 0) {

@@ -58,6 +58,7 @@ struct mqev_client {
 	uint8_t faults;	   /* connections in a row that a broken rule ended */
 	bool wanted : 1;   /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
+	bool replay_owed : 1; /* the server's session lacks the subscriptions */
 	bool on_agenda : 1;
 	bool freed : 1;
 };
@@ -141,7 +142,8 @@ mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *me
 /* What the SUBACK to op says about its filters. */
 void mqev_subscriptions_answered(
     struct mqev_client *c, const struct mqev_op *op, const struct mqev_op_end *end);
-/* The server has no session: subscribes again to what was subscribed. */
-void mqev_subscriptions_replay(struct mqev_client *c);
+/* The server has no session: subscribes again to what was subscribed. False: memory ran out, the
+ * connection ends. */
+bool mqev_subscriptions_replay(struct mqev_client *c);
 
 #endif

@@ -324,6 +324,8 @@ copy_views(struct mqev_config *c)
 
 	for (size_t i = 0; i < count; i++)
 		size += views[i]->len;
+	if (size == 0)
+		return true;
 	at = c->copied = mqev_malloc(size);
 	if (at == NULL)
 		return false;
@@ -336,8 +338,95 @@ copy_views(struct mqev_config *c)
 	return true;
 }
 
+/* --- sharing -----------------------------------------------------------------------------------
+ */
+
+/* So many of those in use, the newest first, are looked at for one that is the same. */
+#define LOOK_AT 8
+
+static bool
+same_bytes(const struct mqev_bytes *a, const struct mqev_bytes *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* Views are compared by what they show, and the rest bit for bit: what this does not know keeps
+ * configurations apart, not together. */
+static bool
+same(const struct mqev_config *a, struct mqev_config *b)
+{
+	struct mqev_bytes *views[MAX_VIEWS];
+	struct mqev_bytes *others[MAX_VIEWS];
+	struct mqev_config like_b = *a;
+	size_t count = list_views(&like_b, views);
+
+	list_views(b, others);
+	for (size_t i = 0; i < count; i++) {
+		if (!same_bytes(views[i], others[i]))
+			return false;
+		views[i]->data = others[i]->data;
+	}
+	if (a->session.will != NULL && b->session.will != NULL)
+		like_b.session.will = b->session.will;
+	like_b.refs = b->refs;
+	like_b.copied = b->copied;
+	like_b.next = b->next;
+	like_b.at = b->at;
+	return memcmp(&like_b, b, sizeof(like_b)) == 0;
+}
+
+static struct mqev_config *
+find_same(struct mqev_config *in_use, const struct mqev_config *c)
+{
+	for (unsigned i = 0; in_use != NULL && i < LOOK_AT; i++, in_use = in_use->next) {
+		if (same(c, in_use))
+			return in_use;
+	}
+	return NULL;
+}
+
+static void
+join(struct mqev_config **in_use, struct mqev_config *c)
+{
+	c->next = *in_use;
+	c->at = in_use;
+	if (c->next != NULL)
+		c->next->at = &c->next;
+	*in_use = c;
+}
+
+static void
+leave(struct mqev_config *c)
+{
+	if (c->at == NULL)
+		return;
+	*c->at = c->next;
+	if (c->next != NULL)
+		c->next->at = c->at;
+}
+
+/* Turns one that was just made into what the client gets. */
+static int
+settle(struct mqev_config **in_use, struct mqev_config *c, struct mqev_config **config)
+{
+	*config = find_same(*in_use, c);
+	if (*config != NULL) {
+		(*config)->refs++;
+		mqev_config_unref(c);
+		return 0;
+	}
+	if (!copy_views(c)) {
+		mqev_config_unref(c);
+		return MQEV_ERR_NOMEM;
+	}
+	join(in_use, c);
+	*config = c;
+	return 0;
+}
+
 int
-mqev_config_new(const struct mqev_options *options, struct mqev_config **config)
+mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
+    struct mqev_config **config)
 {
 	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
 	int error;
@@ -346,14 +435,10 @@ mqev_config_new(const struct mqev_options *options, struct mqev_config **config)
 		return MQEV_ERR_NOMEM;
 	c->refs = 1;
 	error = take_all(c, options);
-	if (error == 0 && !copy_views(c))
-		error = MQEV_ERR_NOMEM;
-	if (error != 0) {
-		mqev_config_unref(c);
-		return error;
-	}
-	*config = c;
-	return 0;
+	if (error == 0)
+		return settle(in_use, c, config);
+	mqev_config_unref(c);
+	return error;
 }
 
 void
@@ -361,6 +446,7 @@ mqev_config_unref(struct mqev_config *config)
 {
 	if (config == NULL || --config->refs > 0)
 		return;
+	leave(config);
 	mqev_config_free_net(config);
 	mqev_free(config->copied);
 	mqev_free(config);

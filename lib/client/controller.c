@@ -105,6 +105,14 @@ set_text(struct mqev_net_error *error, const char *text)
 /* --- a connection ------------------------------------------------------------------------------
  */
 
+static struct mqev_bytes
+id_bytes(const struct mqev_client *c)
+{
+	size_t len = c->client_id != NULL ? strlen(c->client_id) : 0;
+
+	return (struct mqev_bytes){(const uint8_t *)c->client_id, len};
+}
+
 static void
 say_hello(struct mqev_client *c)
 {
@@ -112,30 +120,8 @@ say_hello(struct mqev_client *c)
 	const struct mqev_session_login login = {server->username, server->password};
 
 	c->session.login = &login;
-	send_connect(c);
+	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
 	c->session.login = NULL;
-}
-
-static struct mqev_bytes
-text_bytes(const char *text)
-{
-	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
-}
-
-/* What the URL says counts where the options say nothing. */
-static void
-send_connect(struct mqev_client *c)
-{
-	const struct mqev_endpoint *server = &c->servers.at[c->server];
-	struct mqev_session_login login = {
-	    .has_password = server->password != NULL,
-	    .username = text_bytes(server->username),
-	    .password = text_bytes(server->password),
-	};
-	bool use = server->username != NULL && !c->config->session.has_username;
-
-	mqev_session_connect_as(
-	    &c->session, text_bytes(c->client_id), use ? &login : NULL, mqev_port_now_ms());
 }
 
 void
@@ -285,7 +271,8 @@ still_sending(struct mqev_client *c)
 	if (c->session.end.error != 0 || c->link == NULL)
 		return false;
 	mqev_cork_flush(&c->fleet->cork);
-	if (c->link->broken || mqev_link_unsent(c->link) == 0)
+	mqev_session_sent(&c->session, mqev_client_unsent(c));
+	if (c->link == NULL || c->link->broken || mqev_link_unsent(c->link) == 0)
 		return false;
 	if (c->state == MQEV_CLIENT_CLOSING)
 		return true;
@@ -305,12 +292,19 @@ report_abandoned(struct mqev_client *c)
 	tell_connect_fail(c, &abandoned, stage, MQEV_NONE);
 }
 
+static bool
+has_ended(const struct mqev_client *c)
+{
+	return !c->freed && c->session.state == MQEV_SESSION_ENDED;
+}
+
+/* What completes while the last bytes leave may free the client. */
 void
 mqev_controller_settle(struct mqev_client *c)
 {
 	if (c->abandoned)
 		report_abandoned(c);
-	if (!c->freed && c->session.state == MQEV_SESSION_ENDED && !still_sending(c))
+	if (has_ended(c) && !still_sending(c) && has_ended(c))
 		end_connection(c);
 	/* Asked for by the application after it had disconnected. */
 	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)

@@ -41,12 +41,15 @@ prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packe
     const struct mqev_properties *properties)
 {
 	mqev_controller_connected(c);
+	/* Owed until it is done: on the next connection this session is there, without them. */
+	if (!server_has_subscriptions(c, packet))
+		c->replay_owed = true;
 	if (!adopt_id(c, properties) || !mqev_rpc_take_information(c, properties)) {
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 		return false;
 	}
-	if (!server_has_subscriptions(c, packet))
-		mqev_subscriptions_replay(c);
+	if (c->replay_owed)
+		c->replay_owed = !mqev_subscriptions_replay(c);
 	return c->session.state == MQEV_SESSION_CONNECTED;
 }
 

@@ -433,18 +433,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->sent_clean = wants_clean(s);
 }
 
-static void
-fill_login(const struct mqev_session_login *login, struct mqev_connect_packet *p)
-{
-	p->has_username = true;
-	p->username = login->username;
-	p->has_password = login->has_password;
-	p->password = login->password;
-}
-
 bool
-mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
-    const struct mqev_session_login *login, uint64_t now)
+mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
 {
 	struct mqev_connect_packet packet = {0};
 	struct mqev_bytes auth_data;
@@ -455,8 +445,6 @@ mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
 	if (!mqev_auth_begin_connect(s, &auth_data))
 		return false;
 	fill_connect(s, client_id, &packet);
-	if (login != NULL)
-		fill_login(login, &packet);
 	if (s->version == MQEV_V5 && !connect_properties(s, auth_data, &packet.properties)) {
 		mqev_session_no_memory(s);
 		return false;
@@ -465,12 +453,6 @@ mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
 	if (packet.properties.data != NULL)
 		mqev_free((void *)(uintptr_t)packet.properties.data);
 	return written;
-}
-
-bool
-mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
-{
-	return mqev_session_connect_as(s, client_id, NULL, now);
 }
 
 /* --- time --------------------------------------------------------------------------------------

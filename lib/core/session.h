@@ -194,17 +194,6 @@ void mqev_session_free(struct mqev_session *s, int error);
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
 
-/* User name and password in place of those of the settings. */
-struct mqev_session_login {
-	bool has_password;
-	struct mqev_bytes username;
-	struct mqev_bytes password;
-};
-
-/* The same with another login (NULL: that of the settings). */
-bool mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
-    const struct mqev_session_login *login, uint64_t now);
-
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
 
@@ -223,6 +212,9 @@ bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);
 /* Of all bytes handed to the sink on this connection, unsent have not reached the kernel yet:
  * completes QoS 0. */
 void mqev_session_sent(struct mqev_session *s, uint64_t unsent);
+
+/* There are QoS 0 messages that mqev_session_sent() is to complete. */
+bool mqev_session_awaits_kernel(const struct mqev_session *s);
 
 /* The link is gone (or given up): connection state is forgotten, state is IDLE. */
 void mqev_session_closed(struct mqev_session *s, uint64_t now);

@@ -69,6 +69,15 @@ struct mqev_received {
 	size_t topic_len;
 };
 
+/* A PUBLISH on its way to the sink. */
+struct mqev_outgoing {
+	struct mqev_publish_packet packet;
+	size_t size;	    /* of the whole packet in the version in use */
+	struct mqev_op *op; /* allows a large payload to go by reference; may be NULL */
+	uint32_t expiry_at; /* as in struct mqev_op */
+	uint32_t expiry_s;
+};
+
 /* What a message view points to while its callback runs. */
 struct mqev_delivery {
 	struct mqev_session *session;
@@ -149,10 +158,9 @@ void mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t no
  * SUBSCRIPTION_ID. */
 int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
 int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
-/* Writes and counts a whole PUBLISH, whose size is returned and left for the caller to tell of; op
- * (may be NULL) allows a large payload to go by reference. 0: the connection ended. */
-size_t mqev_session_write_publish(struct mqev_session *s, struct mqev_publish_packet *p,
-    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
+/* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
+ * caller to tell of. False: the connection ended. */
+bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
