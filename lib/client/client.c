@@ -5,6 +5,7 @@
 
 #include "client/link.h"
 #include "client/options.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 #include "port/port.h"
 
@@ -149,6 +150,7 @@ mqev_client_free(struct mqev_client *c)
 	c->freed = true;
 	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
+	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);

@@ -105,6 +105,7 @@ take_times(struct mqev_config *c, const struct mqev_options *o)
 	c->session.keepalive_s = (uint16_t)keepalive;
 	c->session.ping_timeout_ms = o->ping_timeout_ms;
 	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
+	c->session.auth_timeout_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
 	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
@@ -215,6 +216,29 @@ take_will(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
+static int
+take_auth(struct mqev_config *c, const struct mqev_options *o)
+{
+	int error;
+
+	if (o->auth == NULL)
+		return 0;
+	error = mqev_options_take(&c->auth, sizeof(c->auth), o->auth);
+	if (error != 0)
+		return error;
+	if (c->version != MQEV_V5)
+		return MQEV_ERR_UNSUPPORTED;
+	/* Older versions would go on without it. */
+	if (o->protocol_fallback)
+		return MQEV_ERR_INVALID;
+	c->session.auth_method = bytes_of(c->auth.method);
+	c->session.auth = &c->auth;
+	c->auth.method = NULL; /* not copied as a string; the bytes above are */
+	return c->session.auth_method.len > 0 && utf8_field(c->session.auth_method)
+		   ? 0
+		   : MQEV_ERR_INVALID;
+}
+
 /* These have members of their own in the options. */
 static bool
 sets_what_members_set(const struct mqev_properties *p)
@@ -231,11 +255,22 @@ sets_what_members_set(const struct mqev_properties *p)
 	return false;
 }
 
+static bool
+asks_for_response_information(const struct mqev_properties *p)
+{
+	struct mqev_property found;
+
+	return mqev_properties_find(p, MQEV_PROP_REQUEST_RESPONSE_INFORMATION, &found) == 0;
+}
+
 static int
 take_properties(struct mqev_config *c, const struct mqev_options *o)
 {
 	if (!mqev_properties_sendable(o->connect_properties, MQEV_PACKET_CONNECT) ||
 	    sets_what_members_set(o->connect_properties))
+		return MQEV_ERR_INVALID;
+	c->session.request_response_information = o->request_response_information;
+	if (o->request_response_information && asks_for_response_information(o->connect_properties))
 		return MQEV_ERR_INVALID;
 	c->session.connect_properties = mqev_properties_block(o->connect_properties);
 	return 0;
@@ -246,7 +281,7 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 {
 	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
 	    take_protocol, take_session, take_times, take_limits, take_policies, take_login,
-	    take_will, take_properties, mqev_config_take_net};
+	    take_will, take_auth, take_properties, mqev_config_take_net};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int error = steps[i](c, o);
@@ -261,7 +296,7 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 /* --- copies ------------------------------------------------------------------------------------
  */
 
-#define MAX_VIEWS 6
+#define MAX_VIEWS 7
 
 static size_t
 list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
@@ -271,6 +306,7 @@ list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
 	views[count++] = &c->session.username;
 	views[count++] = &c->session.password;
 	views[count++] = &c->session.connect_properties;
+	views[count++] = &c->session.auth_method;
 	views[count++] = &c->will.topic;
 	views[count++] = &c->will.payload;
 	views[count++] = &c->will.properties;

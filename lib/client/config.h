@@ -12,6 +12,7 @@ struct mqev_config {
 	uint32_t refs;
 	struct mqev_session_settings session;
 	struct mqev_session_will will;
+	struct mqev_auth auth;
 	struct mqev_transport_config transport;
 	enum mqev_version version;
 	mqev_connect_cb *on_connect;

@@ -105,6 +105,14 @@ set_text(struct mqev_net_error *error, const char *text)
 /* --- a connection ------------------------------------------------------------------------------
  */
 
+static struct mqev_bytes
+id_bytes(const struct mqev_client *c)
+{
+	size_t len = c->client_id != NULL ? strlen(c->client_id) : 0;
+
+	return (struct mqev_bytes){(const uint8_t *)c->client_id, len};
+}
+
 static void
 say_hello(struct mqev_client *c)
 {
@@ -112,30 +120,8 @@ say_hello(struct mqev_client *c)
 	const struct mqev_session_login login = {server->username, server->password};
 
 	c->session.login = &login;
-	send_connect(c);
+	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
 	c->session.login = NULL;
-}
-
-static struct mqev_bytes
-text_bytes(const char *text)
-{
-	return (struct mqev_bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
-}
-
-/* What the URL says counts where the options say nothing. */
-static void
-send_connect(struct mqev_client *c)
-{
-	const struct mqev_endpoint *server = &c->servers.at[c->server];
-	struct mqev_session_login login = {
-	    .has_password = server->password != NULL,
-	    .username = text_bytes(server->username),
-	    .password = text_bytes(server->password),
-	};
-	bool use = server->username != NULL && !c->config->session.has_username;
-
-	mqev_session_connect_as(
-	    &c->session, text_bytes(c->client_id), use ? &login : NULL, mqev_port_now_ms());
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef MQEV_CORE_SESSION_H
 #define MQEV_CORE_SESSION_H
 
+#include <mqev/auth.h>
 #include <mqev/message.h>
 #include <mqev/reason.h>
 
@@ -14,6 +15,7 @@
 #include "core/properties.h"
 #include "core/sink.h"
 
+struct mqev_exchange;
 struct mqev_inbox;
 struct mqev_outbox;
 
@@ -60,6 +62,7 @@ struct mqev_session_settings {
 	uint32_t ack_timeout_ms;  /* 0: none */
 	enum mqev_ack_action ack_action;
 	uint32_t ack_resends; /* 0: as often as need be */
+	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
 	uint32_t max_queued;
 	size_t max_queued_bytes;
@@ -76,6 +79,9 @@ struct mqev_session_settings {
 	bool has_password;
 	struct mqev_bytes password;
 	const struct mqev_session_will *will; /* NULL: none */
+	bool request_response_information;
+	const struct mqev_auth *auth; /* NULL: no enhanced authentication */
+	struct mqev_bytes auth_method;
 	struct mqev_bytes
 	    connect_properties; /* of the application, without those which the members above make */
 };
@@ -147,6 +153,7 @@ struct mqev_session {
 	void *owner;
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
@@ -186,17 +193,6 @@ void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
-
-/* User name and password in place of those of the settings. */
-struct mqev_session_login {
-	bool has_password;
-	struct mqev_bytes username;
-	struct mqev_bytes password;
-};
-
-/* The same with another login (NULL: that of the settings). */
-bool mqev_session_connect_as(struct mqev_session *s, struct mqev_bytes client_id,
-    const struct mqev_session_login *login, uint64_t now);
 
 /* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
@@ -259,6 +255,11 @@ int64_t mqev_session_publish(
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
 int64_t mqev_session_subscribe(
     struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags);
+
+/* Begins to authenticate again. The operation's number or a negative error, see
+ * mqev_reauthenticate(); when memory ran out the connection may have ended. */
+int64_t mqev_session_reauthenticate(
+    struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
 
 /* Ends one operation that has not been sent, or gives up waiting for one that was:
  * MQEV_ERR_NOT_FOUND. */

@@ -108,6 +108,29 @@ void mqev_session_send_ack_packet(
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
 
+/* session_auth.c */
+/* CONNECT: begins the exchange, if there is to be one; *data gets what goes with the method. False:
+ * the connection has ended. */
+bool mqev_auth_begin_connect(struct mqev_session *s, struct mqev_bytes *data);
+/* Method and data as properties of CONNECT and AUTH; data.data NULL: without data. */
+size_t mqev_auth_properties_size(const struct mqev_session *s, struct mqev_bytes data);
+void mqev_auth_properties_write(
+    const struct mqev_session *s, struct mqev_bytes data, struct mqev_writer *w);
+/* What is wrong with the method of a CONNACK that accepts; NULL: nothing. */
+const char *
+mqev_auth_connack_fault(const struct mqev_session *s, const struct mqev_properties *p);
+/* The server accepted; false: the provider did not, and the connection has ended. */
+bool mqev_auth_finish_connect(struct mqev_session *s, const struct mqev_properties *p);
+void mqev_session_on_auth(struct mqev_session *s, const struct mqev_packet *packet);
+/* Ends the exchange for the provider, and says nothing to anybody else. */
+void mqev_auth_end(struct mqev_session *s);
+void mqev_auth_closed(struct mqev_session *s);
+void mqev_auth_free(struct mqev_session *s, int error);
+uint64_t mqev_auth_deadline(const struct mqev_session *s);
+void mqev_auth_tick(struct mqev_session *s, uint64_t now);
+/* The answer that is awaited has all its time again from now on. */
+void mqev_auth_rest(struct mqev_session *s, uint64_t now);
+
 /* session_submit.c */
 struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
 

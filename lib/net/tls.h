@@ -107,6 +107,9 @@ SSL *mqev_tls_link_new(
     struct mqev_tls *tls, int fd, const char *host, uint16_t port, struct mqev_net_error *error);
 void mqev_tls_link_end(SSL *ssl);
 
+/* See mqev_conn_trim(). */
+void mqev_tls_trim(const struct mqev_conn *conn);
+
 /*
  * After an error event on a TLS link: what OpenSSL said, and what was wrong with the certificate. A
  * link that just ended has tls_error 0. Empties the bufferevent's own error list.

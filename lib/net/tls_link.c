@@ -245,6 +245,32 @@ const struct mqev_conn_ops mqev_tls_conn_ops = {
     .close = tls_close,
 };
 
+/* The bufferevent that talks to the socket, below whatever filters there are. */
+static struct bufferevent *
+bottom_of(struct bufferevent *bev)
+{
+	struct bufferevent *lower;
+
+	while ((lower = bufferevent_get_underlying(bev)) != NULL)
+		bev = lower;
+	return bev;
+}
+
+/* An evbuffer frees its last chain only when the last byte leaves it. */
+static void
+drop_empty_chain(struct evbuffer *input)
+{
+	if (evbuffer_get_length(input) == 0 && evbuffer_add(input, "", 1) == 0)
+		evbuffer_drain(input, 1);
+}
+
+void
+mqev_tls_trim(const struct mqev_conn *conn)
+{
+	drop_empty_chain(bufferevent_get_input(bottom_of(conn->bev)));
+	(void)SSL_free_buffers(conn->tls);
+}
+
 /* libevent gives the latest first; the oldest is the cause. In front of it there is the number of
  * SSL_get_error(), which has no library in it. */
 static unsigned long
@@ -271,14 +297,11 @@ void
 mqev_tls_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error)
 {
 	const SSL *ssl = conn->tls;
-	struct bufferevent *bev = conn->bev;
 	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
 	unsigned long code;
 	const char *reason;
 
-	while (bufferevent_get_underlying(bev) != NULL)
-		bev = bufferevent_get_underlying(bev);
-	code = first_error(bev);
+	code = first_error(bottom_of(conn->bev));
 	reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 	if (verify_failed(ssl, code))
 		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: server's certificate refused: %s",

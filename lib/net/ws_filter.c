@@ -178,6 +178,16 @@ ws_shutdown(struct mqev_conn *conn)
 	mqev_ws_output_close(&layer->ws, CODE_NORMAL, wire_of(layer));
 }
 
+/* When both have said so in frames, the layer below may say so too. */
+static void
+say_farewell(struct layer *layer)
+{
+	struct mqev_conn *lower = &layer->lower;
+
+	if (layer->ws.end == MQEV_WS_PEER_CLOSED && lower->ops->unsent(lower) == 0)
+		lower->ops->shutdown(lower);
+}
+
 /* The filter goes first, so that it leaves the lower bufferevent in a state in which that can be
  * closed. */
 static void
@@ -186,6 +196,7 @@ ws_close(struct mqev_conn *conn)
 	struct layer *layer = conn->layer;
 	struct mqev_conn lower = layer->lower;
 
+	say_farewell(layer);
 	evbuffer_remove_cb_entry(wire_of(layer), layer->wire_cb);
 	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);

@@ -114,17 +114,18 @@ header_fault(const struct mqev_ws *ws, const struct wslay_frame_iocb *frame)
 	}
 }
 
+/* The length first: it may have been judged before, from the header alone. */
 static void
 judge_header(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *wire)
 {
 	const char *why = header_fault(ws, frame);
 
-	if (why != NULL)
+	if (frame->payload_length > ws->max_frame)
+		fault(ws, WSLAY_CODE_MESSAGE_TOO_BIG, "a frame above the limit", wire);
+	else if (why != NULL)
 		protocol_fault(ws, why, wire);
 	else if (frame->opcode == WSLAY_TEXT_FRAME)
 		fault(ws, WSLAY_CODE_UNSUPPORTED_DATA, "a text frame", wire);
-	else if (frame->payload_length > ws->max_frame)
-		fault(ws, WSLAY_CODE_MESSAGE_TOO_BIG, "a frame above the limit", wire);
 }
 
 static uint64_t

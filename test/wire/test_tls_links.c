@@ -216,9 +216,38 @@ START_TEST(test_pause)
 		link_await_bytes(&l, n, 5000);
 		bufferevent_disable(l.a.conn.bev, EV_READ);
 		run_for(2);
+		mqev_conn_trim(&l.a.conn);
 		mqev_conn_resume(&l.a.conn);
 	}
 	tk_assert_mem(data, 300000, l.in.data, l.in.len);
+	link_end(&l);
+	tk_peer_stop(peer);
+	mqev_tls_free(tls);
+	free(data);
+}
+END_TEST
+
+/* In the middle of records and between them; what a link holds when nothing moves is small. */
+START_TEST(test_trim)
+{
+	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
+	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
+	unsigned char *data = pattern(200000);
+	struct link l = {0};
+
+	start(&l, peer, tls);
+	link_take(&l, 5000);
+	run_for(50);
+	mqev_conn_trim(&l.a.conn);
+	ck_assert_int_eq(SSL_has_pending(l.a.conn.tls), 0);
+	for (size_t at = 0; at < 200000; at += 1000) {
+		link_write(&l, data + at, 1000);
+		mqev_conn_trim(&l.a.conn);
+		event_base_loop(world.base, EVLOOP_NONBLOCK);
+		mqev_conn_trim(&l.a.conn);
+	}
+	link_await_bytes(&l, 200000, 5000);
+	tk_assert_mem(data, 200000, l.in.data, l.in.len);
 	link_end(&l);
 	tk_peer_stop(peer);
 	mqev_tls_free(tls);
@@ -470,6 +499,7 @@ main(void)
 	tcase = tls_case(suite, "data");
 	tcase_add_loop_test(tcase, test_large_both_ways, 0, 2);
 	tcase_add_test(tcase, test_pause);
+	tcase_add_test(tcase, test_trim);
 	tcase_add_test(tcase, test_ticket_and_key_update_flood);
 	tcase_add_test(tcase, test_renegotiation_request);
 

@@ -215,6 +215,7 @@ START_TEST(test_pause)
 		link_await_bytes(&l, n, 5000);
 		bufferevent_disable(l.a.conn.bev, EV_READ);
 		run_for(2);
+		mqev_conn_trim(&l.a.conn);
 		mqev_conn_resume(&l.a.conn);
 	}
 	tk_assert_mem(data, 300000, l.in.data, l.in.len);
