@@ -484,12 +484,13 @@ pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
 static void
 resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
-	size_t size = send_message(s, op, now);
+	struct mqev_outgoing o;
 
-	if (size == 0)
+	prepare(s, op, now, &o);
+	if (!mqev_session_write_publish(s, &o))
 		return;
 	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o.size);
 }
 
 static void
