@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mqev/auth.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
@@ -18,11 +19,15 @@ extern "C" {
 
 /*
  * One connection to one broker at a time, with its session. A client belongs to its fleet's
- * event_base and is used in that thread only. Callbacks run in that thread, from the event loop, and
- * never inside a call of the application except mqev_client_free(). Every function may be called in every callback,
- * mqev_client_free() of the same client too.
+ * event_base and is used in that thread only. Callbacks run in that thread, from the event loop,
+ * and never inside a call of the application except mqev_client_free(). Every function may be
+ * called in every callback, mqev_client_free() of the same client too.
  */
 struct mqev_client;
+struct mqev_proxy;
+struct mqev_socket_options;
+struct mqev_tls;
+struct mqev_websocket_options;
 
 enum mqev_protocol {
 	MQEV_PROTOCOL_DEFAULT = 0, /* 3.1.1 */
@@ -31,7 +36,8 @@ enum mqev_protocol {
 	MQEV_PROTOCOL_V5 = 5
 };
 
-/* When the server is asked to forget the session (clean session in 3.1 and 3.1.1, clean start in 5.0). */
+/* When the server is asked to forget the session (clean session in 3.1 and 3.1.1, clean start
+ * in 5.0). */
 enum mqev_clean {
 	/* 3.1, 3.1.1 and 5.0 without session expiry: ALWAYS; 5.0 with session expiry: FIRST_ONLY */
 	MQEV_CLEAN_DEFAULT = 0,
@@ -39,11 +45,13 @@ enum mqev_clean {
 	/* until a CONNACK accepted this client once, then never */
 	MQEV_CLEAN_FIRST_ONLY,
 	/*
-	 * Never: a session that the server kept from an earlier run of the program is taken over, although this
-	 * process does not hold its half; packet identifiers then begin at a random place.
+	 * Never: a session that the server kept from an earlier run of the program is taken over,
+	 * although this process does not hold its half; packet identifiers then begin at a random
+	 * place.
 	 */
 	MQEV_CLEAN_NEVER,
-	/* As NEVER, but a session that only the server holds is refused, as [MQTT-3.2.2-4] has it, and begun anew. */
+	/* As NEVER, but a session that only the server holds is refused, as [MQTT-3.2.2-4] has it,
+	   and begun anew. */
 	MQEV_CLEAN_STRICT
 };
 
@@ -69,8 +77,8 @@ enum mqev_log_level {
 
 /* Every CONNACK, accepted or refused. */
 struct mqev_connack {
-	enum mqev_reason reason;                  /* 0: connected. 3.1 and 3.1.1 codes are converted. */
-	int code;                                 /* the byte as the server sent it */
+	enum mqev_reason reason; /* 0: connected. 3.1 and 3.1.1 codes are converted. */
+	int code;		 /* the byte as the server sent it */
 	bool session_present;
 	const struct mqev_properties *properties; /* MQTT 5; never NULL */
 };
@@ -78,34 +86,42 @@ struct mqev_connack {
 /* An attempt that ended before a CONNACK came. */
 struct mqev_connect_failure {
 	enum mqev_stage stage;
-	int error;               /* enum mqev_error */
-	int system_errno;        /* 0 when no system call failed */
+	int error;		 /* enum mqev_error */
+	int system_errno;	 /* 0 when no system call failed */
 	unsigned long tls_error; /* OpenSSL's code, 0 when TLS was not the cause */
-	int http_status;         /* of a proxy or a WebSocket upgrade, else 0 */
-	const char *text;        /* one line for people; never NULL */
-	uint32_t retry_ms;       /* when the next attempt starts; UINT32_MAX: no further attempt */
+	int http_status;	 /* of a proxy or a WebSocket upgrade, else 0 */
+	const char *text;	 /* one line for people; never NULL */
+	uint32_t retry_ms;	 /* when the next attempt starts; UINT32_MAX: no further attempt */
 };
 
 /* A connection that ended, once per CONNACK. */
 struct mqev_disconnection {
-	int error;               /* 0: by mqev_disconnect(); else enum mqev_error */
-	enum mqev_reason reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent */
-	bool from_server;        /* the server sent a DISCONNECT packet */
-	int system_errno;        /* 0 when no system call failed */
+	int error; /* 0: by mqev_disconnect(); else enum mqev_error */
+	enum mqev_reason
+	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent */
+	bool from_server;			  /* the server sent a DISCONNECT packet */
+	int system_errno;			  /* 0 when no system call failed */
 	const struct mqev_properties *properties; /* of the server's DISCONNECT; never NULL */
-	const char *text;        /* one line for people; never NULL */
-	uint32_t retry_ms;       /* when the next attempt starts; UINT32_MAX: none will be made */
+	const char *text;			  /* one line for people; never NULL */
+	uint32_t retry_ms; /* when the next attempt starts; UINT32_MAX: none will be made */
 };
 
 /* How an operation ended. */
 struct mqev_result {
-	uint64_t op;             /* what mqev_publish() or its kin returned */
-	int error;               /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
+	uint64_t op;		 /* what mqev_publish() or its kin returned */
+	int error;		 /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
 	enum mqev_reason reason; /* of the acknowledgement; of several filters: the worst */
-	uint16_t mid;            /* packet identifier; 0 when none was used */
+	uint16_t mid;		 /* packet identifier; 0 when none was used */
 	const struct mqev_properties *properties; /* of the acknowledgement; never NULL */
-	const uint8_t *reasons;  /* SUBACK, UNSUBACK: one reason code per filter, in their order */
+	const uint8_t *reasons; /* SUBACK, UNSUBACK: one reason code per filter, in their order */
 	size_t reason_count;
+};
+
+/* A received message that the application holds back for longer than hold_timeout_ms. */
+struct mqev_held {
+	int qos;
+	uint16_t mid;
+	uint64_t held_ms;
 };
 
 struct mqev_log_line {
@@ -113,12 +129,19 @@ struct mqev_log_line {
 	const char *text; /* one line without newline; no secrets in it */
 };
 
-typedef void mqev_connect_cb(struct mqev_client *client, const struct mqev_connack *connack, void *userdata);
-typedef void mqev_connect_fail_cb(struct mqev_client *client, const struct mqev_connect_failure *failure, void *userdata);
-typedef void mqev_disconnect_cb(struct mqev_client *client, const struct mqev_disconnection *disconnection, void *userdata);
-typedef void mqev_message_cb(struct mqev_client *client, const struct mqev_message *message, void *userdata);
-typedef void mqev_result_cb(struct mqev_client *client, const struct mqev_result *result, void *userdata);
-typedef void mqev_log_cb(struct mqev_client *client, const struct mqev_log_line *line, void *userdata);
+typedef void
+mqev_connect_cb(struct mqev_client *client, const struct mqev_connack *connack, void *userdata);
+typedef void mqev_connect_fail_cb(
+    struct mqev_client *client, const struct mqev_connect_failure *failure, void *userdata);
+typedef void mqev_disconnect_cb(
+    struct mqev_client *client, const struct mqev_disconnection *disconnection, void *userdata);
+typedef void
+mqev_message_cb(struct mqev_client *client, const struct mqev_message *message, void *userdata);
+typedef void
+mqev_result_cb(struct mqev_client *client, const struct mqev_result *result, void *userdata);
+typedef void mqev_held_cb(struct mqev_client *client, const struct mqev_held *held, void *userdata);
+typedef void
+mqev_log_cb(struct mqev_client *client, const struct mqev_log_line *line, void *userdata);
 
 /* Where a number's zero has a meaning of its own: "none" and "without limit". */
 #define MQEV_NONE UINT32_MAX
@@ -132,90 +155,145 @@ struct mqev_will {
 	size_t payload_len; /* at most 65,535 */
 	int qos;
 	bool retain;
-	const struct mqev_properties *properties; /* MQTT 5: Will Delay Interval, Message Expiry Interval ... */
+	const struct mqev_properties
+	    *properties; /* MQTT 5: Will Delay Interval, Message Expiry Interval ... */
 };
 
 #ifndef __cplusplus
-#define MQEV_WILL(...) (&(struct mqev_will){ .size = sizeof(struct mqev_will), __VA_ARGS__ })
+#	define MQEV_WILL(...) (&(struct mqev_will){.size = sizeof(struct mqev_will), __VA_ARGS__})
 #endif
+
+/* What happens when the server does not acknowledge an operation within ack_timeout_ms. */
+enum mqev_ack_timeout {
+	MQEV_ACK_TIMEOUT_REPORT = 0, /* on_ack_timeout is called, again after each further interval;
+					the operation goes on */
+	MQEV_ACK_TIMEOUT_RECONNECT,  /* the connection is closed and made anew, so that the session
+					resumes */
+	/* 3.1, 3.1.1: it is sent again (PUBLISH with DUP), ack_resends times at most; 5.0 forbids
+	   that: REPORT */
+	MQEV_ACK_TIMEOUT_RESEND
+};
 
 /* What happens to QoS 0 messages while there is no connection. */
 enum mqev_offline {
 	MQEV_OFFLINE_QUEUE = 0, /* they wait, within the limits of the queue */
-	MQEV_OFFLINE_REJECT     /* mqev_publish() returns MQEV_ERR_STATE */
+	MQEV_OFFLINE_REJECT	/* mqev_publish() returns MQEV_ERR_STATE */
 };
 
-/* What happens to a message that was in flight when the server turns out to have lost the session. */
+/* What happens to a message that was in flight when the server turns out to have lost the session.
+ */
 enum mqev_lost_session {
 	MQEV_LOST_SESSION_DEFAULT = 0, /* QoS 1: RESEND, QoS 2: FAIL */
 	MQEV_LOST_SESSION_RESEND,      /* goes out again as a new message; may arrive twice */
-	MQEV_LOST_SESSION_FAIL         /* completes with MQEV_ERR_SESSION_LOST */
+	MQEV_LOST_SESSION_FAIL	       /* completes with MQEV_ERR_SESSION_LOST */
 };
 
-/* Fill with MQEV_OPTIONS(.client_id = "pump-7", ...). 0 in a member means its default. All is copied. */
+/* Fill with MQEV_OPTIONS(.client_id = "pump-7", ...). 0 in a member means its default. All is
+ * copied. */
 struct mqev_options {
-	size_t size;             /* set by the macro */
-	const char *client_id;   /* NULL or "": 3.1 a random one; 3.1.1 and 5.0: the server's choice */
+	size_t size; /* set by the macro */
+	const char
+	    *client_id; /* NULL or "": 3.1 a random one; 3.1.1 and 5.0: the server's choice */
 	enum mqev_protocol protocol;
-	uint32_t keepalive;      /* seconds, at most 65,535; default 60; MQEV_NONE: off */
+	uint32_t keepalive; /* seconds, at most 65,535; default 60; MQEV_NONE: off */
 	enum mqev_clean clean;
 	uint32_t session_expiry; /* MQTT 5, seconds after the connection ended; 0xFFFFFFFF: never */
 
-	const char *username;    /* NULL: none; "" is sent as an empty name */
-	const void *password;    /* any bytes; NULL: none */
-	size_t password_len;     /* 0 with a password: it is a string */
+	const char *username; /* NULL: none; "" is sent as an empty name */
+	const void *password; /* any bytes; NULL: none */
+	size_t password_len;  /* 0 with a password: it is a string */
 	const struct mqev_will *will;
-	const struct mqev_properties *connect_properties; /* MQTT 5: User Property and others that have no member here */
+	const struct mqev_properties
+	    *connect_properties; /* MQTT 5: User Property and others that have no member here */
 
-	void *userdata;          /* handed to every callback of the client */
+	void *userdata; /* handed to every callback of the client */
 	mqev_connect_cb *on_connect;
 	mqev_connect_fail_cb *on_connect_fail;
 	mqev_disconnect_cb *on_disconnect;
-	mqev_message_cb *on_message;  /* messages that no subscription's own callback took */
-	mqev_result_cb *on_publish;   /* after the operation's own completion; likewise the next two */
+	mqev_message_cb *on_message; /* messages that no subscription's own callback took */
+	mqev_result_cb
+	    *on_publish; /* after the operation's own completion; likewise the next two */
 	mqev_result_cb *on_subscribe;
 	mqev_result_cb *on_unsubscribe;
 	mqev_log_cb *on_log;
 
 	uint32_t reconnect_min_ms; /* default 1,000 */
 	uint32_t reconnect_max_ms; /* default 120,000 */
-	uint32_t min_uptime_ms;    /* a connection that lived as long resets the backoff; default: at an accepted CONNACK */
-	bool no_reconnect;         /* one attempt, no further ones */
+	uint32_t min_uptime_ms; /* a connection that lived as long resets the backoff; default: at
+				   an accepted CONNACK */
+	bool no_reconnect;	/* one attempt, no further ones */
 
-	uint32_t connect_timeout_ms; /* the whole attempt up to the transport being ready; default 60,000 */
+	uint32_t connect_timeout_ms; /* the whole attempt up to the transport being ready; default
+					60,000 */
 	uint32_t connack_timeout_ms; /* default 10,000 */
 	uint32_t ping_timeout_ms;    /* default: half of keepalive, at most 10,000 */
 	uint32_t packet_timeout_ms;  /* a received packet that makes no progress; default 30,000 */
-	uint32_t ack_timeout_ms;     /* an operation the server does not acknowledge; default MQEV_NONE */
+	uint32_t
+	    ack_timeout_ms; /* an operation the server does not acknowledge; default MQEV_NONE */
 
-	uint32_t max_inflight;       /* QoS 1 and 2 messages sent and not acknowledged; default 100, at most 64,511 */
-	uint32_t max_queued;         /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
-	size_t max_queued_bytes;     /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */
+	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged; default 100, at
+				  most 64,511 */
+	uint32_t
+	    max_queued; /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
+	size_t max_queued_bytes; /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */
 	enum mqev_offline offline_qos0;
 	enum mqev_lost_session lost_session_qos1;
 	enum mqev_lost_session lost_session_qos2;
 
-	uint32_t receive_maximum;     /* MQTT 5: QoS 1 and 2 messages that the server may have in flight; default 65,535 */
-	uint32_t max_packet_size;     /* bytes of a received packet, enforced in every version; default 268,435,460: no limit of its own */
+	uint32_t receive_maximum; /* MQTT 5: QoS 1 and 2 messages that the server may have in
+				     flight; default 65,535 */
+	uint32_t max_packet_size; /* bytes of a received packet, enforced in every version; default
+				     268,435,460: no limit of its own */
 	uint32_t topic_alias_maximum; /* MQTT 5: aliases that the server may use; default 0 */
+
+	uint32_t topic_aliases; /* MQTT 5: aliases to give to topics that are published to, if the
+				   server allows; default 0 */
+	enum mqev_ack_timeout ack_timeout_action;
+	uint32_t ack_resends; /* with RESEND: then the connection is made anew; default: no limit */
+	mqev_result_cb *on_ack_timeout; /* result->error is MQEV_ERR_TIMEOUT; not a completion */
+	uint32_t hold_timeout_ms;      /* for messages held by mqev_message_hold(); default: none */
+	mqev_held_cb *on_hold_timeout; /* once per message that is first in line */
+	bool bridge; /* tells the server that this client is a bridge (bit 7 of the protocol level,
+			as mosquitto has it) */
+	/*
+	 * When the server refuses the protocol version: 5.0 goes on as 3.1.1, and that as 3.1, at
+	 * once and for the life of the client.
+	 */
+	bool protocol_fallback;
+	bool random_client_id; /* when the server refuses an empty identifier, a random one is made
+				  and used from then on */
+
+	/* The way to the server. Copied with all that they point to; of tls a reference is taken.
+	 */
+	struct mqev_tls
+	    *tls; /* for mqtts:// and wss://; NULL: the system's trusted CAs, TLS 1.2 or higher */
+	const struct mqev_socket_options *socket;	/* <mqev/net.h> */
+	const struct mqev_proxy *proxy;			/* <mqev/net.h>; NULL: none */
+	const struct mqev_websocket_options *websocket; /* <mqev/websocket.h> */
+
+	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication, not with protocol_fallback; copied, its userdata is lent */
+	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
 };
 
 /* All zero but size. In C++: struct mqev_options o; mqev_options_init(&o); */
 #ifndef __cplusplus
-#define MQEV_OPTIONS(...) (&(struct mqev_options){ .size = sizeof(struct mqev_options), __VA_ARGS__ })
+#	define MQEV_OPTIONS(...) \
+		(&(struct mqev_options){.size = sizeof(struct mqev_options), __VA_ARGS__})
 #endif
 
 /*
- * A new client of the fleet, not connected. NULL when an option is invalid or memory runs out; *error (may be NULL) says
- * which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. The fleet must outlive it.
+ * A new client of the fleet, not connected. NULL when an option is invalid or memory runs out;
+ * *error (may be NULL) says which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. The
+ * fleet must outlive it.
  */
-MQEV_EXPORT struct mqev_client *mqev_client_new(
-    struct mqev_fleet *fleet, const struct mqev_options *options, int *error);
+MQEV_EXPORT struct mqev_client *
+mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error);
 
 /*
- * Ends the client: the connection is closed without DISCONNECT, so that the server publishes the will
- * (call mqev_disconnect() first to avoid that); every unfinished operation completes with MQEV_ERR_CANCELED inside this
- * call. When it returned no callback of this client runs any more. NULL is ignored.
+ * Ends the client: the connection is closed without DISCONNECT, so that the server publishes the
+ * will (call mqev_disconnect() first to avoid that); every unfinished operation completes with
+ * MQEV_ERR_CANCELED inside this call. When it returned no callback of this client runs any more.
+ * NULL is ignored.
  */
 MQEV_EXPORT void mqev_client_free(struct mqev_client *client);
 
@@ -223,19 +301,34 @@ MQEV_EXPORT void *mqev_client_userdata(const struct mqev_client *client);
 MQEV_EXPORT void mqev_client_set_userdata(struct mqev_client *client, void *userdata);
 MQEV_EXPORT struct mqev_fleet *mqev_client_fleet(const struct mqev_client *client);
 
-/* The identifier in use: the own, or the one that the server assigned; "" before that. Valid until the next CONNACK. */
+/* The identifier in use: the own, or the one that the server assigned; "" before that. Valid until
+ * the next CONNACK. */
 MQEV_EXPORT const char *mqev_client_id(const struct mqev_client *client);
+
+/* The protocol in use: as in the options, or lower after a fallback. */
+MQEV_EXPORT enum mqev_protocol mqev_client_protocol(const struct mqev_client *client);
 
 /* True between an accepted CONNACK and the end of that connection. */
 MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);
 
 /*
- * Connects, and reconnects whenever the connection fails, until mqev_disconnect(). Returns at once; nothing blocks.
- * url: one or more of "mqtt://[user[:password]@]host[:port]", separated by blanks; each is tried in turn.
- * User and password in a URL are used when the options have none.
- * Each attempt ends in exactly one of on_connect_fail (before a CONNACK came) and on_disconnect (after one).
- * 0; MQEV_ERR_INVALID: bad URL; MQEV_ERR_UNSUPPORTED: the build lacks what the URL asks for;
- * MQEV_ERR_STATE: connected or connecting already; MQEV_ERR_NOMEM.
+ * Connects, and reconnects whenever the connection fails, until mqev_disconnect(). Returns at once;
+ * nothing blocks.
+ *
+ * url: one or more, separated by blanks, each tried in turn:
+ *	mqtt://[user[:password@]]host[:port]	TCP, port 1883; also tcp://, or no scheme at all
+ *	mqtts://host[:port]			TLS, port 8883; also ssl:// and tls://
+ *	ws://host[:port][/path], wss://...	WebSocket, path /mqtt
+ *	unix:///path, unix://@name		a unix socket, an abstract one
+ *	mqtt+srv://domain, mqtts+srv://domain	the servers that DNS SRV records name
+ * User and password in a URL are used when the options have no user name.
+ *
+ * Each attempt ends in exactly one of on_connect_fail (before a CONNACK came) and on_disconnect
+ * (after one).
+ *
+ * 0; MQEV_ERR_INVALID: bad URL, see mqev_client_error_text(); MQEV_ERR_STATE: connected or
+ * connecting already; MQEV_ERR_NOMEM. What the build lacks (WebSocket, SRV) is told by
+ * on_connect_fail with MQEV_ERR_UNSUPPORTED.
  */
 MQEV_EXPORT int mqev_connect(struct mqev_client *client, const char *url);
 
@@ -244,34 +337,40 @@ MQEV_EXPORT const char *mqev_client_error_text(const struct mqev_client *client)
 
 struct mqev_disconnect_options {
 	size_t size;
-	enum mqev_reason reason;                  /* MQTT 5 */
+	enum mqev_reason reason;		  /* MQTT 5 */
 	const struct mqev_properties *properties; /* MQTT 5 */
 };
 
 #ifndef __cplusplus
-#define MQEV_DISCONNECT(...) (&(struct mqev_disconnect_options){ .size = sizeof(struct mqev_disconnect_options), __VA_ARGS__ })
+#	define MQEV_DISCONNECT(...)                \
+		(&(struct mqev_disconnect_options){ \
+		    .size = sizeof(struct mqev_disconnect_options), __VA_ARGS__})
 #endif
 
 /*
- * Sends DISCONNECT after what was already given to the connection, closes and does not reconnect (options NULL: normal
- * disconnection). on_disconnect follows from the event loop if a CONNACK had come. Messages that wait stay queued for the next mqev_connect().
- * 0, also when an attempt was given up; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID; MQEV_ERR_NOMEM.
+ * Sends DISCONNECT after what was already given to the connection, closes and does not reconnect
+ * (options NULL: normal disconnection). on_disconnect follows from the event loop if a CONNACK had
+ * come. Messages that wait stay queued for the next mqev_connect(). 0, also when an attempt was
+ * given up; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID; MQEV_ERR_NOMEM.
  */
-MQEV_EXPORT int mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options *options);
+MQEV_EXPORT int
+mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options *options);
 
 /*
- * Publishes. Returns the operation's number (positive, never reused) when it was accepted: then done (may
- * be NULL) is called exactly once, after this call returned, with how it ended: QoS 0 when its last
- * byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an error. It may be called before the client is
- * connected; QoS 1 and 2 messages survive reconnects.
- * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, properties, size), MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE
- * (QoS 0, no connection, MQEV_OFFLINE_REJECT), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of the connected server), MQEV_ERR_NOMEM.
+ * Publishes. Returns the operation's number (positive, never reused) when it was accepted: then
+ * done (may be NULL) is called exactly once, after this call returned, with how it ended: QoS 0
+ * when its last byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an
+ * error. It may be called before the client is connected; QoS 1 and 2 messages survive reconnects.
+ * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, properties, size),
+ * MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0, no connection, MQEV_OFFLINE_REJECT),
+ * MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of the connected server),
+ * MQEV_ERR_NOMEM.
  */
 MQEV_EXPORT int64_t mqev_publish(struct mqev_client *client, const struct mqev_message *message,
     mqev_result_cb *done, void *arg);
 
 enum mqev_retain_handling {
-	MQEV_RETAIN_SEND = 0,    /* retained messages come at each SUBSCRIBE */
+	MQEV_RETAIN_SEND = 0,	 /* retained messages come at each SUBSCRIBE */
 	MQEV_RETAIN_SEND_IF_NEW, /* only when the subscription is new */
 	MQEV_RETAIN_DO_NOT_SEND
 };
@@ -280,30 +379,35 @@ enum mqev_retain_handling {
 struct mqev_subscription {
 	size_t size;
 	const char *filter;
-	int qos;                     /* the highest QoS to be received */
-	bool no_local;               /* MQTT 5; these three are left out in older versions */
+	int qos;       /* the highest QoS to be received */
+	bool no_local; /* MQTT 5; these three are left out in older versions */
 	bool retain_as_published;
 	enum mqev_retain_handling retain_handling;
-	mqev_message_cb *on_message; /* gets this filter's messages; NULL: the client's on_message does */
-	void *userdata;              /* for on_message */
+	mqev_message_cb
+	    *on_message; /* gets this filter's messages; NULL: the client's on_message does */
+	void *userdata;	 /* for on_message */
 };
 
 #ifndef __cplusplus
-#define MQEV_SUBSCRIPTION(...) (&(struct mqev_subscription){ .size = sizeof(struct mqev_subscription), __VA_ARGS__ })
+#	define MQEV_SUBSCRIPTION(...) \
+		(&(struct mqev_subscription){.size = sizeof(struct mqev_subscription), __VA_ARGS__})
 #endif
 
 /*
- * Subscribes to count filters with one packet. The subscription belongs to the client from now on: it is sent when the client is
- * connected, and again after each CONNACK which says that the server has no session. done as in mqev_publish(), at the
- * SUBACK: result->reasons has a code per filter, result->error is MQEV_ERR_REFUSED when one was refused. properties: MQTT 5 (User Property), may be NULL.
- * Errors as mqev_publish(); MQEV_ERR_INVALID also for an invalid filter.
+ * Subscribes to count filters with one packet. The subscription belongs to the client from now on:
+ * it is sent when the client is connected, and again after each CONNACK which says that the server
+ * has no session. done as in mqev_publish(), at the SUBACK: result->reasons has a code per filter,
+ * result->error is MQEV_ERR_REFUSED when one was refused. properties: MQTT 5 (User Property), may
+ * be NULL. Errors as mqev_publish(); MQEV_ERR_INVALID also for an invalid filter.
  */
-MQEV_EXPORT int64_t mqev_subscribe(struct mqev_client *client, const struct mqev_subscription *subscriptions,
-    size_t count, const struct mqev_properties *properties, mqev_result_cb *done, void *arg);
-
-/* Unsubscribes from count filters, spelled as they were subscribed. Their callbacks are removed at once. */
-MQEV_EXPORT int64_t mqev_unsubscribe(struct mqev_client *client, const char *const *filters, size_t count,
+MQEV_EXPORT int64_t mqev_subscribe(struct mqev_client *client,
+    const struct mqev_subscription *subscriptions, size_t count,
     const struct mqev_properties *properties, mqev_result_cb *done, void *arg);
+
+/* Unsubscribes from count filters, spelled as they were subscribed. Their callbacks are removed at
+ * once. */
+MQEV_EXPORT int64_t mqev_unsubscribe(struct mqev_client *client, const char *const *filters,
+    size_t count, const struct mqev_properties *properties, mqev_result_cb *done, void *arg);
 
 #ifdef __cplusplus
 }

@@ -7,9 +7,9 @@
  * interface.
  */
 #if defined(__GNUC__) || defined(__clang__)
-#define MQEV_EXPORT __attribute__((visibility("default")))
+#	define MQEV_EXPORT __attribute__((visibility("default")))
 #else
-#define MQEV_EXPORT
+#	define MQEV_EXPORT
 #endif
 
 #endif /* MQEV_EXPORT_H */

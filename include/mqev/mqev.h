@@ -1,13 +1,19 @@
-/* mqev: an asynchronous MQTT 3.1, 3.1.1 and 5.0 client on libevent. This header includes all others. */
+/* mqev: an asynchronous MQTT 3.1, 3.1.1 and 5.0 client on libevent. This header includes all
+ * others. */
 #ifndef MQEV_MQEV_H
 #define MQEV_MQEV_H
 
+#include <mqev/auth.h>
 #include <mqev/client.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
+#include <mqev/net.h>
 #include <mqev/properties.h>
 #include <mqev/reason.h>
+#include <mqev/rpc.h>
+#include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>
+#include <mqev/websocket.h>
 
 #endif

@@ -66,6 +66,16 @@ struct mqev_proxy {
 			     SOCKS4A never */
 };
 
+/* For C++, and where the members are set one by one. */
+#define MQEV_SOCKET_OPTIONS_INIT                                                          \
+	{                                                                                 \
+		sizeof(struct mqev_socket_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+	}
+#define MQEV_PROXY_INIT                                                   \
+	{                                                                 \
+		sizeof(struct mqev_proxy), MQEV_PROXY_NONE, 0, 0, 0, 0, 0 \
+	}
+
 #ifndef __cplusplus
 #	define MQEV_SOCKET_OPTIONS(...)        \
 		(&(struct mqev_socket_options){ \

@@ -50,7 +50,7 @@ enum mqev_property_type {
 	MQEV_TYPE_VARINT, /* 0 to 268,435,455 */
 	MQEV_TYPE_BINARY, /* up to 65,535 bytes */
 	MQEV_TYPE_STRING, /* UTF-8, up to 65,535 bytes */
-	MQEV_TYPE_PAIR    /* two strings: name and value */
+	MQEV_TYPE_PAIR	  /* two strings: name and value */
 };
 
 /*
@@ -65,8 +65,8 @@ struct mqev_properties;
 struct mqev_property {
 	enum mqev_property_id id;
 	enum mqev_property_type type;
-	uint32_t integer;  /* byte, u16, u32, varint */
-	const char *name;  /* pair: its first string */
+	uint32_t integer; /* byte, u16, u32, varint */
+	const char *name; /* pair: its first string */
 	size_t name_len;
 	const char *value; /* string, binary; pair: its second string */
 	size_t value_len;
@@ -75,7 +75,8 @@ struct mqev_property {
 /* An empty list; NULL when memory runs out. */
 MQEV_EXPORT struct mqev_properties *mqev_properties_new(void);
 
-/* A list of the caller's own with the same properties (properties NULL: an empty one); NULL when memory runs out. */
+/* A list of the caller's own with the same properties (properties NULL: an empty one); NULL when
+ * memory runs out. */
 MQEV_EXPORT struct mqev_properties *mqev_properties_copy(const struct mqev_properties *properties);
 
 /* Frees a list made by mqev_properties_new() or mqev_properties_copy(). NULL is ignored. */
@@ -97,12 +98,12 @@ MQEV_EXPORT int mqev_properties_add_string(
     struct mqev_properties *properties, enum mqev_property_id id, const char *value);
 MQEV_EXPORT int mqev_properties_add_binary(
     struct mqev_properties *properties, enum mqev_property_id id, const void *value, size_t len);
-MQEV_EXPORT int mqev_properties_add_user(
-    struct mqev_properties *properties, const char *name, const char *value);
+MQEV_EXPORT int
+mqev_properties_add_user(struct mqev_properties *properties, const char *name, const char *value);
 
 /* Appends any property, as mqev_properties_next() gives it. Errors as above. */
-MQEV_EXPORT int mqev_properties_add(
-    struct mqev_properties *properties, const struct mqev_property *property);
+MQEV_EXPORT int
+mqev_properties_add(struct mqev_properties *properties, const struct mqev_property *property);
 
 /* How many properties there are; 0 for NULL. */
 MQEV_EXPORT size_t mqev_properties_count(const struct mqev_properties *properties);
@@ -124,13 +125,13 @@ MQEV_EXPORT uint32_t mqev_properties_integer(
     const struct mqev_properties *properties, enum mqev_property_id id, uint32_t fallback);
 
 /* True when both hold the same properties in the same order. NULL equals an empty list. */
-MQEV_EXPORT bool mqev_properties_equal(
-    const struct mqev_properties *a, const struct mqev_properties *b);
+MQEV_EXPORT bool
+mqev_properties_equal(const struct mqev_properties *a, const struct mqev_properties *b);
 
 /*
- * Writes one line of text, "Content Type=text/plain, User Property=a:b", into buf as snprintf() does:
- * at most size bytes with the NUL; returns the length that the whole line needs without the NUL.
- * Control characters, backslashes and binary data are written as \xNN.
+ * Writes one line of text, "Content Type=text/plain, User Property=a:b", into buf as snprintf()
+ * does: at most size bytes with the NUL; returns the length that the whole line needs without the
+ * NUL. Control characters, backslashes and binary data are written as \xNN.
  */
 MQEV_EXPORT size_t mqev_properties_print(
     const struct mqev_properties *properties, char *buf, size_t size);

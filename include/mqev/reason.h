@@ -14,34 +14,34 @@ extern "C" {
  */
 enum mqev_error {
 	MQEV_OK = 0,
-	MQEV_ERR_INVALID = -1,          /* an argument is wrong; nothing was changed */
-	MQEV_ERR_NOMEM = -2,            /* out of memory; nothing was changed */
-	MQEV_ERR_STATE = -3,            /* not possible in the client's present state */
-	MQEV_ERR_UNSUPPORTED = -4,      /* this build or this protocol version has no such feature */
-	MQEV_ERR_NOT_FOUND = -5,        /* no such operation, property or entry */
-	MQEV_ERR_QUEUE_FULL = -6,       /* a limit of the client's queue is reached */
-	MQEV_ERR_CANCELED = -7,         /* canceled by the application, or the client was freed */
-	MQEV_ERR_REFUSED = -8,          /* the server refused: the reason code says why */
-	MQEV_ERR_SESSION_LOST = -9,     /* the session ended meanwhile: the outcome is unknown */
-	MQEV_ERR_EXPIRED = -10,         /* Message Expiry Interval passed before it was sent */
-	MQEV_ERR_TIMEOUT = -11,         /* a deadline passed */
-	MQEV_ERR_LOST = -12,            /* the connection ended or could not be made */
-	MQEV_ERR_RESOLVE = -13,         /* the host name could not be resolved */
-	MQEV_ERR_SYSTEM = -14,          /* a system call failed: errno beside it */
-	MQEV_ERR_TLS = -15,             /* TLS handshake, certificate or record error */
-	MQEV_ERR_PROXY = -16,           /* the proxy refused or answered nonsense */
-	MQEV_ERR_WEBSOCKET = -17,       /* the upgrade was refused, or a WebSocket rule was broken */
-	MQEV_ERR_MALFORMED = -18,       /* the server sent a packet that cannot be parsed */
-	MQEV_ERR_PROTOCOL = -19,        /* the server broke a rule of the protocol */
-	MQEV_ERR_KEEPALIVE = -20,       /* the server did not answer a PINGREQ in time */
-	MQEV_ERR_DISCONNECTED = -21,    /* the server sent DISCONNECT: the reason code says why */
-	MQEV_ERR_TOO_LARGE = -22,       /* larger than the peer's or the own Maximum Packet Size */
-	MQEV_ERR_QOS = -23,             /* above the server's Maximum QoS */
-	MQEV_ERR_RETAIN = -24,          /* the server has no retained messages */
-	MQEV_ERR_WILDCARD = -25,        /* the server has no wildcard subscriptions */
-	MQEV_ERR_SHARED = -26,          /* the server has no shared subscriptions */
+	MQEV_ERR_INVALID = -1,	     /* an argument is wrong; nothing was changed */
+	MQEV_ERR_NOMEM = -2,	     /* out of memory; nothing was changed */
+	MQEV_ERR_STATE = -3,	     /* not possible in the client's present state */
+	MQEV_ERR_UNSUPPORTED = -4,   /* this build or this protocol version has no such feature */
+	MQEV_ERR_NOT_FOUND = -5,     /* no such operation, property or entry */
+	MQEV_ERR_QUEUE_FULL = -6,    /* a limit of the client's queue is reached */
+	MQEV_ERR_CANCELED = -7,	     /* canceled by the application, or the client was freed */
+	MQEV_ERR_REFUSED = -8,	     /* the server refused: the reason code says why */
+	MQEV_ERR_SESSION_LOST = -9,  /* the session ended meanwhile: the outcome is unknown */
+	MQEV_ERR_EXPIRED = -10,	     /* Message Expiry Interval passed before it was sent */
+	MQEV_ERR_TIMEOUT = -11,	     /* a deadline passed */
+	MQEV_ERR_LOST = -12,	     /* the connection ended or could not be made */
+	MQEV_ERR_RESOLVE = -13,	     /* the host name could not be resolved */
+	MQEV_ERR_SYSTEM = -14,	     /* a system call failed: errno beside it */
+	MQEV_ERR_TLS = -15,	     /* TLS handshake, certificate or record error */
+	MQEV_ERR_PROXY = -16,	     /* the proxy refused or answered nonsense */
+	MQEV_ERR_WEBSOCKET = -17,    /* the upgrade was refused, or a WebSocket rule was broken */
+	MQEV_ERR_MALFORMED = -18,    /* the server sent a packet that cannot be parsed */
+	MQEV_ERR_PROTOCOL = -19,     /* the server broke a rule of the protocol */
+	MQEV_ERR_KEEPALIVE = -20,    /* the server did not answer a PINGREQ in time */
+	MQEV_ERR_DISCONNECTED = -21, /* the server sent DISCONNECT: the reason code says why */
+	MQEV_ERR_TOO_LARGE = -22,    /* larger than the peer's or the own Maximum Packet Size */
+	MQEV_ERR_QOS = -23,	     /* above the server's Maximum QoS */
+	MQEV_ERR_RETAIN = -24,	     /* the server has no retained messages */
+	MQEV_ERR_WILDCARD = -25,     /* the server has no wildcard subscriptions */
+	MQEV_ERR_SHARED = -26,	     /* the server has no shared subscriptions */
 	MQEV_ERR_SUBSCRIPTION_ID = -27, /* the server has no subscription identifiers */
-	MQEV_ERR_AUTH = -28             /* the authentication exchange failed on our side */
+	MQEV_ERR_AUTH = -28		/* the authentication exchange failed on our side */
 };
 
 /* The reason codes of MQTT 5.0, section 2.4. Older versions' codes are converted to these. */
@@ -103,7 +103,8 @@ MQEV_EXPORT const char *mqev_error_text(int error);
 MQEV_EXPORT const char *mqev_reason_text(int reason);
 MQEV_EXPORT const char *mqev_disconnect_reason_text(int reason);
 
-/* The MQTT 5 reason that says the same as a CONNACK return code (0-5) of 3.1 and 3.1.1; else 0x80. */
+/* The MQTT 5 reason that says the same as a CONNACK return code (0-5) of 3.1 and 3.1.1; else 0x80.
+ */
 MQEV_EXPORT enum mqev_reason mqev_reason_from_connack_code(int code);
 
 /* 1 when a reason code says that something failed (0x80 and above), else 0. */

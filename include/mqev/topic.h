@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* True when text is a legal topic name to publish to: 1-65,535 bytes of UTF-8, no '+', '#' ([MQTT-3.3.2-2], [MQTT-4.7.3-1]). */
+/* True when text is a legal topic name to publish to: 1-65,535 bytes of UTF-8, no '+', '#'
+ * ([MQTT-3.3.2-2], [MQTT-4.7.3-1]). */
 MQEV_EXPORT bool mqev_topic_name_valid(const char *text);
 
 /*

@@ -5,6 +5,7 @@
 
 #include "client/link.h"
 #include "client/options.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 #include "port/port.h"
 
@@ -29,18 +30,24 @@ random_id(char id[RANDOM_ID_CHARS + 1])
 	return true;
 }
 
+bool
+mqev_client_make_id(struct mqev_client *c)
+{
+	char made[RANDOM_ID_CHARS + 1];
+	char *id = random_id(made) ? mqev_strdup(made) : NULL;
+
+	if (id == NULL)
+		return false;
+	mqev_free(c->client_id);
+	c->client_id = id;
+	return true;
+}
+
 static bool
 set_id(struct mqev_client *c, const char *id)
 {
-	char made[RANDOM_ID_CHARS + 1] = "";
-
-	if (id == NULL || id[0] == '\0') {
-		if (c->config->version != MQEV_V31)
-			return true;
-		if (!random_id(made))
-			return false;
-		id = made;
-	}
+	if (id == NULL || id[0] == '\0')
+		return c->config->version != MQEV_V31 || mqev_client_make_id(c);
 	c->client_id = mqev_strdup(id);
 	return c->client_id != NULL;
 }
@@ -97,7 +104,7 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
 	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
 
-	*error = c != NULL ? mqev_config_new(options, &c->config) : MQEV_ERR_NOMEM;
+	*error = c != NULL ? mqev_config_get(&fleet->configs, options, &c->config) : MQEV_ERR_NOMEM;
 	if (*error == 0 && !set_id(c, options->client_id))
 		*error = MQEV_ERR_NOMEM;
 	if (*error != 0) {
@@ -143,6 +150,7 @@ mqev_client_free(struct mqev_client *c)
 	c->freed = true;
 	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
+	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);
@@ -174,6 +182,12 @@ const char *
 mqev_client_id(const struct mqev_client *c)
 {
 	return c->client_id != NULL ? c->client_id : "";
+}
+
+enum mqev_protocol
+mqev_client_protocol(const struct mqev_client *c)
+{
+	return (enum mqev_protocol)c->session.version;
 }
 
 bool

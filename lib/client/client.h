@@ -13,6 +13,7 @@
 struct mqev_attempt;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_rpc;
 struct mqev_subscriptions;
 
 /* What is. What the application wants is another field. */
@@ -33,8 +34,9 @@ struct mqev_client {
 	struct mqev_link *link;			  /* while there is a connection */
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_properties
-	    *end_properties; /* of the server's DISCONNECT, until on_disconnect */
+	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	char *client_id; /* NULL: none yet */
@@ -44,8 +46,9 @@ struct mqev_client {
 	struct mqev_client **at;
 	struct mqev_client *agenda_next;
 	uint64_t connected_ms;
-	uint64_t wake_ms;  /* 0, or when to go on for want of a timer */
-	int system_errno;  /* of the link that failed, until on_disconnect */
+	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
+	int system_errno; /* of the link that failed, until on_disconnect */
+	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t server;   /* which of the servers is next */
 	uint16_t depth;	   /* calls from the event loop that are in progress */
@@ -65,6 +68,9 @@ struct mqev_client {
  * memory. */
 void mqev_client_enter(struct mqev_client *c);
 void mqev_client_leave(struct mqev_client *c);
+
+/* Gives the client a random identifier; false: no memory or no randomness. */
+bool mqev_client_make_id(struct mqev_client *c);
 
 /* controller.c */
 /* The link failed by itself. error: enum mqev_error, system_errno may be 0. */

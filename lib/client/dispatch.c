@@ -7,7 +7,17 @@
 
 #define MATCHES_ON_STACK 16
 
+#define IDENTIFIERS 16
+
+/* The Subscription Identifiers of a message; one with more than fit is matched by its topic alone.
+ */
+struct identifiers {
+	uint32_t at[IDENTIFIERS];
+	size_t count;
+};
+
 struct matches {
+	const struct identifiers *only; /* NULL: whatever the identifier */
 	struct mqev_entry **at;
 	size_t count;
 	size_t capacity;
@@ -32,12 +42,22 @@ grow(struct matches *m)
 }
 
 static bool
+is_among(const struct identifiers *ids, const struct mqev_entry *entry)
+{
+	for (size_t i = 0; i < ids->count; i++) {
+		if (ids->at[i] == entry->subscription_id)
+			return true;
+	}
+	return false;
+}
+
+static bool
 collect(void *value, void *arg)
 {
 	struct mqev_entry *entry = value;
 	struct matches *m = arg;
 
-	if (entry->on_message == NULL)
+	if (entry->on_message == NULL || (m->only != NULL && !is_among(m->only, entry)))
 		return true;
 	if (m->count == m->capacity && !grow(m)) {
 		m->failed = true;
@@ -71,17 +91,51 @@ call_all(struct mqev_client *c, struct matches *m, const struct mqev_message *me
 	return m->count > 0 ? MQEV_DISPATCH_TAKEN : MQEV_DISPATCH_NOBODY;
 }
 
+static void
+take_identifiers(const struct mqev_message *message, struct identifiers *ids)
+{
+	struct mqev_property property;
+	size_t position = 0;
+
+	ids->count = 0;
+	while (mqev_properties_next(message->properties, &position, &property)) {
+		if (property.id != MQEV_PROP_SUBSCRIPTION_IDENTIFIER)
+			continue;
+		if (ids->count == IDENTIFIERS) {
+			ids->count = 0;
+			return;
+		}
+		ids->at[ids->count++] = property.integer;
+	}
+}
+
+/* By identifier where the server gave one that is ours; else by topic. */
+static void
+match(struct mqev_client *c, const struct mqev_message *message, struct matches *m)
+{
+	struct mqev_bytes topic = {(const uint8_t *)message->topic, message->topic_len};
+	struct identifiers ids;
+
+	take_identifiers(message, &ids);
+	if (ids.count > 0) {
+		m->only = &ids;
+		mqev_topic_tree_match(c->subscriptions->tree, topic, collect, m);
+	}
+	m->only = NULL;
+	if (m->count == 0 && !m->failed)
+		mqev_topic_tree_match(c->subscriptions->tree, topic, collect, m);
+}
+
 enum mqev_dispatch
 mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *message)
 {
-	struct mqev_bytes topic = {(const uint8_t *)message->topic, message->topic_len};
 	struct matches m = {.capacity = MATCHES_ON_STACK};
 	enum mqev_dispatch result = MQEV_DISPATCH_NO_MEMORY;
 
 	if (c->subscriptions == NULL || c->subscriptions->callbacks == 0)
 		return MQEV_DISPATCH_NOBODY;
 	m.at = m.few;
-	mqev_topic_tree_match(c->subscriptions->tree, topic, collect, &m);
+	match(c, message, &m);
 	/* Nobody may be passed over for want of memory. */
 	if (m.failed)
 		forget(&m);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 
 static const struct mqev_properties no_properties = {0};
@@ -43,7 +44,7 @@ prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packe
 	/* Owed until it is done: on the next connection this session is there, without them. */
 	if (!server_has_subscriptions(c, packet))
 		c->replay_owed = true;
-	if (!adopt_id(c, properties)) {
+	if (!adopt_id(c, properties) || !mqev_rpc_take_information(c, properties)) {
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 		return false;
 	}
@@ -69,6 +70,8 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 		prepare_connected(c, packet, &view);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
+	if (!c->freed && mqev_client_is_connected(c))
+		mqev_rpc_start(c);
 }
 
 static void
@@ -112,7 +115,9 @@ client_callback(const struct mqev_client *c, uint8_t type)
 {
 	if (type == MQEV_PACKET_PUBLISH)
 		return c->config->on_publish;
-	return type == MQEV_PACKET_SUBSCRIBE ? c->config->on_subscribe : c->config->on_unsubscribe;
+	if (type == MQEV_PACKET_SUBSCRIBE)
+		return c->config->on_subscribe;
+	return type == MQEV_PACKET_UNSUBSCRIBE ? c->config->on_unsubscribe : NULL;
 }
 
 static void
@@ -122,8 +127,9 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	struct mqev_properties view = mqev_properties_view(end->properties);
 	mqev_result_cb *done = (mqev_result_cb *)op->done;
 	mqev_result_cb *common;
+	bool internal = (op->flags & MQEV_OP_INTERNAL) != 0;
 	struct mqev_result result = {
-	    .op = (op->flags & MQEV_OP_INTERNAL) != 0 ? 0 : op->number,
+	    .op = internal ? 0 : op->number,
 	    .error = end->error,
 	    .reason = (enum mqev_reason)end->reason,
 	    .mid = op->mid,
@@ -136,11 +142,40 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 		mqev_subscriptions_answered(c, op, end);
 	if (done != NULL)
 		done(c, &result, op->arg);
-	common = client_callback(c, op->type);
+	if (internal && result.error == MQEV_ERR_REFUSED && !c->freed)
+		mqev_rpc_replay_refused(c);
+	common = mqev_rpc_owns(done) ? NULL : client_callback(c, op->type);
 	/* What the library subscribes by itself is told when it fails. */
 	if (common != NULL && (!c->freed || end->error == MQEV_ERR_CANCELED) &&
-	    ((op->flags & MQEV_OP_INTERNAL) == 0 || end->error == MQEV_ERR_REFUSED))
+	    (!internal || end->error == MQEV_ERR_REFUSED))
 		common(c, &result, c->userdata);
+}
+
+static void
+on_ack_overdue(void *owner, const struct mqev_op *op)
+{
+	struct mqev_client *c = owner;
+	struct mqev_result result = {
+	    .op = (op->flags & MQEV_OP_INTERNAL) != 0 ? 0 : op->number,
+	    .error = MQEV_ERR_TIMEOUT,
+	    .mid = op->mid,
+	    .properties = &no_properties,
+	};
+
+	mqev_log(c, MQEV_LOG_WARNING, "%s, mid %u: no acknowledgement yet",
+	    mqev_packet_name(op->type), op->mid);
+	if (c->config->on_ack_timeout != NULL)
+		c->config->on_ack_timeout(c, &result, c->userdata);
+}
+
+static void
+on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
+{
+	struct mqev_client *c = owner;
+	struct mqev_held held = {.qos = qos, .mid = mid, .held_ms = held_ms};
+
+	if (c->config->on_hold_timeout != NULL)
+		c->config->on_hold_timeout(c, &held, c->userdata);
 }
 
 static void
@@ -166,6 +201,8 @@ const struct mqev_session_events mqev_client_events = {
     .disconnect = on_disconnect,
     .message = on_message,
     .complete = on_complete,
+    .ack_overdue = on_ack_overdue,
+    .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,
     .packet = on_packet,
 };

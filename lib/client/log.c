@@ -8,8 +8,8 @@
 
 #define LONGEST_LINE 256
 
-/* A line waits until a callback may run: not inside a call of the application, nor amidst a change of
- * state. */
+/* A line waits until a callback may run: not inside a call of the application, nor amidst a change
+ * of state. */
 struct mqev_kept_line {
 	struct mqev_kept_line *next;
 	enum mqev_log_level level;

@@ -31,6 +31,8 @@ mqev_client_pump(struct mqev_client *c)
 {
 	if (c->link == NULL)
 		return;
+	/* What waits first: then what completions publish may follow it at once. */
+	write_more(c);
 	mqev_session_sent(&c->session, mqev_client_unsent(c));
 	if (c->link != NULL)
 		write_more(c);

@@ -88,13 +88,52 @@ is_fault(int error)
 	       error == MQEV_ERR_TOO_LARGE;
 }
 
+static bool
+has_id(const struct mqev_client *c)
+{
+	return c->client_id != NULL && c->client_id[0] != '\0';
+}
+
+/* The next lower version, from now on; 3.1 needs an identifier of its length. */
+static bool
+step_down(struct mqev_client *c)
+{
+	if (!c->config->protocol_fallback || c->session.version == MQEV_V31)
+		return false;
+	if (c->session.version == MQEV_V311) {
+		if (has_id(c) && !mqev_client_id_valid(MQEV_V31, c->client_id))
+			return false;
+		if (!has_id(c) && !mqev_client_make_id(c))
+			return false;
+	}
+	c->session.version--;
+	return true;
+}
+
+/* True when a refused client can ask again at once, in another way. */
+static bool
+can_ask_otherwise(struct mqev_client *c, const struct mqev_session_end *end)
+{
+	if (end->error != MQEV_ERR_REFUSED || !c->wanted || c->config->no_reconnect)
+		return false;
+	if (end->reason == MQEV_REASON_UNSUPPORTED_PROTOCOL_VERSION)
+		return step_down(c);
+	return end->reason == MQEV_REASON_CLIENT_IDENTIFIER_NOT_VALID &&
+	       c->config->random_client_id && !has_id(c) && mqev_client_make_id(c);
+}
+
 uint32_t
 mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_end *end)
 {
 	bool said_why = end->error == MQEV_ERR_REFUSED || end->error == MQEV_ERR_DISCONNECTED;
 
+	if (can_ask_otherwise(c, end))
+		return 0;
 	if (said_why || is_fault(end->error))
 		return after_reason(c, end->reason);
+	/* Our own side refused: the server is not the right one, or credentials are missing. */
+	if (end->error == MQEV_ERR_AUTH)
+		return after_reason(c, MQEV_REASON_NOT_AUTHORIZED);
 	if (!c->got_connack)
 		return mqev_retry_after_failure(c);
 	c->faults = 0;

@@ -12,6 +12,10 @@ struct filters {
 	uint8_t *data;
 	size_t size;
 	struct mqev_writer w;
+	size_t count;
+	uint32_t own_id;   /* a Subscription Identifier that the library adds, 0: none */
+	uint32_t entry_id; /* the one by which messages are told apart: the own one or the
+			      application's */
 	uint8_t flags;
 };
 
@@ -28,9 +32,10 @@ filter_ok(const char *filter)
 }
 
 static bool
-begin_filters(struct filters *f, size_t size)
+begin_filters(struct filters *f, size_t size, size_t count)
 {
-	f->flags = 0;
+	memset(f, 0, sizeof(*f));
+	f->count = count;
 	f->size = size;
 	f->data = mqev_malloc(size);
 	if (f->data != NULL)
@@ -39,7 +44,7 @@ begin_filters(struct filters *f, size_t size)
 }
 
 static int64_t
-submit(struct mqev_client *c, enum mqev_packet_type type, const struct filters *f, size_t count,
+submit(struct mqev_client *c, enum mqev_packet_type type, const struct filters *f,
     const struct mqev_properties *properties, mqev_result_cb *done, void *arg)
 {
 	struct mqev_op_parts parts = {
@@ -48,9 +53,10 @@ submit(struct mqev_client *c, enum mqev_packet_type type, const struct filters *
 	    .payload = {f->data, f->size},
 	    .done = (mqev_op_done)done,
 	    .arg = arg,
+	    .subscription_id = f->own_id,
 	};
 
-	return mqev_session_subscribe(&c->session, &parts, count, f->flags);
+	return mqev_session_subscribe(&c->session, &parts, f->count, f->flags);
 }
 
 static bool
@@ -124,6 +130,40 @@ write_subscriptions(struct filters *f, const struct mqev_subscription *list, siz
 	}
 }
 
+static bool
+has_callback(const struct mqev_subscription *list, size_t count)
+{
+	struct mqev_subscription taken;
+
+	for (size_t i = 0; i < count; i++) {
+		take_subscription(list, i, &taken);
+		if (taken.on_message != NULL)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t
+next_identifier(struct mqev_client *c)
+{
+	c->next_subscription_id = c->next_subscription_id % MQEV_VARINT_MAX + 1;
+	return c->next_subscription_id;
+}
+
+/* With an identifier each of several overlapping subscriptions gets its own copy of a message,
+ * once.
+ */
+static void
+choose_identifier(struct mqev_client *c, struct filters *f, const struct mqev_subscription *list,
+    const struct mqev_properties *properties)
+{
+	f->entry_id = mqev_properties_integer(properties, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 0);
+	if (f->entry_id != 0)
+		f->flags |= MQEV_OP_IDENTIFIER;
+	else if (c->session.version == MQEV_V5 && has_callback(list, f->count))
+		f->own_id = f->entry_id = next_identifier(c);
+}
+
 /* The filters reserved so far, in reverse. */
 static void
 unreserve(struct mqev_client *c, const struct mqev_subscription *list, size_t count)
@@ -152,32 +192,32 @@ reserve(struct mqev_client *c, const struct mqev_subscription *list, size_t coun
 }
 
 static void
-set_all(struct mqev_client *c, const struct mqev_subscription *list, size_t count, uint64_t number)
+set_all(struct mqev_client *c, const struct mqev_subscription *list, const struct filters *f,
+    uint64_t number)
 {
 	struct mqev_subscription taken;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < f->count; i++) {
 		take_subscription(list, i, &taken);
-		mqev_subscriptions_set(c, &taken, options_byte(&taken), number);
+		mqev_subscriptions_set(c, &taken, options_byte(&taken), number, f->entry_id);
 	}
 }
 
 /* The table first and the packet then, so that neither is without the other when memory runs out.
  */
 static int64_t
-subscribe_to(struct mqev_client *c, const struct mqev_subscription *list, size_t count,
-    const struct filters *f, const struct mqev_properties *properties, mqev_result_cb *done,
-    void *arg)
+subscribe_to(struct mqev_client *c, const struct mqev_subscription *list, const struct filters *f,
+    const struct mqev_properties *properties, mqev_result_cb *done, void *arg)
 {
-	int64_t result = reserve(c, list, count);
+	int64_t result = reserve(c, list, f->count);
 
 	if (result != 0)
 		return result;
-	result = submit(c, MQEV_PACKET_SUBSCRIBE, f, count, properties, done, arg);
+	result = submit(c, MQEV_PACKET_SUBSCRIBE, f, properties, done, arg);
 	if (result > 0)
-		set_all(c, list, count, (uint64_t)result);
+		set_all(c, list, f, (uint64_t)result);
 	else
-		unreserve(c, list, count);
+		unreserve(c, list, f->count);
 	return result;
 }
 
@@ -197,10 +237,11 @@ mqev_subscribe(struct mqev_client *c, const struct mqev_subscription *list, size
 		return error;
 	if (c->freed)
 		return MQEV_ERR_STATE;
-	if (!begin_filters(&f, size))
+	if (!begin_filters(&f, size, count))
 		return MQEV_ERR_NOMEM;
 	write_subscriptions(&f, list, count);
-	result = subscribe_to(c, list, count, &f, properties, done, arg);
+	choose_identifier(c, &f, list, properties);
+	result = subscribe_to(c, list, &f, properties, done, arg);
 	mqev_free(f.data);
 	return result;
 }
@@ -233,11 +274,11 @@ mqev_unsubscribe(struct mqev_client *c, const char *const *filters, size_t count
 		return MQEV_ERR_INVALID;
 	if (c->freed)
 		return MQEV_ERR_STATE;
-	if (!begin_filters(&f, size))
+	if (!begin_filters(&f, size, count))
 		return MQEV_ERR_NOMEM;
 	for (size_t i = 0; i < count; i++)
 		mqev_write_binary(&f.w, bytes_of(filters[i]));
-	result = submit(c, MQEV_PACKET_UNSUBSCRIBE, &f, count, properties, done, arg);
+	result = submit(c, MQEV_PACKET_UNSUBSCRIBE, &f, properties, done, arg);
 	mqev_free(f.data);
 	for (size_t i = 0; result > 0 && i < count; i++)
 		mqev_subscriptions_remove(c, bytes_of(filters[i]));

@@ -2,6 +2,7 @@
  * dispatch.c. */
 #include "client/subscriptions.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/client.h"
@@ -127,7 +128,7 @@ mqev_subscriptions_unreserve(struct mqev_client *c, struct mqev_bytes filter)
 
 void
 mqev_subscriptions_set(struct mqev_client *c, const struct mqev_subscription *subscription,
-    uint8_t options, uint64_t number)
+    uint8_t options, uint64_t number, uint32_t subscription_id)
 {
 	struct mqev_bytes filter = {
 	    (const uint8_t *)subscription->filter, strlen(subscription->filter)};
@@ -137,6 +138,7 @@ mqev_subscriptions_set(struct mqev_client *c, const struct mqev_subscription *su
 	entry->userdata = subscription->userdata;
 	entry->options = options;
 	entry->number = number;
+	entry->subscription_id = subscription_id;
 	entry->state = MQEV_ENTRY_PENDING;
 }
 
@@ -214,14 +216,17 @@ mqev_filter_flags(struct mqev_bytes filter)
 	return flags;
 }
 
+/* Entries of one identifier go together, so that the server's copies can be told apart. */
 struct replay {
 	struct mqev_client *client;
+	struct mqev_entry **entries;
+	size_t entry_count;
 	struct mqev_writer w;
 	uint8_t *data;
 	size_t limit;
-	size_t count;
+	size_t count; /* in the batch */
+	uint32_t subscription_id;
 	uint8_t flags;
-	bool failed;
 };
 
 static size_t
@@ -248,8 +253,9 @@ mark_batch(struct replay *r, uint64_t number)
 static bool
 send_batch(struct replay *r)
 {
-	struct mqev_op_parts parts = {
-	    .type = MQEV_PACKET_SUBSCRIBE, .payload = {r->data, batched(r)}};
+	struct mqev_op_parts parts = {.type = MQEV_PACKET_SUBSCRIBE,
+	    .payload = {r->data, batched(r)},
+	    .subscription_id = r->subscription_id};
 	int64_t number;
 
 	if (r->count == 0)
@@ -261,23 +267,25 @@ send_batch(struct replay *r)
 	mark_batch(r, (uint64_t)number);
 	r->w.at = r->data;
 	r->count = 0;
-	r->flags = MQEV_OP_INTERNAL;
+	r->flags = 0;
 	return true;
 }
 
 static bool
-add_to_batch(void *value, void *arg)
+fits(const struct replay *r, const struct mqev_entry *entry)
 {
-	struct mqev_entry *entry = value;
-	struct replay *r = arg;
 	size_t size = 2 + (size_t)entry->filter_len + 1;
 
-	if (entry->state != MQEV_ENTRY_ACTIVE)
-		return true;
-	if ((r->count > 0 && batched(r) + size > r->limit) || r->count == UINT16_MAX)
-		r->failed = !send_batch(r);
-	if (r->failed)
+	return r->count == 0 || (entry->subscription_id == r->subscription_id &&
+				    r->count < UINT16_MAX && batched(r) + size <= r->limit);
+}
+
+static bool
+add_to_batch(struct replay *r, const struct mqev_entry *entry)
+{
+	if (!fits(r, entry) && !send_batch(r))
 		return false;
+	r->subscription_id = entry->subscription_id;
 	mqev_write_binary(&r->w, filter_of(entry));
 	mqev_write_u8(&r->w, entry->options);
 	r->flags |= mqev_filter_flags(filter_of(entry));
@@ -295,24 +303,59 @@ batch_limit(const struct mqev_client *c)
 	return largest > BATCH_OVERHEAD ? largest - BATCH_OVERHEAD : 0;
 }
 
+static bool
+collect(void *value, void *arg)
+{
+	struct mqev_entry *entry = value;
+	struct replay *r = arg;
+
+	if (entry->state == MQEV_ENTRY_ACTIVE)
+		r->entries[r->entry_count++] = entry;
+	return true;
+}
+
+static int
+by_identifier(const void *a, const void *b)
+{
+	uint32_t x = (*(struct mqev_entry *const *)a)->subscription_id;
+	uint32_t y = (*(struct mqev_entry *const *)b)->subscription_id;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+replay_all(struct replay *r, const struct mqev_topic_tree *tree, size_t size)
+{
+	if (r->entries == NULL || r->data == NULL)
+		return false;
+	mqev_writer_init(&r->w, r->data, size);
+	mqev_topic_tree_each(tree, collect, r);
+	qsort(r->entries, r->entry_count, sizeof(struct mqev_entry *), by_identifier);
+	for (size_t i = 0; i < r->entry_count; i++) {
+		if (!add_to_batch(r, r->entries[i]))
+			return false;
+	}
+	return send_batch(r);
+}
+
 bool
 mqev_subscriptions_replay(struct mqev_client *c)
 {
 	/* One filter more than the limit always fits. */
 	size_t size = BATCH_BYTES + UINT16_MAX + 3;
 	struct replay r = {.client = c, .limit = batch_limit(c)};
-	bool done = false;
+	const struct mqev_topic_tree *tree =
+	    c->subscriptions != NULL ? c->subscriptions->tree : NULL;
+	bool done;
 
-	if (c->subscriptions == NULL || mqev_topic_tree_count(c->subscriptions->tree) == 0)
+	if (tree == NULL || mqev_topic_tree_count(tree) == 0)
 		return true;
+	r.entries = mqev_malloc(mqev_topic_tree_count(tree) * sizeof(struct mqev_entry *));
 	r.data = mqev_malloc(size);
-	if (r.data != NULL) {
-		mqev_writer_init(&r.w, r.data, size);
-		mqev_topic_tree_each(c->subscriptions->tree, add_to_batch, &r);
-		done = !r.failed && send_batch(&r);
-	}
+	done = replay_all(&r, tree, size);
 	if (!done)
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
+	mqev_free(r.entries);
 	mqev_free(r.data);
 	return done;
 }

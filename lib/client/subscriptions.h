@@ -22,8 +22,9 @@ enum mqev_entry_state {
 struct mqev_entry {
 	mqev_message_cb *on_message; /* NULL: the client's */
 	void *userdata;
-	uint64_t number; /* of the operation that subscribed last */
-	uint32_t refs;	 /* the table's, and one for each dispatch in progress */
+	uint64_t number;	  /* of the operation that subscribed last */
+	uint32_t subscription_id; /* under which the server sends its messages; 0: none of ours */
+	uint32_t refs;		  /* the table's, and one for each dispatch in progress */
 	uint16_t filter_len;
 	uint8_t options; /* as in the packet */
 	uint8_t state;	 /* enum mqev_entry_state */
@@ -37,7 +38,7 @@ bool mqev_subscriptions_reserve(struct mqev_client *c, struct mqev_bytes filter)
 void mqev_subscriptions_unreserve(struct mqev_client *c, struct mqev_bytes filter);
 /* Fills the reserved entry: operation number has it. */
 void mqev_subscriptions_set(struct mqev_client *c, const struct mqev_subscription *subscription,
-    uint8_t options, uint64_t number);
+    uint8_t options, uint64_t number, uint32_t subscription_id);
 void mqev_subscriptions_remove(struct mqev_client *c, struct mqev_bytes filter);
 void mqev_entry_unref(struct mqev_entry *entry);
 

@@ -1,6 +1,8 @@
 /* The layouts of the packets that a client sends; what may stand in them was checked before. */
 #include "core/encode.h"
 
+#include <mqev/properties.h>
+
 /* More than any packet may hold, yet sums of it do not wrap. */
 #define TOO_LONG (UINT64_C(1) << 32)
 
@@ -155,11 +157,39 @@ mqev_connect_write(struct mqev_writer *w, const struct mqev_connect_packet *p)
 
 /* PUBLISH */
 
+#define ALIAS_SIZE 3
+
+/* The alias goes first, so that the list that was given keeps its end. */
+static uint64_t
+publish_properties_size(enum mqev_version version, const struct mqev_publish_packet *p)
+{
+	uint64_t size = p->properties.len + (p->alias != 0 ? ALIAS_SIZE : 0);
+
+	if (version != MQEV_V5)
+		return 0;
+	if (size > MQEV_VARINT_MAX)
+		return TOO_LONG;
+	return mqev_varint_size((uint32_t)size) + size;
+}
+
+static void
+write_publish_properties(struct mqev_writer *w, const struct mqev_publish_packet *p)
+{
+	uint64_t size = (uint64_t)p->properties.len + (p->alias != 0 ? ALIAS_SIZE : 0);
+
+	mqev_write_varint(w, size > MQEV_VARINT_MAX ? UINT32_MAX : (uint32_t)size);
+	if (p->alias != 0) {
+		mqev_write_u8(w, MQEV_PROP_TOPIC_ALIAS);
+		mqev_write_u16(w, p->alias);
+	}
+	mqev_write_bytes(w, p->properties.data, p->properties.len);
+}
+
 static uint64_t
 publish_body(enum mqev_version version, const struct mqev_publish_packet *p)
 {
-	return binary_size(p->topic) + (p->qos > 0 ? 2 : 0) +
-	       block_size_in(version, p->properties) + rest_size(p->payload);
+	return binary_size(p->topic) + (p->qos > 0 ? 2 : 0) + publish_properties_size(version, p) +
+	       rest_size(p->payload);
 }
 
 size_t
@@ -178,7 +208,8 @@ mqev_publish_write_head(
 	mqev_write_binary(w, p->topic);
 	if (p->qos > 0)
 		mqev_write_u16(w, p->mid);
-	write_block_in(w, version, p->properties);
+	if (version == MQEV_V5)
+		write_publish_properties(w, p);
 }
 
 /* What ends in a reason code and properties: PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT. */

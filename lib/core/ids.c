@@ -13,16 +13,52 @@ struct mqev_id_slot {
 	uint16_t mid;
 };
 
-/* Where mid stands, or the free slot at which its search ends. The table is never full. */
 static uint32_t
+home_of(const struct mqev_ids *ids, uint16_t mid)
+{
+	return mid & (ids->capacity - 1);
+}
+
+/* How far from the slot where its search begins an identifier stands at this one. */
+static uint32_t
+from_home(const struct mqev_ids *ids, uint16_t mid, uint32_t at)
+{
+	return (at - mid) & (ids->capacity - 1);
+}
+
+static uint32_t
+next_slot(const struct mqev_ids *ids, uint32_t at)
+{
+	return (at + 1) & (ids->capacity - 1);
+}
+
+/* The table is never full. */
+static struct mqev_id_slot *
 find_slot(const struct mqev_ids *ids, uint16_t mid)
 {
-	uint32_t mask = ids->capacity - 1;
-	uint32_t at = mid & mask;
+	uint32_t at = home_of(ids, mid);
 
 	while (ids->slots[at].value != NULL && ids->slots[at].mid != mid)
-		at = (at + 1) & mask;
-	return at;
+		at = next_slot(ids, at);
+	return ids->slots[at].value != NULL ? &ids->slots[at] : NULL;
+}
+
+/* Who is farther from home gets the slot: so neighbours stand in the order of their homes, and a
+ * hole is closed by those alone that are not at home. */
+static void
+place(struct mqev_ids *ids, struct mqev_id_slot item)
+{
+	uint32_t at = home_of(ids, item.mid);
+
+	for (; ids->slots[at].value != NULL; at = next_slot(ids, at)) {
+		struct mqev_id_slot other = ids->slots[at];
+
+		if (from_home(ids, other.mid, at) < from_home(ids, item.mid, at)) {
+			ids->slots[at] = item;
+			item = other;
+		}
+	}
+	ids->slots[at] = item;
 }
 
 static bool
@@ -37,7 +73,7 @@ grow(struct mqev_ids *ids)
 		return false;
 	for (i = 0; i < ids->capacity; i++)
 		if (ids->slots[i].value != NULL)
-			bigger.slots[find_slot(&bigger, ids->slots[i].mid)] = ids->slots[i];
+			place(&bigger, ids->slots[i]);
 	mqev_free(ids->slots);
 	*ids = bigger;
 	return true;
@@ -46,9 +82,9 @@ grow(struct mqev_ids *ids)
 void *
 mqev_ids_get(const struct mqev_ids *ids, uint16_t mid)
 {
-	if (ids->count == 0)
-		return NULL;
-	return ids->slots[find_slot(ids, mid)].value;
+	const struct mqev_id_slot *slot = ids->count > 0 ? find_slot(ids, mid) : NULL;
+
+	return slot != NULL ? slot->value : NULL;
 }
 
 bool
@@ -60,31 +96,22 @@ mqev_ids_reserve(struct mqev_ids *ids)
 bool
 mqev_ids_put(struct mqev_ids *ids, uint16_t mid, void *value)
 {
-	struct mqev_id_slot *slot;
-
 	if (!mqev_ids_reserve(ids))
 		return false;
-	slot = &ids->slots[find_slot(ids, mid)];
-	slot->mid = mid;
-	slot->value = value;
+	place(ids, (struct mqev_id_slot){value, mid});
 	ids->count++;
 	return true;
 }
 
-/* Moves later members of the run into the hole where their search may begin at or before it. */
 static void
 close_hole(struct mqev_ids *ids, uint32_t hole)
 {
-	uint32_t mask = ids->capacity - 1;
-	uint32_t at = (hole + 1) & mask;
+	uint32_t at = next_slot(ids, hole);
 
-	for (; ids->slots[at].value != NULL; at = (at + 1) & mask) {
-		uint32_t home = ids->slots[at].mid & mask;
-
-		if (((at - home) & mask) < ((at - hole) & mask))
-			continue;
+	while (ids->slots[at].value != NULL && from_home(ids, ids->slots[at].mid, at) > 0) {
 		ids->slots[hole] = ids->slots[at];
 		hole = at;
+		at = next_slot(ids, at);
 	}
 	ids->slots[hole].value = NULL;
 }
@@ -92,16 +119,13 @@ close_hole(struct mqev_ids *ids, uint32_t hole)
 void *
 mqev_ids_remove(struct mqev_ids *ids, uint16_t mid)
 {
-	uint32_t at;
+	struct mqev_id_slot *slot = ids->count > 0 ? find_slot(ids, mid) : NULL;
 	void *value;
 
-	if (ids->count == 0)
+	if (slot == NULL)
 		return NULL;
-	at = find_slot(ids, mid);
-	value = ids->slots[at].value;
-	if (value == NULL)
-		return NULL;
-	close_hole(ids, at);
+	value = slot->value;
+	close_hole(ids, (uint32_t)(slot - ids->slots));
 	ids->count--;
 	return value;
 }

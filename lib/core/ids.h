@@ -12,7 +12,8 @@
 struct mqev_id_slot;
 
 struct mqev_ids {
-	/* Linear probing from mid & (capacity - 1): consecutive identifiers never collide. */
+	/* Linear probing from mid & (capacity - 1), the farthest from home first: consecutive
+	 * identifiers never collide, and removing one moves none. */
 	struct mqev_id_slot *slots;
 	uint32_t capacity; /* power of two */
 	uint32_t count;

@@ -60,6 +60,7 @@ mqev_op_new(const struct mqev_op_parts *parts)
 	op->cost = (uint32_t)mqev_op_cost(parts);
 	op->release = parts->release;
 	op->release_arg = parts->release_arg;
+	op->subscription_id = parts->subscription_id;
 	op->done = parts->done;
 	op->arg = parts->arg;
 	fill(op, parts);

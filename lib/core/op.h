@@ -25,8 +25,6 @@ enum mqev_op_flag {
 	MQEV_OP_SHARED = 16,	 /* SUBSCRIBE: a filter is a shared subscription */
 	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */
 	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
-	MQEV_OP_OVERDUE = 128,	 /* its ack deadline was reported */
-	MQEV_OP_LOST = 256,	 /* was in flight in a session that the server lost */
 	MQEV_OP_CANCELED =
 	    512 /* completed already; goes on in silence, for its identifier is in use */
 };
@@ -56,13 +54,16 @@ struct mqev_op {
 			       stand */
 	uint32_t cost;	    /* bytes of memory, for the queue's limit */
 	uint32_t refs;
+	uint32_t subscription_id; /* the library's own, 0: none */
 	uint16_t topic_len;
 	uint16_t filter_count;
 	uint16_t mid;	/* 0 until it is sent */
 	uint16_t flags; /* enum mqev_op_flag */
 	uint8_t type;	/* enum mqev_packet_type */
 	uint8_t qos;
-	uint8_t state;	 /* enum mqev_op_state */
+	uint8_t state; /* enum mqev_op_state */
+	uint8_t resends;
+	int16_t doom;	 /* 0, or the error it is about to end with */
 	uint8_t bytes[]; /* topic, properties, payload unless it is the application's */
 };
 
@@ -78,6 +79,7 @@ struct mqev_op_parts {
 	void *release_arg;
 	mqev_op_done done;
 	void *arg;
+	uint32_t subscription_id; /* SUBSCRIBE: an identifier of the library's own, 0: none */
 };
 
 /* The bytes of memory that an operation takes. */

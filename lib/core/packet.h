@@ -80,6 +80,7 @@ struct mqev_publish_packet {
 	uint16_t mid; /* 0 at QoS 0 */
 	struct mqev_bytes topic;
 	struct mqev_bytes properties;
+	uint16_t alias; /* to send: a Topic Alias to put before the properties; 0: none */
 	struct mqev_bytes payload;
 };
 

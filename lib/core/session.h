@@ -6,6 +6,7 @@
 #ifndef MQEV_CORE_SESSION_H
 #define MQEV_CORE_SESSION_H
 
+#include <mqev/auth.h>
 #include <mqev/message.h>
 #include <mqev/reason.h>
 
@@ -14,6 +15,7 @@
 #include "core/properties.h"
 #include "core/sink.h"
 
+struct mqev_exchange;
 struct mqev_inbox;
 struct mqev_outbox;
 
@@ -31,6 +33,13 @@ enum mqev_session_clean {
 	MQEV_SESSION_CLEAN_FIRST_ONLY,
 	MQEV_SESSION_CLEAN_NEVER,
 	MQEV_SESSION_CLEAN_STRICT
+};
+
+/* What happens when an acknowledgement does not come in time. */
+enum mqev_ack_action {
+	MQEV_ACK_ACTION_REPORT,
+	MQEV_ACK_ACTION_RECONNECT,
+	MQEV_ACK_ACTION_RESEND /* before 5.0; else REPORT */
 };
 
 struct mqev_session_will {
@@ -51,6 +60,9 @@ struct mqev_session_settings {
 	uint32_t packet_timeout_ms;
 	uint32_t hold_timeout_ms; /* 0: none */
 	uint32_t ack_timeout_ms;  /* 0: none */
+	enum mqev_ack_action ack_action;
+	uint32_t ack_resends; /* 0: as often as need be */
+	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
 	uint32_t max_queued;
 	size_t max_queued_bytes;
@@ -60,11 +72,16 @@ struct mqev_session_settings {
 	uint16_t receive_maximum;
 	uint32_t max_packet_size;
 	uint16_t topic_alias_maximum;
+	uint16_t topic_aliases; /* how many to give, if the server allows as many */
+	bool bridge;
 	bool has_username;
 	struct mqev_bytes username;
 	bool has_password;
 	struct mqev_bytes password;
 	const struct mqev_session_will *will; /* NULL: none */
+	bool request_response_information;
+	const struct mqev_auth *auth; /* NULL: no enhanced authentication */
+	struct mqev_bytes auth_method;
 	struct mqev_bytes
 	    connect_properties; /* of the application, without those which the members above make */
 };
@@ -105,6 +122,8 @@ struct mqev_session_events {
 	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* No acknowledgement came within ack_timeout_ms; the operation goes on. */
+	void (*ack_overdue)(void *owner, const struct mqev_op *op);
 	/* A message was held back for longer than hold_timeout_ms. */
 	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
 	/* There is something for mqev_session_pump() now. Not more than once until that is called.
@@ -134,6 +153,7 @@ struct mqev_session {
 	void *owner;
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
@@ -157,15 +177,18 @@ struct mqev_session {
 	    begin_anew : 1; /* the next CONNECT asks for a new session, whatever the settings say */
 	bool partial : 1;   /* a packet has begun and is not complete */
 	bool pump_asked : 1;
-	bool report_all : 1; /* QoS 0 operations without a callback are completed too */
-	bool paused : 1;     /* receive nothing further */
-	bool rested : 1;     /* it was so at the last tick */
+	bool no_problem_information : 1; /* asked for in CONNECT */
+	bool report_all : 1;		 /* QoS 0 operations without a callback are completed too */
+	bool paused : 1;		 /* receive nothing further */
+	bool freed : 1;			 /* nothing is accepted any more */
+	bool rested : 1;		 /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees them. No call but the next one may follow. */
+/* Completes every operation with error and frees them; accepts nothing from then on. No call but the
+ * next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */
@@ -189,6 +212,9 @@ bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);
 /* Of all bytes handed to the sink on this connection, unsent have not reached the kernel yet:
  * completes QoS 0. */
 void mqev_session_sent(struct mqev_session *s, uint64_t unsent);
+
+/* There are QoS 0 messages that mqev_session_sent() is to complete. */
+bool mqev_session_awaits_kernel(const struct mqev_session *s);
 
 /* The link is gone (or given up): connection state is forgotten, state is IDLE. */
 void mqev_session_closed(struct mqev_session *s, uint64_t now);
@@ -229,6 +255,11 @@ int64_t mqev_session_publish(
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
 int64_t mqev_session_subscribe(
     struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags);
+
+/* Begins to authenticate again. The operation's number or a negative error, see
+ * mqev_reauthenticate(); when memory ran out the connection may have ended. */
+int64_t mqev_session_reauthenticate(
+    struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
 
 /* Ends one operation that has not been sent, or gives up waiting for one that was:
  * MQEV_ERR_NOT_FOUND. */

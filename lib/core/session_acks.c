@@ -100,7 +100,7 @@ answers(const struct mqev_op *op, const struct mqev_packet *packet)
 	enum mqev_packet_type expected =
 	    op->type == MQEV_PACKET_SUBSCRIBE ? MQEV_PACKET_SUBACK : MQEV_PACKET_UNSUBACK;
 
-	return op->type != MQEV_PACKET_PUBLISH && packet->type == expected;
+	return op->state == MQEV_OP_WAIT_SUBACK && packet->type == expected;
 }
 
 /* An UNSUBACK has no codes before 5.0. */

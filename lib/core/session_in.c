@@ -81,45 +81,58 @@ quota_exceeded(struct mqev_session *s)
 
 enum record {
 	RECORD_NONE,
-	RECORD_EARLIER, /* on an earlier connection: PUBREC may have been sent */
+	RECORD_EARLIER, /* on an earlier connection: taken by the application */
 	RECORD_WAITING, /* on this one, its PUBREC is owed */
 	RECORD_ANSWERED /* on this one, PUBREC was sent */
 };
 
-/* What an identifier maps to: the connection's number and a bit, never NULL. */
+enum record_flag {
+	ANSWERED = 1, /* PUBREC was sent */
+	TAKEN = 2     /* the application has it: not to be delivered again, PUBREC or not */
+};
+
+/* What an identifier maps to: the connection's number and flags, never NULL. */
 static void *
-record_value(const struct mqev_inbox *in, bool answered)
+record_value(const struct mqev_inbox *in, unsigned flags)
 {
-	return (void *)(in->connection << 1 | (answered ? 1u : 0u));
+	return (void *)(in->connection << 2 | flags);
 }
 
 static enum record
 find_record(const struct mqev_session *s, uint16_t mid)
 {
-	const void *value = s->in != NULL ? mqev_ids_get(&s->in->qos2, mid) : NULL;
+	uintptr_t value = s->in != NULL ? (uintptr_t)mqev_ids_get(&s->in->qos2, mid) : 0;
 
-	if (value == NULL)
+	if (value == 0)
 		return RECORD_NONE;
-	if (value == record_value(s->in, true))
-		return RECORD_ANSWERED;
-	return value == record_value(s->in, false) ? RECORD_WAITING : RECORD_EARLIER;
+	if (value >> 2 != s->in->connection)
+		return RECORD_EARLIER;
+	return (value & ANSWERED) != 0 ? RECORD_ANSWERED : RECORD_WAITING;
 }
 
 /* Cannot fail for an identifier that has a record. */
 static bool
-set_record(struct mqev_session *s, uint16_t mid, bool answered)
+set_record(struct mqev_session *s, uint16_t mid, unsigned flags)
 {
 	mqev_ids_remove(&s->in->qos2, mid);
-	return mqev_ids_put(&s->in->qos2, mid, record_value(s->in, answered));
+	return mqev_ids_put(&s->in->qos2, mid, record_value(s->in, flags));
 }
 
 static void
 forget_record(struct mqev_session *s, uint16_t mid)
 {
-	if (s->in == NULL)
+	/* None of this connection when a callback has closed it. */
+	if (find_record(s, mid) < RECORD_WAITING)
 		return;
 	mqev_ids_remove(&s->in->qos2, mid);
 	s->in->open--;
+}
+
+void
+mqev_inbox_set_taken(struct mqev_session *s, uint16_t mid, bool taken)
+{
+	if (find_record(s, mid) == RECORD_WAITING)
+		set_record(s, mid, taken ? TAKEN : 0);
 }
 
 void
@@ -132,7 +145,7 @@ mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t r
 	else if (reason >= 0x80) /* [MQTT-4.3.3-9]: the identifier is free */
 		forget_record(s, mid);
 	else
-		set_record(s, mid, true);
+		set_record(s, mid, ANSWERED | TAKEN);
 }
 
 /* --- by QoS ------------------------------------------------------------------------------------
@@ -189,14 +202,14 @@ answer_qos2(struct mqev_session *s, uint16_t mid, struct mqev_ack *held)
 	}
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return;
-	set_record(s, mid, true);
+	set_record(s, mid, ANSWERED | TAKEN);
 	mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
 }
 
 static bool
 record_new(struct mqev_session *s, uint16_t mid)
 {
-	if (mqev_inbox_of(s) == NULL || !set_record(s, mid, false)) {
+	if (mqev_inbox_of(s) == NULL || !set_record(s, mid, TAKEN)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
@@ -210,12 +223,16 @@ receive_new_qos2(struct mqev_session *s, const struct mqev_received *r)
 	uint16_t mid = r->packet->mid;
 	struct mqev_ack *held = NULL;
 
+	/* Taken unless the callback says otherwise, for it may end the connection. */
 	if (quota_exceeded(s) || !record_new(s, mid))
 		return;
-	if (deliver(s, r, &held))
-		answer_qos2(s, mid, held);
-	else
+	if (!deliver(s, r, &held)) {
 		forget_record(s, mid);
+		return;
+	}
+	if (held != NULL && !mqev_ack_is_given(held))
+		mqev_inbox_set_taken(s, mid, false);
+	answer_qos2(s, mid, held);
 }
 
 static void
@@ -281,12 +298,11 @@ mqev_inbox_session_lost(struct mqev_session *s)
 }
 
 static bool
-is_waiting(uint16_t mid, void *value, void *arg)
+is_not_taken(uint16_t mid, void *value, void *arg)
 {
-	const struct mqev_inbox *in = arg;
-
 	(void)mid;
-	return value == record_value(in, false);
+	(void)arg;
+	return ((uintptr_t)value & TAKEN) == 0;
 }
 
 void
@@ -296,8 +312,8 @@ mqev_inbox_closed(struct mqev_session *s)
 
 	if (in == NULL)
 		return;
-	/* What was not answered is to be delivered again when the server sends it again. */
-	mqev_ids_remove_if(&in->qos2, is_waiting, in);
+	/* What the application holds is to be delivered again when the server sends it again. */
+	mqev_ids_remove_if(&in->qos2, is_not_taken, in);
 	mqev_owed_forget(in);
 	mqev_inbox_forget_aliases(in);
 	in->connection++;

@@ -2,6 +2,7 @@
 #ifndef MQEV_CORE_SESSION_INTERNAL_H
 #define MQEV_CORE_SESSION_INTERNAL_H
 
+#include "core/alias.h"
 #include "core/ids.h"
 #include "core/session.h"
 
@@ -20,13 +21,15 @@ struct mqev_outbox {
 	    messages;		   /* QoS 1 and 2: those in flight first, then those that wait */
 	struct mqev_op_queue qos0; /* waiting for the link */
 	struct mqev_op_queue subscribes; /* SUBSCRIBE and UNSUBSCRIBE: in flight first */
-	struct mqev_op_queue lost;	 /* to be ended with MQEV_ERR_SESSION_LOST */
+	struct mqev_op_queue doomed;	 /* to be ended with the error that each holds */
 	struct mqev_op_queue waiting;	 /* all that wait for an acknowledgement, oldest first */
 	struct mqev_op *next_message;	 /* the first not sent on this connection */
 	struct mqev_op *
 	    next_release; /* on resume: where the search for PUBRELs behind a full window goes on */
 	struct mqev_op *next_subscribe;
 	struct mqev_ids ids;
+	uint32_t numbered_ids;		  /* how many of them follow from numbers */
+	struct mqev_aliases *aliases;	  /* that we gave on this connection; NULL: none */
 	struct mqev_departing *departing; /* a ring */
 	uint32_t departing_capacity;
 	uint32_t departing_head;
@@ -66,6 +69,15 @@ struct mqev_received {
 	size_t topic_len;
 };
 
+/* A PUBLISH on its way to the sink. */
+struct mqev_outgoing {
+	struct mqev_publish_packet packet;
+	size_t size;	    /* of the whole packet in the version in use */
+	struct mqev_op *op; /* allows a large payload to go by reference; may be NULL */
+	uint32_t expiry_at; /* as in struct mqev_op */
+	uint32_t expiry_s;
+};
+
 /* What a message view points to while its callback runs. */
 struct mqev_delivery {
 	struct mqev_session *session;
@@ -96,8 +108,35 @@ void mqev_session_send_ack_packet(
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
 
+/* session_auth.c */
+/* CONNECT: begins the exchange, if there is to be one; *data gets what goes with the method. False:
+ * the connection has ended. */
+bool mqev_auth_begin_connect(struct mqev_session *s, struct mqev_bytes *data);
+/* Method and data as properties of CONNECT and AUTH; data.data NULL: without data. */
+size_t mqev_auth_properties_size(const struct mqev_session *s, struct mqev_bytes data);
+void mqev_auth_properties_write(
+    const struct mqev_session *s, struct mqev_bytes data, struct mqev_writer *w);
+/* What is wrong with the method of a CONNACK that accepts; NULL: nothing. */
+const char *
+mqev_auth_connack_fault(const struct mqev_session *s, const struct mqev_properties *p);
+/* The server accepted; false: the provider did not, and the connection has ended. */
+bool mqev_auth_finish_connect(struct mqev_session *s, const struct mqev_properties *p);
+void mqev_session_on_auth(struct mqev_session *s, const struct mqev_packet *packet);
+/* Ends the exchange for the provider, and says nothing to anybody else. */
+void mqev_auth_end(struct mqev_session *s);
+void mqev_auth_closed(struct mqev_session *s);
+void mqev_auth_free(struct mqev_session *s, int error);
+uint64_t mqev_auth_deadline(const struct mqev_session *s);
+void mqev_auth_tick(struct mqev_session *s, uint64_t now);
+/* The answer that is awaited has all its time again from now on. */
+void mqev_auth_rest(struct mqev_session *s, uint64_t now);
+
 /* session_submit.c */
 struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
+
+/* Identifiers up to here follow from the operations' numbers; those above are left for SUBSCRIBE
+ * and UNSUBSCRIBE. */
+#define MQEV_NUMBERED_IDS 64511u
 
 /* session_out.c */
 /* Ends an operation that stands in one of the outbox's lists: out of them, its one completion, its
@@ -113,21 +152,28 @@ bool mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *de
 void mqev_outbox_stamp_departing(struct mqev_session *s);
 
 /* session_send.c */
+/* Sends an operation again that was not acknowledged in time (before 5.0 only). */
+void mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now);
 /* 0, or why the server would not take it: TOO_LARGE, QOS, RETAIN, WILDCARD, SHARED,
  * SUBSCRIPTION_ID. */
 int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
 int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
-/* Writes and counts a whole PUBLISH, whose size is returned and left for the caller to tell of; op
- * (may be NULL) allows a large payload to go by reference. 0: the connection ended. */
-size_t mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
-    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
+/* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
+ * caller to tell of. False: the connection ended. */
+bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
-void mqev_outbox_fail_lost(struct mqev_session *s);
+void mqev_outbox_fail_doomed(struct mqev_session *s);
 void mqev_outbox_closed(struct mqev_session *s);
 void mqev_outbox_free(struct mqev_session *s, int error);
 void mqev_outbox_trim(struct mqev_session *s);
+/* Takes an operation out of its queue to be ended with error by the next mqev_outbox_fail_doomed().
+ */
+void mqev_outbox_doom(
+    struct mqev_outbox *out, struct mqev_op_queue *queue, struct mqev_op *op, int error);
+
+/* session_deadlines.c */
 uint64_t mqev_outbox_deadline(const struct mqev_session *s);
 void mqev_outbox_tick(struct mqev_session *s, uint64_t now);
 
@@ -143,6 +189,8 @@ void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *pa
 struct mqev_inbox *mqev_inbox_of(struct mqev_session *s);
 /* PUBACK or PUBREC was sent. */
 void mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason);
+/* Whether the application has the message: if so it is not delivered again, if not it is. */
+void mqev_inbox_set_taken(struct mqev_session *s, uint16_t mid, bool taken);
 void mqev_inbox_session_lost(struct mqev_session *s);
 void mqev_inbox_closed(struct mqev_session *s);
 void mqev_inbox_free(struct mqev_session *s);
@@ -158,6 +206,8 @@ bool mqev_owed_any(const struct mqev_session *s, uint8_t qos);
 /* Puts an acknowledgement in line (held NULL: one that is given). False when memory runs out. */
 bool mqev_owed_add(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack *held);
 void mqev_owed_forget(struct mqev_inbox *in);
+/* True once the application has acknowledged, other than by a failing reason. */
+bool mqev_ack_is_given(const struct mqev_ack *ack);
 /* The library's half of a handle that never got in line. */
 void mqev_ack_abandon(struct mqev_ack *ack);
 uint64_t mqev_owed_deadline(const struct mqev_session *s);

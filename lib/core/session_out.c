@@ -16,8 +16,8 @@ queue_of(struct mqev_outbox *out, const struct mqev_op *op)
 {
 	if (op->type != MQEV_PACKET_PUBLISH)
 		return &out->subscribes;
-	if ((op->flags & MQEV_OP_LOST) != 0)
-		return &out->lost;
+	if (op->doom != 0)
+		return &out->doomed;
 	return op->qos == 0 ? &out->qos0 : &out->messages;
 }
 
@@ -45,8 +45,11 @@ stop_waiting(struct mqev_outbox *out, struct mqev_op *op)
 static void
 free_id(struct mqev_outbox *out, struct mqev_op *op)
 {
-	if (op->mid != 0)
-		mqev_ids_remove(&out->ids, op->mid);
+	if (op->mid == 0)
+		return;
+	mqev_ids_remove(&out->ids, op->mid);
+	if (op->mid <= MQEV_NUMBERED_IDS)
+		out->numbered_ids--;
 }
 
 static void
@@ -83,6 +86,16 @@ mqev_outbox_fail(struct mqev_session *s, struct mqev_op *op, int error)
 }
 
 void
+mqev_outbox_doom(
+    struct mqev_outbox *out, struct mqev_op_queue *queue, struct mqev_op *op, int error)
+{
+	forget_cursors(out, op);
+	mqev_op_queue_remove(queue, op);
+	op->doom = (int16_t)error;
+	mqev_op_queue_append(&out->doomed, op);
+}
+
+void
 mqev_outbox_await(
     struct mqev_session *s, struct mqev_op *op, enum mqev_op_state state, uint64_t now)
 {
@@ -93,7 +106,6 @@ mqev_outbox_await(
 		mqev_op_wait_remove(waiting, op);
 	op->state = (uint8_t)state;
 	op->since_ms = now;
-	op->flags &= (uint16_t)~MQEV_OP_OVERDUE;
 	mqev_op_wait_append(waiting, op);
 }
 
@@ -223,6 +235,12 @@ mqev_session_sent(struct mqev_session *s, uint64_t unsent)
 		depart_first(s, &done_well);
 }
 
+bool
+mqev_session_awaits_kernel(const struct mqev_session *s)
+{
+	return s->out != NULL && s->out->departing_count > 0;
+}
+
 static void
 depart_all(struct mqev_session *s, int error)
 {
@@ -278,6 +296,8 @@ mqev_outbox_closed(struct mqev_session *s)
 {
 	if (s->out == NULL)
 		return;
+	mqev_aliases_free(s->out->aliases);
+	s->out->aliases = NULL;
 	requeue_subscribes(s);
 	hold_messages(s->out);
 	depart_all(s, MQEV_ERR_LOST);
@@ -304,9 +324,7 @@ settle(const struct mqev_session *s, struct mqev_op *op)
 	back_to_queue(s->out, op);
 	if (!fails_with_session(s, op))
 		return;
-	mqev_op_queue_remove(&s->out->messages, op);
-	op->flags |= MQEV_OP_LOST;
-	mqev_op_queue_append(&s->out->lost, op);
+	mqev_outbox_doom(s->out, &s->out->messages, op, MQEV_ERR_SESSION_LOST);
 }
 
 /* Messages in flight are settled by rule: out again as new ones, or to be ended with an unknown
@@ -327,10 +345,10 @@ mqev_outbox_session_lost(struct mqev_session *s)
 }
 
 void
-mqev_outbox_fail_lost(struct mqev_session *s)
+mqev_outbox_fail_doomed(struct mqev_session *s)
 {
-	while (s->out != NULL && s->out->lost.head != NULL)
-		mqev_outbox_fail(s, s->out->lost.head, MQEV_ERR_SESSION_LOST);
+	while (s->out != NULL && s->out->doomed.head != NULL)
+		mqev_outbox_fail(s, s->out->doomed.head, s->out->doomed.head->doom);
 }
 
 /* --- free --------------------------------------------------------------------------------------
@@ -343,8 +361,8 @@ any_op(const struct mqev_outbox *out)
 		return out->messages.head;
 	if (out->subscribes.head != NULL)
 		return out->subscribes.head;
-	if (out->lost.head != NULL)
-		return out->lost.head;
+	if (out->doomed.head != NULL)
+		return out->doomed.head;
 	return out->qos0.head;
 }
 
@@ -352,6 +370,7 @@ static void
 release_outbox(struct mqev_session *s)
 {
 	mqev_ids_clear(&s->out->ids);
+	mqev_aliases_free(s->out->aliases);
 	mqev_free(s->out->departing);
 	mqev_free(s->out);
 	s->out = NULL;
@@ -376,33 +395,6 @@ mqev_outbox_trim(struct mqev_session *s)
 {
 	struct mqev_outbox *out = s->out;
 
-	if (out != NULL && any_op(out) == NULL && out->departing_count == 0)
+	if (out != NULL && any_op(out) == NULL && out->departing_count == 0 && out->aliases == NULL)
 		release_outbox(s);
-}
-
-/* --- time --------------------------------------------------------------------------------------
- */
-
-static bool
-ack_deadlines_run(const struct mqev_session *s)
-{
-	return s->settings->ack_timeout_ms > 0 && s->out != NULL && s->out->waiting.head != NULL;
-}
-
-uint64_t
-mqev_outbox_deadline(const struct mqev_session *s)
-{
-	if (!ack_deadlines_run(s))
-		return UINT64_MAX;
-	return s->out->waiting.head->since_ms + s->settings->ack_timeout_ms;
-}
-
-void
-mqev_outbox_tick(struct mqev_session *s, uint64_t now)
-{
-	if (!ack_deadlines_run(s))
-		return;
-	if (now >= s->out->waiting.head->since_ms + s->settings->ack_timeout_ms)
-		mqev_session_fail(s, MQEV_ERR_TIMEOUT, MQEV_REASON_UNSPECIFIED_ERROR,
-		    "an acknowledgement did not come in time");
 }

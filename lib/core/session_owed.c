@@ -80,9 +80,9 @@ pop_and_send(struct mqev_session *s, struct mqev_owed *owed)
 	owed->head = ack->next;
 	if (owed->head == NULL)
 		owed->tail = NULL;
-	send_ack(s, ack);
-	mqev_inbox_answered(s, ack->qos, ack->mid, ack->reason);
 	ack->session = NULL;
+	mqev_inbox_answered(s, ack->qos, ack->mid, ack->reason);
+	send_ack(s, ack);
 	unref(ack);
 }
 
@@ -154,6 +154,12 @@ mqev_ack_abandon(struct mqev_ack *ack)
 {
 	ack->session = NULL;
 	unref(ack);
+}
+
+bool
+mqev_ack_is_given(const struct mqev_ack *ack)
+{
+	return ack->given && ack->reason < 0x80;
 }
 
 /* --- time --------------------------------------------------------------------------------------
@@ -266,8 +272,11 @@ mqev_ack(struct mqev_ack *ack, enum mqev_reason reason, const struct mqev_proper
 	ack->given = true;
 	ack->reason = (uint8_t)reason;
 	/* Within the message's own callback it is not in line yet. */
-	if (ack->session != NULL && ack->session->in != NULL)
-		send_given(ack->session, ack->qos);
+	if (ack->session == NULL || ack->session->in == NULL)
+		return 0;
+	if (ack->qos == 2 && mqev_ack_is_given(ack))
+		mqev_inbox_set_taken(ack->session, ack->mid, true);
+	send_given(ack->session, ack->qos);
 	return 0;
 }
 

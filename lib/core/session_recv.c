@@ -20,15 +20,6 @@ on_disconnect(struct mqev_session *s, const struct mqev_packet *packet)
 	s->events->disconnect(s->owner, &packet->u.reason);
 }
 
-/* No Authentication Method was given, so none may come ([MQTT-4.12.0-6]). */
-static void
-on_auth(struct mqev_session *s, const struct mqev_packet *packet)
-{
-	(void)packet;
-	mqev_session_protocol_error(
-	    s, "AUTH, but no authentication method was given [MQTT-4.12.0-6]");
-}
-
 struct handler {
 	void (*handle)(struct mqev_session *s, const struct mqev_packet *packet);
 	bool before_connack;
@@ -46,7 +37,7 @@ static const struct handler handlers[] = {
     [MQEV_PACKET_UNSUBACK] = {mqev_session_on_suback, false, true},
     [MQEV_PACKET_PINGRESP] = {on_pingresp, false, true},
     [MQEV_PACKET_DISCONNECT] = {on_disconnect, true, true},
-    [MQEV_PACKET_AUTH] = {on_auth, true, true},
+    [MQEV_PACKET_AUTH] = {mqev_session_on_auth, true, true},
 };
 
 static const struct handler *
@@ -102,6 +93,67 @@ whole_packet(
 	return size <= len ? size : 0;
 }
 
+/* What was decoded, as far as packets with an identifier and those of a server's explanations go. */
+struct common {
+	uint16_t mid;
+	struct mqev_bytes properties;
+};
+
+static struct common
+common_of(const struct mqev_packet *packet)
+{
+	switch (packet->type) {
+	case MQEV_PACKET_PUBLISH:
+		return (struct common){.mid = packet->u.publish.mid};
+	case MQEV_PACKET_PUBACK:
+	case MQEV_PACKET_PUBREC:
+	case MQEV_PACKET_PUBREL:
+	case MQEV_PACKET_PUBCOMP:
+		return (struct common){packet->u.ack.mid, packet->u.ack.properties};
+	case MQEV_PACKET_SUBACK:
+	case MQEV_PACKET_UNSUBACK:
+		return (struct common){packet->u.suback.mid, packet->u.suback.properties};
+	case MQEV_PACKET_AUTH:
+		return (struct common){0, packet->u.reason.properties};
+	default:
+		return (struct common){0};
+	}
+}
+
+/* After Request Problem Information 0 only PUBLISH, CONNACK and DISCONNECT may have a Reason String or
+ * User Property ([MQTT-3.1.2-29]). */
+static bool
+unwanted_explanation(const struct mqev_session *s, struct mqev_bytes block)
+{
+	struct mqev_property property;
+	size_t at = 0;
+
+	if (!s->no_problem_information)
+		return false;
+	while (mqev_property_read(block, &at, &property)) {
+		if (property.id == MQEV_PROP_REASON_STRING ||
+		    property.id == MQEV_PROP_USER_PROPERTY)
+			return true;
+	}
+	return false;
+}
+
+static void
+handle_packet(struct mqev_session *s, const struct handler *handler, struct mqev_packet *packet)
+{
+	struct common common = common_of(packet);
+
+	mqev_session_tell_packet(s, false, packet->type, common.mid, packet->size);
+	/* The event may have ended all this. */
+	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
+		return;
+	if (unwanted_explanation(s, common.properties))
+		mqev_session_protocol_error(
+		    s, "Reason String or User Property unasked for [MQTT-3.1.2-29]");
+	else
+		handler->handle(s, packet);
+}
+
 static size_t
 receive_packet(struct mqev_session *s, uint8_t *data, size_t len, size_t *need)
 {
@@ -117,7 +169,7 @@ receive_packet(struct mqev_session *s, uint8_t *data, size_t len, size_t *need)
 		return 0;
 	}
 	packet.size = size;
-	handler_of(frame.first)->handle(s, &packet);
+	handle_packet(s, handler_of(frame.first), &packet);
 	return size;
 }
 

@@ -6,9 +6,6 @@
 
 #include "core/encode.h"
 
-/* Identifiers up to here follow from the operations' numbers; those above are left for SUBSCRIBE
- * and UNSUBSCRIBE. */
-#define NUMBERED_IDS 64511u
 #define LAST_ID 65535u
 
 /* From this size on a payload is not copied into the sink. */
@@ -47,7 +44,7 @@ mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags)
 static uint16_t
 id_of_number(uint64_t n)
 {
-	return (uint16_t)(1 + n % NUMBERED_IDS);
+	return (uint16_t)(1 + n % MQEV_NUMBERED_IDS);
 }
 
 /* The identifier that the operation's number gives; a number further on while an unfinished one
@@ -57,7 +54,7 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 {
 	const struct mqev_ids *ids = &s->out->ids;
 
-	for (uint32_t tries = 0; tries <= ids->count && tries < NUMBERED_IDS; tries++) {
+	for (uint32_t left = MQEV_NUMBERED_IDS; s->out->numbered_ids < left; left--) {
 		if (mqev_ids_get(ids, id_of_number(op->n)) == NULL)
 			return id_of_number(op->n);
 		op->n = s->next_n++;
@@ -68,7 +65,7 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 static uint16_t
 reserved_id(const struct mqev_session *s)
 {
-	for (uint32_t mid = NUMBERED_IDS + 1; mid <= LAST_ID; mid++) {
+	for (uint32_t mid = MQEV_NUMBERED_IDS + 1; mid <= LAST_ID; mid++) {
 		if (mqev_ids_get(&s->out->ids, (uint16_t)mid) == NULL)
 			return (uint16_t)mid;
 	}
@@ -94,6 +91,8 @@ give_id(struct mqev_session *s, struct mqev_op *op)
 		return false;
 	}
 	op->mid = mid;
+	if (mid <= MQEV_NUMBERED_IDS)
+		s->out->numbered_ids++;
 	return true;
 }
 
@@ -109,39 +108,89 @@ write_seconds(uint8_t *at, uint32_t seconds)
 	mqev_write_u32(&w, seconds);
 }
 
-size_t
-mqev_session_write_publish(struct mqev_session *s, const struct mqev_publish_packet *p,
-    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s)
+/* An alias may make the packet that much larger: itself, and the lengths before it. */
+#define ALIAS_COST 5
+
+static bool
+may_alias(const struct mqev_session *s, const struct mqev_outgoing *o)
+{
+	/* A resend carries its whole topic. */
+	return s->version == MQEV_V5 && s->settings->topic_aliases > 0 &&
+	       s->server.topic_alias_maximum > 0 && !o->packet.dup &&
+	       o->size + ALIAS_COST <= s->server.max_packet_size;
+}
+
+static struct mqev_aliases *
+aliases_of(struct mqev_session *s)
+{
+	uint16_t max = s->settings->topic_aliases;
+
+	if (mqev_outbox_of(s) == NULL)
+		return NULL;
+	if (max > s->server.topic_alias_maximum)
+		max = s->server.topic_alias_maximum;
+	if (s->out->aliases == NULL)
+		s->out->aliases = mqev_aliases_new(max);
+	return s->out->aliases;
+}
+
+/* Without memory for it the topic goes as it is. */
+static void
+use_alias(struct mqev_session *s, struct mqev_outgoing *o)
+{
+	struct mqev_aliases *aliases = may_alias(s, o) ? aliases_of(s) : NULL;
+	bool known;
+
+	if (aliases == NULL)
+		return;
+	o->packet.alias = mqev_alias_of(aliases, o->packet.topic, &known);
+	if (known)
+		o->packet.topic.len = 0;
+	o->size = mqev_publish_size(MQEV_V5, &o->packet);
+}
+
+bool
+mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 {
 	enum mqev_version version = (enum mqev_version)s->version;
-	size_t size = mqev_publish_size(version, p);
-	bool lend = op != NULL && p->payload.len >= LEND_FROM;
-	size_t reserved = lend ? size - p->payload.len : size;
+	const struct mqev_publish_packet *p = &o->packet;
+	bool lend = o->op != NULL && p->payload.len >= LEND_FROM;
 	struct mqev_writer w;
 	uint8_t *properties_end;
+	size_t reserved;
 
+	use_alias(s, o);
+	reserved = lend ? o->size - p->payload.len : o->size;
 	if (!mqev_session_write(s, reserved, &w))
-		return 0;
+		return false;
 	mqev_publish_write_head(&w, version, p);
 	properties_end = w.at;
-	if (expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
-		write_seconds(properties_end - p->properties.len + expiry_at, expiry_s);
+	if (o->expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
+		write_seconds(properties_end - p->properties.len + o->expiry_at, o->expiry_s);
 	if (!lend)
 		mqev_write_bytes(&w, p->payload.data, p->payload.len);
 	mqev_sink_commit(s->sink, reserved);
 	if (lend &&
-	    !s->sink->methods->lend(s->sink, s->owner, op, p->payload.data, p->payload.len)) {
+	    !s->sink->methods->lend(s->sink, s->owner, o->op, p->payload.data, p->payload.len)) {
 		mqev_session_no_memory(s);
-		return 0;
+		return false;
 	}
-	s->written += size;
-	return size;
+	s->written += o->size;
+	return true;
+}
+
+/* A message that was sent before goes out again even when its time is over ([MQTT-4.3.3-7]). */
+static uint32_t
+seconds_left(const struct mqev_op *op, uint64_t now)
+{
+	return now < op->expires_ms ? (uint32_t)((op->expires_ms - now + 999) / 1000) : 1;
 }
 
 static void
-packet_of_op(const struct mqev_op *op, struct mqev_publish_packet *p)
+prepare(
+    const struct mqev_session *s, struct mqev_op *op, uint64_t now, struct mqev_outgoing *o)
 {
-	*p = (struct mqev_publish_packet){
+	o->packet = (struct mqev_publish_packet){
 	    .dup = op->state != MQEV_OP_QUEUED,
 	    .retain = (op->flags & MQEV_OP_RETAIN) != 0,
 	    .qos = op->qos,
@@ -150,13 +199,10 @@ packet_of_op(const struct mqev_op *op, struct mqev_publish_packet *p)
 	    .properties = mqev_op_properties(op),
 	    .payload = mqev_op_payload(op),
 	};
-}
-
-/* A message that was sent before goes out again even when its time is over ([MQTT-4.3.3-7]). */
-static uint32_t
-seconds_left(const struct mqev_op *op, uint64_t now)
-{
-	return now < op->expires_ms ? (uint32_t)((op->expires_ms - now + 999) / 1000) : 1;
+	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
+	o->op = op;
+	o->expiry_at = op->expiry_at;
+	o->expiry_s = seconds_left(op, now);
 }
 
 static bool
@@ -167,27 +213,11 @@ is_expired(const struct mqev_op *op, uint64_t now)
 
 /* 0 when it may go out on this connection. */
 static int
-op_refusal(const struct mqev_session *s, const struct mqev_op *op, uint64_t now)
+op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t now)
 {
-	struct mqev_publish_packet p;
-
-	if (is_expired(op, now))
+	if (is_expired(o->op, now))
 		return MQEV_ERR_EXPIRED;
-	packet_of_op(op, &p);
-	return mqev_publish_refusal(
-	    s, op->qos, p.retain, mqev_publish_size((enum mqev_version)s->version, &p));
-}
-
-/* The size of the packet; 0: it was not sent. */
-static size_t
-send_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
-{
-	struct mqev_publish_packet p;
-
-	if (op->qos > 0 && !give_id(s, op))
-		return 0;
-	packet_of_op(op, &p);
-	return mqev_session_write_publish(s, &p, op, op->expiry_at, seconds_left(op, now));
+	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
 }
 
 /* --- QoS 0 -------------------------------------------------------------------------------------
@@ -209,32 +239,30 @@ depart_op(struct mqev_session *s, struct mqev_op *op)
 }
 
 static bool
-send_qos0(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
 {
-	size_t size;
-
-	if (!depart_op(s, op))
-		return false;
-	size = send_message(s, op, now);
-	if (size == 0)
+	if (!depart_op(s, o->op) || !mqev_session_write_publish(s, o))
 		return false;
 	mqev_outbox_stamp_departing(s);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, size);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
 	return true;
 }
 
 static void
 pump_qos0(struct mqev_session *s, uint64_t now, uint64_t limit)
 {
+	struct mqev_outgoing o;
 	struct mqev_op *op;
 
 	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
 	       (op = s->out->qos0.head) != NULL) {
-		int error = op_refusal(s, op, now);
+		int error;
 
+		prepare(s, op, now, &o);
+		error = op_refusal(s, &o, now);
 		if (error != 0)
 			mqev_outbox_fail(s, op, error);
-		else if (!send_qos0(s, op, now))
+		else if (!send_qos0(s, &o))
 			return;
 	}
 }
@@ -258,12 +286,31 @@ send_release(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 }
 
+static bool
+send_message(struct mqev_session *s, struct mqev_outgoing *o, uint64_t now)
+{
+	struct mqev_outbox *out = s->out;
+	struct mqev_op *op = o->op;
+
+	if (!give_id(s, op))
+		return false;
+	o->packet.mid = op->mid;
+	if (!mqev_session_write_publish(s, o))
+		return false;
+	out->next_message = op->queue.next;
+	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
+	out->window_used++;
+	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o->size);
+	return true;
+}
+
 /* True while the walk may go on to the next message. */
 static bool
 send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	struct mqev_outbox *out = s->out;
-	size_t size;
+	struct mqev_outgoing o;
 	int error;
 
 	if (op->state == MQEV_OP_WAIT_PUBCOMP) {
@@ -274,20 +321,13 @@ send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	}
 	if (out->window_used >= window_of(s))
 		return false;
-	error = op_refusal(s, op, now);
+	prepare(s, op, now, &o);
+	error = op_refusal(s, &o, now);
 	if (error != 0) {
 		mqev_outbox_fail(s, op, error); /* moves next_message on */
 		return true;
 	}
-	size = send_message(s, op, now);
-	if (size == 0)
-		return false;
-	out->next_message = op->queue.next;
-	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
-	out->window_used++;
-	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
-	return true;
+	return send_message(s, &o, now);
 }
 
 static void
@@ -320,14 +360,25 @@ pump_releases(struct mqev_session *s, uint64_t now)
 /* --- SUBSCRIBE and UNSUBSCRIBE -----------------------------------------------------------------
  */
 
+/* The identifier by which the library knows its subscription again; left out where the server has
+ * none. */
+static uint32_t
+own_identifier_size(const struct mqev_session *s, const struct mqev_op *op)
+{
+	if (op->subscription_id == 0 || !s->server.subscription_id)
+		return 0;
+	return 1 + (uint32_t)mqev_varint_size(op->subscription_id);
+}
+
 /* The client keeps it under the largest Remaining Length. */
 static uint32_t
 subscribe_body(const struct mqev_session *s, const struct mqev_op *op)
 {
 	size_t body = 2 + (size_t)op->payload_len;
+	uint32_t properties = op->properties_len + own_identifier_size(s, op);
 
 	if (s->version == MQEV_V5)
-		body += mqev_varint_size(op->properties_len) + op->properties_len;
+		body += mqev_varint_size(properties) + properties;
 	return (uint32_t)body;
 }
 
@@ -357,31 +408,55 @@ write_filters(struct mqev_writer *w, const struct mqev_session *s, const struct 
 }
 
 static void
+write_subscribe_properties(
+    struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
+{
+	uint32_t own = own_identifier_size(s, op);
+
+	mqev_write_varint(w, op->properties_len + own);
+	if (own > 0) {
+		mqev_write_u8(w, MQEV_PROP_SUBSCRIPTION_IDENTIFIER);
+		mqev_write_varint(w, op->subscription_id);
+	}
+	mqev_write_bytes(w, op->bytes, op->properties_len);
+}
+
+static void
 write_subscribe(struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
 {
 	mqev_write_u8(w, (uint8_t)(op->type << 4 | 2));
 	mqev_write_varint(w, subscribe_body(s, op));
 	mqev_write_u16(w, op->mid);
 	if (s->version == MQEV_V5) {
-		mqev_write_varint(w, op->properties_len);
-		mqev_write_bytes(w, op->bytes, op->properties_len);
+		write_subscribe_properties(w, s, op);
 	}
 	write_filters(w, s, op);
 }
 
-static bool
-send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+/* The size that was written and is still to be told of; 0: not now, or the connection ended. */
+static size_t
+put_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	size_t size = subscribe_size(s, op);
 	struct mqev_writer w;
 
 	if (!give_id(s, op) || !mqev_session_write(s, size, &w))
-		return false;
+		return 0;
 	write_subscribe(&w, s, op);
 	mqev_sink_commit(s->sink, size);
-	s->out->next_subscribe = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
+	return size;
+}
+
+static bool
+send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = put_subscribe(s, op, now);
+
+	if (size == 0)
+		return false;
+	s->out->next_subscribe = op->queue.next;
 	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	return true;
 }
@@ -402,6 +477,41 @@ pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
 		else if (!send_subscribe(s, op, now))
 			return;
 	}
+}
+
+/* --- again ------------------------------------------------------------------------------------ */
+
+static void
+resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	struct mqev_outgoing o;
+
+	prepare(s, op, now, &o);
+	if (!mqev_session_write_publish(s, &o))
+		return;
+	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o.size);
+}
+
+static void
+resend_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	size_t size = put_subscribe(s, op, now);
+
+	if (size > 0)
+		mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
+}
+
+void
+mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	s->last_sent_ms = now;
+	if (op->state == MQEV_OP_WAIT_PUBCOMP)
+		send_release(s, op, now);
+	else if (op->state == MQEV_OP_WAIT_SUBACK)
+		resend_subscribe(s, op, now);
+	else
+		resend_message(s, op, now);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------

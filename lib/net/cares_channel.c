@@ -15,6 +15,8 @@
 
 #define TRY_MS 2000 /* the first try with a server; each further one waits twice as long */
 #define TRIES 3
+#define DNS_PORT 53
+#define TICK_MS 100 /* how often c-ares looks at its deadlines while it has any */
 
 struct socket_watch {
 	struct mqev_link link; /* first, so that it can be cast */
@@ -170,7 +172,7 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 /* The channel ---------------------------------------------------------------------------------- */
 
 static int
-init_ares(struct mqev_cares_channel *channel, const char *servers)
+init_ares(struct mqev_cares_channel *channel, const struct mqev_cares_source *source)
 {
 	char lookups[] = "fb"; /* hosts file, then DNS */
 	struct ares_options options;
@@ -180,23 +182,26 @@ init_ares(struct mqev_cares_channel *channel, const char *servers)
 	options.timeout = TRY_MS;
 	options.tries = TRIES;
 	options.lookups = lookups;
+	options.resolvconf_path = (char *)(uintptr_t)source->conf_path; /* only read */
+	options.udp_port = options.tcp_port = source->port != 0 ? source->port : DNS_PORT;
 	options.sock_state_cb = on_socket_state;
 	options.sock_state_cb_data = channel;
 	status = ares_init_options(&channel->ares, &options,
-	    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
+	    ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_RESOLVCONF |
+		ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT | ARES_OPT_SOCK_STATE_CB);
 	if (status != ARES_SUCCESS)
 		return status;
 	ares_set_socket_functions(channel->ares, &socket_functions, NULL);
-	if (servers != NULL)
-		status = ares_set_servers_ports_csv(channel->ares, servers);
+	if (source->servers != NULL)
+		status = ares_set_servers_ports_csv(channel->ares, source->servers);
 	if (status != ARES_SUCCESS)
 		ares_destroy(channel->ares);
 	return status;
 }
 
 struct mqev_cares_channel *
-mqev_cares_channel_new(
-    struct event_base *base, struct mqev_link *head, const char *servers, int *status)
+mqev_cares_channel_new(struct event_base *base, struct mqev_link *head,
+    const struct mqev_cares_source *source, int *status)
 {
 	struct mqev_cares_channel *channel = mqev_calloc(1, sizeof *channel);
 
@@ -207,7 +212,7 @@ mqev_cares_channel_new(
 	mqev_link_init(&channel->link);
 	mqev_link_init(&channel->sockets);
 	event_assign(&channel->timer, base, -1, 0, on_timer, channel);
-	*status = init_ares(channel, servers);
+	*status = init_ares(channel, source);
 	if (*status != ARES_SUCCESS) {
 		mqev_free(channel);
 		return NULL;
@@ -227,14 +232,16 @@ mqev_cares_channel_free(struct mqev_cares_channel *channel)
 	mqev_free(channel);
 }
 
+/* Asking c-ares for its next deadline would cost a walk over all questions each time. */
 static void
 set_timer(struct mqev_cares_channel *channel)
 {
-	struct timeval tv;
+	struct timeval tv = {.tv_usec = TICK_MS * 1000};
 
-	if (ares_timeout(channel->ares, NULL, &tv) == NULL)
+	if (channel->pending == 0)
 		event_del(&channel->timer);
-	else if (event_add(&channel->timer, &tv) < 0)
+	else if (!event_pending(&channel->timer, EV_TIMEOUT, NULL) &&
+		 event_add(&channel->timer, &tv) < 0)
 		ares_cancel(channel->ares);
 }
 

@@ -4,6 +4,7 @@
 #define MQEV_NET_CARES_CHANNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <ares.h>
 #include <event2/event_struct.h>
@@ -22,10 +23,17 @@ struct mqev_cares_channel {
 	bool retired;	    /* frees itself with its last callback */
 };
 
-/* Put into the ring at head; asks the servers given ("127.0.0.1:5353", commas between), or those of
- * the system for NULL. NULL and an ARES_E* in *status. */
-struct mqev_cares_channel *mqev_cares_channel_new(
-    struct event_base *base, struct mqev_link *head, const char *servers, int *status);
+/* Where a channel's servers come from: a list ("127.0.0.1:5353", commas between), or, where that is
+ * NULL, a file like resolv.conf whose servers are asked on a port, 0 being the usual one. */
+struct mqev_cares_source {
+	const char *servers;
+	const char *conf_path;
+	uint16_t port;
+};
+
+/* Put into the ring at head. NULL and an ARES_E* in *status. */
+struct mqev_cares_channel *mqev_cares_channel_new(struct event_base *base, struct mqev_link *head,
+    const struct mqev_cares_source *source, int *status);
 
 /* Calls what is owed with ARES_EDESTRUCTION. */
 void mqev_cares_channel_free(struct mqev_cares_channel *channel);

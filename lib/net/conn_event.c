@@ -1,4 +1,6 @@
-/* What the owner of a link asks of its layers while it lives: to go on reading, and why it ended. */
+/* What the owner of a link asks of its layers while it lives: to go on reading,
+ * to hold less, and why it ended.
+ */
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
@@ -15,6 +17,13 @@ mqev_conn_resume(struct mqev_conn *conn)
 		mqev_ws_resume(conn);
 	else
 		bufferevent_enable(conn->bev, EV_READ);
+}
+
+void
+mqev_conn_trim(struct mqev_conn *conn)
+{
+	if (conn->tls != NULL)
+		mqev_tls_trim(conn);
 }
 
 void

@@ -47,8 +47,9 @@ enum outcome {
 /* How much an error says to a person: of those that say most the last is reported. */
 enum rank {
 	RANK_NONE,
-	RANK_HERE, /* this machine cannot even try */
-	RANK_THERE /* the way or the peer */
+	RANK_HERE,  /* this machine cannot even try */
+	RANK_THERE, /* the way or the peer */
+	RANK_MEMORY /* nobody knows what the peer would have said */
 };
 
 struct dial {
@@ -87,6 +88,8 @@ static enum rank
 rank_of(int error)
 {
 	switch (error) {
+	case ENOMEM:
+		return RANK_MEMORY;
 	case EAFNOSUPPORT:
 	case EADDRNOTAVAIL:
 	case ENETUNREACH:
@@ -201,13 +204,29 @@ connected_to_itself(int fd, const struct mqev_addr *peer)
 		   sizeof local.u.in6.sin6_addr) == 0;
 }
 
+/* What came of a connection that the kernel no longer works on: 0 or an errno value. */
 static int
-pending_error(int fd)
+final_error(const struct attempt *a)
 {
 	int error = 0;
 	socklen_t len = sizeof error;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	if (error == 0 && connected_to_itself(a->fd, a->addr))
+		return ECONNREFUSED;
+	return error;
+}
+
+static enum outcome
+conclude(struct attempt *a)
+{
+	int error = final_error(a);
+
+	if (error == 0)
+		return CONNECTED;
+	note_errno(a, "connect to", error);
+	return FAILED;
 }
 
 static void on_attempt(evutil_socket_t fd, short what, void *arg);
@@ -218,6 +237,7 @@ await(struct attempt *a, short events, uint64_t ms)
 {
 	struct timeval tv = timeval_of(ms);
 
+	errno = 0;
 	event_assign(
 	    &a->event, a->dial->ctx->net->base, events ? a->fd : -1, events, on_attempt, a);
 	if (event_add(&a->event, &tv) == 0)
@@ -233,7 +253,7 @@ try_connect(struct attempt *a)
 	uint64_t left = a->deadline_ms > now ? a->deadline_ms - now : 0;
 
 	if (connect(a->fd, &a->addr->u.sa, a->addr->len) == 0)
-		return CONNECTED;
+		return conclude(a);
 	if (errno == EINPROGRESS || errno == EINTR)
 		return await(a, EV_WRITE, left);
 	if (errno == EAGAIN && a->addr->u.sa.sa_family == AF_UNIX) {
@@ -331,20 +351,11 @@ on_stagger(evutil_socket_t fd, short what, void *arg)
 static enum outcome
 look_at(struct attempt *a, short what)
 {
-	int error;
-
-	if (a->addr->u.sa.sa_family == AF_UNIX && (what & EV_TIMEOUT) != 0)
+	if ((what & EV_TIMEOUT) == 0)
+		return conclude(a);
+	if (a->addr->u.sa.sa_family == AF_UNIX)
 		return try_connect(a);
-	if ((what & EV_TIMEOUT) != 0) {
-		note_timeout(a);
-		return FAILED;
-	}
-	error = pending_error(a->fd);
-	if (error == 0 && connected_to_itself(a->fd, a->addr))
-		error = ECONNREFUSED;
-	if (error == 0)
-		return CONNECTED;
-	note_errno(a, "connect to", error);
+	note_timeout(a);
 	return FAILED;
 }
 
@@ -442,17 +453,20 @@ dial_cancel(struct mqev_step_ctx *ctx)
 static void
 dial_describe(const struct mqev_step_ctx *ctx, char *text, size_t size)
 {
+	const char *what = ctx->proxy.type != MQEV_PROXY_NONE ? "proxy " : "";
 	char address[MQEV_ADDR_TEXT_SIZE];
+	size_t more;
 
 	if (ctx->addrs == NULL) {
 		snprintf(text, size, "connect to unix:%s", ctx->host);
-	} else if (ctx->addrs->count == 1) {
-		mqev_addr_text(&ctx->addrs->at[0], address, sizeof address);
-		snprintf(text, size, "connect to %s", address);
-	} else {
-		snprintf(text, size, "connect to %s:%u, %zu addresses", ctx->host, ctx->port,
-		    ctx->addrs->count);
+		return;
 	}
+	mqev_addr_text(&ctx->addrs->at[0], address, sizeof address);
+	more = ctx->addrs->count - 1;
+	if (more == 0)
+		snprintf(text, size, "connect to %s%s", what, address);
+	else
+		snprintf(text, size, "connect to %s%s or one of %zu more", what, address, more);
 }
 
 const struct mqev_step mqev_dial_step = {

@@ -40,5 +40,6 @@ int mqev_dns_ask(struct mqev_dns *dns, enum mqev_dns_kind kind, const char *name
 void mqev_dns_forget(struct mqev_dns_query *query);
 
 int mqev_dns_set_servers(struct mqev_dns *dns, const char *servers);
+int mqev_dns_set_conf(struct mqev_dns *dns, const char *path, uint16_t port);
 
 #endif

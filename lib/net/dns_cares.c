@@ -31,6 +31,7 @@ struct mqev_dns {
 	struct mqev_cares_channel *channel; /* the one for new questions */
 	bool own_servers;		    /* given by set_servers: resolv.conf no longer counts */
 	struct mqev_resolv_conf conf;
+	uint16_t port; /* of the servers in resolv.conf; 0: the usual one */
 };
 
 struct mqev_dns_query {
@@ -313,9 +314,10 @@ ask_ares(struct mqev_dns_query *q, enum mqev_dns_kind kind, const char *name)
 static struct mqev_cares_channel *
 replace_channel(struct mqev_dns *dns, const char *servers, int *status)
 {
+	const struct mqev_cares_source source = {servers, dns->conf.path, dns->port};
 	struct mqev_cares_channel *channel, *old = dns->channel;
 
-	channel = mqev_cares_channel_new(dns->base, &dns->channels, servers, status);
+	channel = mqev_cares_channel_new(dns->base, &dns->channels, &source, status);
 	if (channel == NULL)
 		return NULL;
 	dns->channel = channel;
@@ -326,19 +328,28 @@ replace_channel(struct mqev_dns *dns, const char *servers, int *status)
 	return channel;
 }
 
+/* Without memory for a new channel the old one goes on until the next look. */
+static void
+follow_resolv_conf(struct mqev_dns *dns)
+{
+	int status;
+
+	if (replace_channel(dns, NULL, &status) == NULL)
+		mqev_resolv_conf_forget(&dns->conf);
+}
+
 int
 mqev_dns_ask(struct mqev_dns *dns, enum mqev_dns_kind kind, const char *name, mqev_dns_done *done,
     void *arg, struct mqev_dns_query **query)
 {
 	struct mqev_dns_query *q = mqev_calloc(1, sizeof *q);
 	struct mqev_cares_channel *channel;
-	int status;
 
 	*query = NULL;
 	if (q == NULL)
 		return MQEV_ERR_NOMEM;
 	if (!dns->own_servers && mqev_resolv_conf_changed(&dns->conf))
-		(void)replace_channel(dns, NULL, &status); /* without memory the old one goes on */
+		follow_resolv_conf(dns);
 	channel = dns->channel;
 	q->channel = channel;
 	q->done = done;
@@ -375,7 +386,7 @@ mqev_dns_new(struct event_base *base)
 		return NULL;
 	dns->base = base;
 	mqev_link_init(&dns->channels);
-	mqev_resolv_conf_init(&dns->conf);
+	mqev_resolv_conf_init(&dns->conf, MQEV_RESOLV_CONF);
 	if (replace_channel(dns, NULL, &status) != NULL)
 		return dns;
 	mqev_free(dns);
@@ -401,4 +412,15 @@ mqev_dns_set_servers(struct mqev_dns *dns, const char *servers)
 		return status == ARES_ENOMEM ? MQEV_ERR_NOMEM : MQEV_ERR_INVALID;
 	dns->own_servers = true;
 	return 0;
+}
+
+int
+mqev_dns_set_conf(struct mqev_dns *dns, const char *path, uint16_t port)
+{
+	int status;
+
+	dns->own_servers = false;
+	dns->port = port;
+	mqev_resolv_conf_init(&dns->conf, path);
+	return replace_channel(dns, NULL, &status) != NULL ? 0 : MQEV_ERR_NOMEM;
 }

@@ -192,7 +192,7 @@ mqev_dns_new(struct event_base *base)
 	dns->base = base;
 	mqev_link_init(&dns->queries);
 	event_assign(&dns->reap, base, -1, 0, on_reap, dns);
-	mqev_resolv_conf_init(&dns->conf);
+	mqev_resolv_conf_init(&dns->conf, MQEV_RESOLV_CONF);
 	(void)evdns_base_resolv_conf_parse(dns->evdns, DNS_OPTIONS_ALL, MQEV_RESOLV_CONF);
 	return dns;
 }
@@ -236,4 +236,14 @@ mqev_dns_set_servers(struct mqev_dns *dns, const char *servers)
 	mqev_free(copy);
 	dns->own_servers = true;
 	return rc;
+}
+
+/* evdns takes the port from nowhere but the address of a server. */
+int
+mqev_dns_set_conf(struct mqev_dns *dns, const char *path, uint16_t port)
+{
+	(void)dns;
+	(void)path;
+	(void)port;
+	return MQEV_ERR_UNSUPPORTED;
 }

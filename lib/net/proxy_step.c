@@ -61,12 +61,21 @@ talk_fail(struct talk *talk, int system_errno, const char *why)
 static void on_ready(evutil_socket_t fd, short what, void *arg);
 
 static void
+talk_fail_nomem(struct talk *talk)
+{
+	struct mqev_step_ctx *ctx = talk->ctx;
+
+	talk_free(talk);
+	mqev_step_fail_nomem(ctx);
+}
+
+static void
 await(struct talk *talk, short events)
 {
 	event_assign(
 	    &talk->event, talk->ctx->net->base, talk->ctx->conn.fd, events, on_ready, talk);
 	if (event_add(&talk->event, NULL) < 0)
-		talk_fail(talk, ENOMEM, "wait");
+		talk_fail_nomem(talk);
 }
 
 /* true when all of out is on its way; otherwise the talk waits, or is over. */

@@ -1,4 +1,5 @@
-/* Whether /etc/resolv.conf has changed since it was last looked at. Does not read it. */
+/* Whether a file like /etc/resolv.conf has changed since it was last looked at. Does not read it.
+ */
 #include "net/resolv_conf.h"
 
 #include <string.h>
@@ -8,9 +9,9 @@
 #define INTERVAL_MS 1000
 
 static void
-look(struct stat *st)
+look(const char *path, struct stat *st)
 {
-	if (stat(MQEV_RESOLV_CONF, st) < 0)
+	if (stat(path, st) < 0)
 		memset(st, 0, sizeof *st);
 }
 
@@ -22,10 +23,11 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 void
-mqev_resolv_conf_init(struct mqev_resolv_conf *conf)
+mqev_resolv_conf_init(struct mqev_resolv_conf *conf, const char *path)
 {
+	conf->path = path;
 	conf->looked_ms = mqev_port_now_ms();
-	look(&conf->seen);
+	look(path, &conf->seen);
 }
 
 bool
@@ -37,9 +39,15 @@ mqev_resolv_conf_changed(struct mqev_resolv_conf *conf)
 	if (now - conf->looked_ms < INTERVAL_MS)
 		return false;
 	conf->looked_ms = now;
-	look(&st);
+	look(conf->path, &st);
 	if (same_file(&st, &conf->seen))
 		return false;
 	conf->seen = st;
 	return true;
+}
+
+void
+mqev_resolv_conf_forget(struct mqev_resolv_conf *conf)
+{
+	memset(&conf->seen, 0xff, sizeof conf->seen);
 }

@@ -282,6 +282,14 @@ mqev_resolver_set_servers(struct mqev_net *net, const char *servers)
 	return mqev_dns_set_servers(net->resolver->dns, servers);
 }
 
+int
+mqev_resolver_set_conf(struct mqev_net *net, const char *path, uint16_t port)
+{
+	if (resolver_of(net) == NULL || dns_of(net) == NULL)
+		return MQEV_ERR_NOMEM;
+	return mqev_dns_set_conf(net->resolver->dns, path, port);
+}
+
 uint64_t
 mqev_resolver_questions(const struct mqev_net *net)
 {

@@ -54,6 +54,10 @@ void mqev_lookup_cancel(struct mqev_lookup *lookup);
  * the system. 0 or an error. */
 int mqev_resolver_set_servers(struct mqev_net *net, const char *servers);
 
+/* For tests: another file instead of /etc/resolv.conf (the path is lent), its servers asked on that
+ * port; MQEV_ERR_UNSUPPORTED without c-ares. */
+int mqev_resolver_set_conf(struct mqev_net *net, const char *path, uint16_t port);
+
 /* How many questions went to the back end, and how many names are kept. For tests and statistics.
  */
 uint64_t mqev_resolver_questions(const struct mqev_net *net);

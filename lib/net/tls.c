@@ -32,7 +32,7 @@ init(struct mqev_tls *tls, const struct mqev_tls_options *options, struct mqev_t
 struct mqev_tls *
 mqev_tls_new(const struct mqev_tls_options *options, char *error_text, size_t error_size)
 {
-	struct mqev_tls_fault fault = { error_text, error_size, 0 };
+	struct mqev_tls_fault fault = {error_text, error_size, 0};
 	struct mqev_tls *tls = mqev_calloc(1, sizeof(*tls));
 
 	if (tls == NULL) {
@@ -67,7 +67,7 @@ mqev_tls_free(struct mqev_tls *tls)
 int
 mqev_tls_reload(struct mqev_tls *tls, char *error_text, size_t error_size)
 {
-	struct mqev_tls_fault fault = { error_text, error_size, 0 };
+	struct mqev_tls_fault fault = {error_text, error_size, 0};
 	struct mqev_tls_context *fresh;
 
 	if (tls->options.ssl_ctx != NULL) {

@@ -1,4 +1,5 @@
-/* Kept TLS sessions, by server: bounded, newest first, each used once except the last, of which copies are used. */
+/* Kept TLS sessions, by server: bounded, newest first, each used once except the last, of which
+ * copies are used. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@
 #define FIRST_BUCKETS 16u
 
 /*
- * In the hash always; in the list of users as long as it holds sessions, most recently used first. Lives while it holds sessions or links refer to it.
+ * In the hash always; in the list of users as long as it holds sessions, most recently used first.
+ * Lives while it holds sessions or links refer to it.
  */
 struct mqev_tls_entry {
 	struct mqev_tls_entry *chain; /* next of its bucket */
@@ -247,7 +249,8 @@ evict(struct mqev_tls_cache *cache)
 	free_unused(cache, oldest);
 }
 
-/* OpenSSL marks a session as spent when its link ends without a farewell, so a copy is kept that no link knows. */
+/* OpenSSL marks a session as spent when its link ends without a farewell, so a copy is kept that no
+ * link knows. */
 void
 mqev_tls_entry_put(struct mqev_tls_cache *cache, struct mqev_tls_entry *entry, SSL_SESSION *session)
 {

@@ -1,4 +1,5 @@
-/* From options to an SSL_CTX, all or nothing. Certificates, keys and lists are read in tls_load.c. */
+/* From options to an SSL_CTX, all or nothing. Certificates, keys and lists are read in tls_load.c.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -29,14 +30,15 @@ link_of(const SSL *ssl)
 }
 
 /*
- * libevent writes chains of its buffer by several calls and cannot tell short writes apart, hence no PARTIAL_WRITE. A broker that just closes is the usual
- * end of a link, and MQTT frames its own data: not an error, and the session stays good.
+ * libevent writes chains of its buffer by several calls and cannot tell short writes apart, hence
+ * no PARTIAL_WRITE. A broker that just closes is the usual end of a link, and MQTT frames its own
+ * data: not an error, and the session stays good.
  */
 static int
 set_manners(struct build *b)
 {
-	SSL_CTX_set_options(b->ctx,
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(
+	    b->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(b->ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_clear_mode(b->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	return 0;
@@ -122,7 +124,8 @@ set_psk(struct build *b)
 	return 0;
 }
 
-/* One write per line, so that lines of several programs do not mix. What does not fit on the disk is lost: the link goes on. */
+/* One write per line, so that lines of several programs do not mix. What does not fit on the disk
+ * is lost: the link goes on. */
 static void
 keylog_line(const SSL *ssl, const char *line)
 {
@@ -148,8 +151,8 @@ set_keylog(struct build *b)
 		return 0;
 	b->context->keylog_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (b->context->keylog_fd < 0)
-		return mqev_tls_fault(b->fault, MQEV_ERR_TLS, "keylog_file: %s: %s", path,
-		    strerror(errno));
+		return mqev_tls_fault(
+		    b->fault, MQEV_ERR_TLS, "keylog_file: %s: %s", path, strerror(errno));
 	SSL_CTX_set_keylog_callback(b->ctx, keylog_line);
 	return 0;
 }
@@ -170,8 +173,8 @@ set_sessions(const struct build *b)
 {
 	if (b->o->session_cache_endpoints < 0 || SSL_CTX_sess_get_new_cb(b->ctx) != NULL)
 		return;
-	SSL_CTX_set_session_cache_mode(b->ctx,
-	    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+	SSL_CTX_set_session_cache_mode(
+	    b->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(b->ctx, keep_session);
 }
 
@@ -203,15 +206,15 @@ static int
 build_own(struct build *b)
 {
 	static int (*const parts[])(struct build *) = {
-		set_manners,
-		set_versions,
-		set_ciphers,
-		set_trust,
-		set_crls,
-		set_certificate,
-		set_staple,
-		set_psk,
-		set_keylog,
+	    set_manners,
+	    set_versions,
+	    set_ciphers,
+	    set_trust,
+	    set_crls,
+	    set_certificate,
+	    set_staple,
+	    set_psk,
+	    set_keylog,
 	};
 
 	b->ctx = b->context->ctx = SSL_CTX_new(TLS_client_method());
@@ -243,7 +246,7 @@ struct mqev_tls_context *
 mqev_tls_context_new(const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
 	struct mqev_tls_context *context = mqev_calloc(1, sizeof(*context));
-	struct build b = { context, NULL, o, fault };
+	struct build b = {context, NULL, o, fault};
 
 	if (context == NULL) {
 		mqev_tls_fault(fault, MQEV_ERR_NOMEM, "out of memory");

@@ -67,7 +67,8 @@ set_verification(SSL *ssl, enum mqev_tls_verify verify, const char *name)
 	return verify == MQEV_TLS_VERIFY_NO_HOST_NAME || set_host_check(ssl, name);
 }
 
-/* A context of the application's brings its own versions and modes; what libevent cannot live with is changed on the SSL alone. */
+/* A context of the application's brings its own versions and modes; what libevent cannot live with
+ * is changed on the SSL alone. */
 static bool
 set_own_ways(SSL *ssl, const struct mqev_tls *tls)
 {
@@ -79,9 +80,9 @@ set_own_ways(SSL *ssl, const struct mqev_tls *tls)
 	if (o->ssl_ctx == NULL)
 		return true;
 	return (o->min_version == MQEV_TLS_VERSION_DEFAULT ||
-	           SSL_set_min_proto_version(ssl, (int)o->min_version) == 1) &&
-	    (o->max_version == MQEV_TLS_VERSION_DEFAULT ||
-	        SSL_set_max_proto_version(ssl, (int)o->max_version) == 1);
+		   SSL_set_min_proto_version(ssl, (int)o->min_version) == 1) &&
+	       (o->max_version == MQEV_TLS_VERSION_DEFAULT ||
+		   SSL_set_max_proto_version(ssl, (int)o->max_version) == 1);
 }
 
 static bool
@@ -105,10 +106,11 @@ set_up(SSL *ssl, struct mqev_tls_link *link, int fd, const char *name)
 
 	if (!is_address(name) && SSL_set_tlsext_host_name(ssl, name) != 1)
 		return false;
-	if (context->alpn != NULL && SSL_set_alpn_protos(ssl, context->alpn, context->alpn_len) != 0)
+	if (context->alpn != NULL &&
+	    SSL_set_alpn_protos(ssl, context->alpn, context->alpn_len) != 0)
 		return false;
 	return SSL_set_fd(ssl, fd) == 1 && set_own_ways(ssl, link->tls) &&
-	    set_verification(ssl, link->tls->options.verify, name) && offer_session(ssl, link);
+	       set_verification(ssl, link->tls->options.verify, name) && offer_session(ssl, link);
 }
 
 static void
@@ -139,33 +141,47 @@ link_alloc(struct mqev_tls *tls, const char *host, uint16_t port, const char *na
 	return NULL;
 }
 
+/* An SSL that knows its link; NULL when memory runs out. The data of the application take memory
+ * too. */
+static SSL *
+new_ssl(struct mqev_tls *tls, const char *host, uint16_t port, const char *name)
+{
+	struct mqev_tls_link *link = link_alloc(tls, host, port, name);
+	SSL *ssl;
+
+	if (link == NULL)
+		return NULL;
+	ssl = SSL_new(link->context->ctx);
+	if (ssl != NULL && SSL_set_app_data(ssl, link) == 1)
+		return ssl;
+	SSL_free(ssl);
+	link_free(link);
+	return NULL;
+}
+
 SSL *
-mqev_tls_link_new(struct mqev_tls *tls, int fd, const char *host, uint16_t port,
-    struct mqev_net_error *error)
+mqev_tls_link_new(
+    struct mqev_tls *tls, int fd, const char *host, uint16_t port, struct mqev_net_error *error)
 {
 	const char *wanted = tls->options.server_name != NULL ? tls->options.server_name : host;
 	char name[TLSEXT_MAXLEN_host_name + 1];
-	struct mqev_tls_link *link;
 	SSL *ssl;
 
 	if (!plain_name(wanted, name, sizeof(name))) {
-		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: \"%.80s\" is no server name", wanted);
+		mqev_net_error_set(
+		    error, MQEV_ERR_TLS, 0, "TLS: \"%.80s\" is no server name", wanted);
 		return NULL;
 	}
 	ERR_clear_error();
-	link = link_alloc(tls, host, port, name);
-	ssl = link != NULL ? SSL_new(link->context->ctx) : NULL;
+	ssl = new_ssl(tls, host, port, name);
 	if (ssl == NULL) {
-		if (link != NULL)
-			link_free(link);
 		mqev_net_error_set(error, MQEV_ERR_NOMEM, 0, "TLS: out of memory");
 		return NULL;
 	}
-	SSL_set_app_data(ssl, link);
-	if (set_up(ssl, link, fd, name))
+	if (set_up(ssl, SSL_get_app_data(ssl), fd, name))
 		return ssl;
-	mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: the settings cannot be used for \"%.80s\"",
-	    name);
+	mqev_net_error_set(
+	    error, MQEV_ERR_TLS, 0, "TLS: the settings cannot be used for \"%.80s\"", name);
 	error->tls_error = ERR_peek_error();
 	mqev_tls_link_end(ssl);
 	SSL_free(ssl);
@@ -190,7 +206,8 @@ tls_unsent(const struct mqev_conn *conn)
 	return evbuffer_get_length(bufferevent_get_output(conn->bev));
 }
 
-/* One close_notify, then the end of our direction. Whether it fits into the socket does not matter: the peer sees an end either way. */
+/* One close_notify, then the end of our direction. Whether it fits into the socket does not matter:
+ * the peer sees an end either way. */
 static void
 tls_shutdown(struct mqev_conn *conn)
 {
@@ -208,7 +225,8 @@ tls_shutdown(struct mqev_conn *conn)
 }
 
 /*
- * The bufferevent may outlive the call, when one of its callbacks is running; it has no event left then, and does not look at the SSL any more.
+ * The bufferevent may outlive the call, when one of its callbacks is running; it has no event left
+ * then, and does not look at the SSL any more.
  */
 static void
 tls_close(struct mqev_conn *conn)
@@ -222,12 +240,39 @@ tls_close(struct mqev_conn *conn)
 }
 
 const struct mqev_conn_ops mqev_tls_conn_ops = {
-	.unsent = tls_unsent,
-	.shutdown = tls_shutdown,
-	.close = tls_close,
+    .unsent = tls_unsent,
+    .shutdown = tls_shutdown,
+    .close = tls_close,
 };
 
-/* libevent gives the latest first; the oldest is the cause. In front of it there is the number of SSL_get_error(), which has no library in it. */
+/* The bufferevent that talks to the socket, below whatever filters there are. */
+static struct bufferevent *
+bottom_of(struct bufferevent *bev)
+{
+	struct bufferevent *lower;
+
+	while ((lower = bufferevent_get_underlying(bev)) != NULL)
+		bev = lower;
+	return bev;
+}
+
+/* An evbuffer frees its last chain only when the last byte leaves it. */
+static void
+drop_empty_chain(struct evbuffer *input)
+{
+	if (evbuffer_get_length(input) == 0 && evbuffer_add(input, "", 1) == 0)
+		evbuffer_drain(input, 1);
+}
+
+void
+mqev_tls_trim(const struct mqev_conn *conn)
+{
+	drop_empty_chain(bufferevent_get_input(bottom_of(conn->bev)));
+	(void)SSL_free_buffers(conn->tls);
+}
+
+/* libevent gives the latest first; the oldest is the cause. In front of it there is the number of
+ * SSL_get_error(), which has no library in it. */
 static unsigned long
 first_error(struct bufferevent *bev)
 {
@@ -244,33 +289,31 @@ static bool
 verify_failed(const SSL *ssl, unsigned long code)
 {
 	return ERR_GET_LIB(code) == ERR_LIB_SSL &&
-	    ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
-	    SSL_get_verify_result(ssl) != X509_V_OK;
+	       ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+	       SSL_get_verify_result(ssl) != X509_V_OK;
 }
 
 void
 mqev_tls_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error)
 {
 	const SSL *ssl = conn->tls;
-	struct bufferevent *bev = conn->bev;
 	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
 	unsigned long code;
 	const char *reason;
 
-	while (bufferevent_get_underlying(bev) != NULL)
-		bev = bufferevent_get_underlying(bev);
-	code = first_error(bev);
+	code = first_error(bottom_of(conn->bev));
 	reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 	if (verify_failed(ssl, code))
 		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: server's certificate refused: %s",
 		    X509_verify_cert_error_string(SSL_get_verify_result(ssl)));
 	else if (code != 0)
-		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: %s",
-		    reason != NULL ? reason : "unknown error");
+		mqev_net_error_set(
+		    error, MQEV_ERR_TLS, 0, "TLS: %s", reason != NULL ? reason : "unknown error");
 	else if (system_errno != 0)
 		mqev_net_error_set(error, MQEV_ERR_SYSTEM, system_errno, "TLS");
 	else
-		mqev_net_error_set(error, MQEV_ERR_LOST, 0, "TLS: the server closed the connection");
+		mqev_net_error_set(
+		    error, MQEV_ERR_LOST, 0, "TLS: the server closed the connection");
 	error->stage = MQEV_NET_TLS;
 	error->tls_error = code;
 }

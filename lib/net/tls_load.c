@@ -1,4 +1,5 @@
-/* Reads certificates, keys and revocation lists from files, memory and OSSL_STORE URIs. Never asks on a terminal. */
+/* Reads certificates, keys and revocation lists from files, memory and OSSL_STORE URIs. Never asks
+ * on a terminal. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,14 +32,15 @@ source_open(const struct source *s, struct mqev_tls_fault *fault)
 		mqev_tls_fault(fault, MQEV_ERR_INVALID, "%s: too long", s->option);
 		return NULL;
 	}
-	bio = s->file != NULL ? BIO_new_file(s->file, "r")
-	                      : BIO_new_mem_buf(s->pem, (int)s->pem_len);
+	bio =
+	    s->file != NULL ? BIO_new_file(s->file, "r") : BIO_new_mem_buf(s->pem, (int)s->pem_len);
 	if (bio == NULL)
 		mqev_tls_fault_ssl(fault, s->option, s->file);
 	return bio;
 }
 
-/* The end of a list of PEM blocks is reported as an error of its own kind; it is no fault after the first block. */
+/* The end of a list of PEM blocks is reported as an error of its own kind; it is no fault after the
+ * first block. */
 static bool
 at_end(void)
 {
@@ -120,8 +122,8 @@ trust_dir(SSL_CTX *ctx, const char *dir, struct mqev_tls_fault *fault)
 int
 mqev_tls_load_trust(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
-	const struct source file = { "ca_file", o->ca_file, NULL, 0 };
-	const struct source memory = { "ca_pem", NULL, o->ca_pem, o->ca_pem_len };
+	const struct source file = {"ca_file", o->ca_file, NULL, 0};
+	const struct source memory = {"ca_pem", NULL, o->ca_pem, o->ca_pem_len};
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	bool own = o->ca_file != NULL || o->ca_dir != NULL || o->ca_pem != NULL;
 
@@ -131,9 +133,11 @@ mqev_tls_load_trust(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_
 		return -1;
 	if (o->ca_dir != NULL && trust_dir(ctx, o->ca_dir, fault) < 0)
 		return -1;
-	if ((o->system_trust || (!own && o->psk == NULL)) && SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if ((o->system_trust || (!own && o->psk == NULL)) &&
+	    SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return mqev_tls_fault_ssl(fault, "system_trust", NULL);
-	/* What the user trusts is trusted, an intermediate CA or the server's own certificate too. */
+	/* What the user trusts is trusted, an intermediate CA or the server's own certificate too.
+	 */
 	if (o->crl_file_count == 0)
 		X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
 	ERR_clear_error();
@@ -143,7 +147,7 @@ mqev_tls_load_trust(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_
 static int
 load_crl_file(X509_STORE *store, const char *path, struct mqev_tls_fault *fault)
 {
-	const struct source s = { "crl_files", path, NULL, 0 };
+	const struct source s = {"crl_files", path, NULL, 0};
 	BIO *bio = source_open(&s, fault);
 	X509_CRL *crl;
 	int count = 0;
@@ -244,7 +248,7 @@ use_stored_certs(SSL_CTX *ctx, OSSL_STORE_CTX *store)
 	while (rc == 0 && (info = store_next(store, OSSL_STORE_INFO_CERT)) != NULL) {
 		X509 *cert = OSSL_STORE_INFO_get0_CERT(info);
 		int ok = count++ == 0 ? SSL_CTX_use_certificate(ctx, cert)
-		                      : (int)SSL_CTX_add1_chain_cert(ctx, cert);
+				      : (int)SSL_CTX_add1_chain_cert(ctx, cert);
 		rc = ok == 1 ? 0 : -1;
 		OSSL_STORE_INFO_free(info);
 	}
@@ -289,8 +293,8 @@ use_uri(SSL_CTX *ctx, const char *option, const char *uri, use_stored *use,
 static int
 load_cert(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
-	const struct source file = { "cert_file", o->cert_file, NULL, 0 };
-	const struct source memory = { "cert_pem", NULL, o->cert_pem, o->cert_pem_len };
+	const struct source file = {"cert_file", o->cert_file, NULL, 0};
+	const struct source memory = {"cert_pem", NULL, o->cert_pem, o->cert_pem_len};
 
 	if (o->cert_uri != NULL)
 		return use_uri(ctx, "cert_uri", o->cert_uri, use_stored_certs, o, fault);
@@ -304,9 +308,9 @@ load_key(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *
 	bool named = o->key_file != NULL || o->key_pem != NULL || o->key_uri != NULL;
 	const char *file = named ? o->key_file : o->cert_file;
 	const char *uri = named ? o->key_uri : o->cert_uri;
-	const struct source from_file = { "key_file", file, NULL, 0 };
-	const struct source from_memory = { "key_pem", NULL, named ? o->key_pem : o->cert_pem,
-		named ? o->key_pem_len : o->cert_pem_len };
+	const struct source from_file = {"key_file", file, NULL, 0};
+	const struct source from_memory = {"key_pem", NULL, named ? o->key_pem : o->cert_pem,
+	    named ? o->key_pem_len : o->cert_pem_len};
 
 	if (uri != NULL)
 		return use_uri(ctx, "key_uri", uri, use_stored_key, o, fault);
@@ -314,8 +318,8 @@ load_key(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *
 }
 
 int
-mqev_tls_load_certificate(SSL_CTX *ctx, const struct mqev_tls_options *o,
-    struct mqev_tls_fault *fault)
+mqev_tls_load_certificate(
+    SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
 	if (o->cert_file == NULL && o->cert_pem == NULL && o->cert_uri == NULL)
 		return 0;

@@ -29,17 +29,18 @@ says_good(OCSP_BASICRESP *basic, OCSP_CERTID *id)
 	int status;
 	int reason;
 
-	if (OCSP_resp_find_status(basic, id, &status, &reason, NULL, &this_update, &next_update) != 1)
+	if (OCSP_resp_find_status(basic, id, &status, &reason, NULL, &this_update, &next_update) !=
+	    1)
 		return false;
 	return status == V_OCSP_CERTSTATUS_GOOD &&
-	    OCSP_check_validity(this_update, next_update, CLOCK_SKEW_S, -1) == 1;
+	       OCSP_check_validity(this_update, next_update, CLOCK_SKEW_S, -1) == 1;
 }
 
 /* A responder may have named the certificate by another hash than SHA-1. */
 static bool
 covers(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer)
 {
-	const EVP_MD *const hashes[] = { EVP_sha1(), EVP_sha256() };
+	const EVP_MD *const hashes[] = {EVP_sha1(), EVP_sha256()};
 	bool good = false;
 
 	for (size_t i = 0; !good && i < sizeof(hashes) / sizeof(hashes[0]); i++) {
@@ -64,12 +65,13 @@ staple_good(SSL *ssl)
 		return false;
 	basic = parse_response(der, len);
 	good = basic != NULL && OCSP_basic_verify(basic, chain, store, 0) == 1 &&
-	    covers(basic, sk_X509_value(chain, 0), sk_X509_value(chain, 1));
+	       covers(basic, sk_X509_value(chain, 0), sk_X509_value(chain, 1));
 	OCSP_BASICRESP_free(basic);
 	return good;
 }
 
-/* 1 goes on, 0 ends the handshake. A resumed session shows no certificate: it was judged when the session was made. */
+/* 1 goes on, 0 ends the handshake. A resumed session shows no certificate: it was judged when the
+ * session was made. */
 static int
 on_status(SSL *ssl, void *arg)
 {

@@ -15,18 +15,18 @@
 
 /* Members that own memory, by kind. */
 static const size_t strings[] = {
-	offsetof(struct mqev_tls_options, ca_file),
-	offsetof(struct mqev_tls_options, ca_dir),
-	offsetof(struct mqev_tls_options, cert_file),
-	offsetof(struct mqev_tls_options, cert_uri),
-	offsetof(struct mqev_tls_options, key_file),
-	offsetof(struct mqev_tls_options, key_uri),
-	offsetof(struct mqev_tls_options, key_password),
-	offsetof(struct mqev_tls_options, server_name),
-	offsetof(struct mqev_tls_options, ciphers),
-	offsetof(struct mqev_tls_options, ciphersuites),
-	offsetof(struct mqev_tls_options, psk_identity),
-	offsetof(struct mqev_tls_options, keylog_file),
+    offsetof(struct mqev_tls_options, ca_file),
+    offsetof(struct mqev_tls_options, ca_dir),
+    offsetof(struct mqev_tls_options, cert_file),
+    offsetof(struct mqev_tls_options, cert_uri),
+    offsetof(struct mqev_tls_options, key_file),
+    offsetof(struct mqev_tls_options, key_uri),
+    offsetof(struct mqev_tls_options, key_password),
+    offsetof(struct mqev_tls_options, server_name),
+    offsetof(struct mqev_tls_options, ciphers),
+    offsetof(struct mqev_tls_options, ciphersuites),
+    offsetof(struct mqev_tls_options, psk_identity),
+    offsetof(struct mqev_tls_options, keylog_file),
 };
 
 struct sized_member {
@@ -36,21 +36,20 @@ struct sized_member {
 };
 
 static const struct sized_member blobs[] = {
-	{ "ca_pem", offsetof(struct mqev_tls_options, ca_pem),
-	    offsetof(struct mqev_tls_options, ca_pem_len) },
-	{ "cert_pem", offsetof(struct mqev_tls_options, cert_pem),
-	    offsetof(struct mqev_tls_options, cert_pem_len) },
-	{ "key_pem", offsetof(struct mqev_tls_options, key_pem),
-	    offsetof(struct mqev_tls_options, key_pem_len) },
-	{ "psk", offsetof(struct mqev_tls_options, psk),
-	    offsetof(struct mqev_tls_options, psk_len) },
+    {"ca_pem", offsetof(struct mqev_tls_options, ca_pem),
+	offsetof(struct mqev_tls_options, ca_pem_len)},
+    {"cert_pem", offsetof(struct mqev_tls_options, cert_pem),
+	offsetof(struct mqev_tls_options, cert_pem_len)},
+    {"key_pem", offsetof(struct mqev_tls_options, key_pem),
+	offsetof(struct mqev_tls_options, key_pem_len)},
+    {"psk", offsetof(struct mqev_tls_options, psk), offsetof(struct mqev_tls_options, psk_len)},
 };
 
 static const struct sized_member lists[] = {
-	{ "alpn", offsetof(struct mqev_tls_options, alpn),
-	    offsetof(struct mqev_tls_options, alpn_count) },
-	{ "crl_files", offsetof(struct mqev_tls_options, crl_files),
-	    offsetof(struct mqev_tls_options, crl_file_count) },
+    {"alpn", offsetof(struct mqev_tls_options, alpn),
+	offsetof(struct mqev_tls_options, alpn_count)},
+    {"crl_files", offsetof(struct mqev_tls_options, crl_files),
+	offsetof(struct mqev_tls_options, crl_file_count)},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -165,7 +164,8 @@ own_list(const char ***at, size_t count)
 	return list != NULL;
 }
 
-/* Every member is visited even after a failure, so that none is left that points to the caller's memory. */
+/* Every member is visited even after a failure, so that none is left that points to the caller's
+ * memory. */
 static bool
 own_members(struct mqev_tls_options *o)
 {
@@ -202,8 +202,8 @@ check_sizes(struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 			    "%s: pointer and count do not fit", lists[i].name);
 		for (size_t n = 0; n < count; n++)
 			if (list[n] == NULL)
-				return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-				    "%s: an entry is NULL", lists[i].name);
+				return mqev_tls_fault(
+				    fault, MQEV_ERR_INVALID, "%s: an entry is NULL", lists[i].name);
 	}
 	return 0;
 }
@@ -218,8 +218,8 @@ mqev_tls_options_copy(struct mqev_tls_options *copy, const struct mqev_tls_optio
 	memset(copy, 0, sizeof(*copy));
 	if (from != NULL) {
 		if (from->size < sizeof(from->size))
-			return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-			    "size: not set, use MQEV_TLS_OPTIONS()");
+			return mqev_tls_fault(
+			    fault, MQEV_ERR_INVALID, "size: not set, use MQEV_TLS_OPTIONS()");
 		memcpy(&o, from, from->size < sizeof(o) ? from->size : sizeof(o));
 	}
 	o.size = sizeof(o);
@@ -267,7 +267,7 @@ static bool
 version_known(enum mqev_tls_version version)
 {
 	return version == MQEV_TLS_VERSION_DEFAULT ||
-	    (version >= MQEV_TLS_VERSION_1_0 && version <= MQEV_TLS_VERSION_1_3);
+	       (version >= MQEV_TLS_VERSION_1_0 && version <= MQEV_TLS_VERSION_1_3);
 }
 
 static int
@@ -295,11 +295,11 @@ check_verify(const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 	    (o->server_name[0] == '\0' || strlen(o->server_name) > TLSEXT_MAXLEN_host_name))
 		return mqev_tls_fault(fault, MQEV_ERR_INVALID, "server_name: 1 to 255 bytes");
 	if (o->require_ocsp_staple && o->verify == MQEV_TLS_VERIFY_NONE)
-		return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-		    "require_ocsp_staple: not with MQEV_TLS_VERIFY_NONE");
+		return mqev_tls_fault(
+		    fault, MQEV_ERR_INVALID, "require_ocsp_staple: not with MQEV_TLS_VERIFY_NONE");
 	if (o->crl_file_count > 0 && o->verify == MQEV_TLS_VERIFY_NONE)
-		return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-		    "crl_files: not with MQEV_TLS_VERIFY_NONE");
+		return mqev_tls_fault(
+		    fault, MQEV_ERR_INVALID, "crl_files: not with MQEV_TLS_VERIFY_NONE");
 	return 0;
 }
 
@@ -319,8 +319,8 @@ check_certificate(const struct mqev_tls_options *o, struct mqev_tls_fault *fault
 		return mqev_tls_fault(fault, MQEV_ERR_INVALID,
 		    "cert_file, cert_pem, cert_uri: only one may be given");
 	if (keys > 1)
-		return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-		    "key_file, key_pem, key_uri: only one may be given");
+		return mqev_tls_fault(
+		    fault, MQEV_ERR_INVALID, "key_file, key_pem, key_uri: only one may be given");
 	if (keys > certs)
 		return mqev_tls_fault(fault, MQEV_ERR_INVALID, "key: given without a certificate");
 	if (o->key_password != NULL && o->on_key_password != NULL)
@@ -333,8 +333,8 @@ static int
 check_psk(const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
 	if ((o->psk == NULL) != (o->psk_identity == NULL))
-		return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-		    "psk, psk_identity: both or none must be given");
+		return mqev_tls_fault(
+		    fault, MQEV_ERR_INVALID, "psk, psk_identity: both or none must be given");
 	if (o->psk_len > MAX_PSK_BYTES)
 		return mqev_tls_fault(fault, MQEV_ERR_INVALID, "psk: longer than 256 bytes");
 	if (o->psk_identity != NULL &&
@@ -351,8 +351,8 @@ check_alpn(const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 	for (size_t i = 0; i < o->alpn_count; i++) {
 		size_t len = strlen(o->alpn[i]);
 		if (len == 0 || len > 255)
-			return mqev_tls_fault(fault, MQEV_ERR_INVALID,
-			    "alpn: each protocol has 1 to 255 bytes");
+			return mqev_tls_fault(
+			    fault, MQEV_ERR_INVALID, "alpn: each protocol has 1 to 255 bytes");
 		total += len + 1;
 	}
 	if (total > MAX_ALPN_BYTES)
@@ -368,15 +368,15 @@ check_own_context(const struct mqev_tls_options *o, struct mqev_tls_fault *fault
 		bool given;
 		const char *name;
 	} excluded[] = {
-		{ o->ca_file || o->ca_dir || o->ca_pem || o->system_trust, "ca" },
-		{ given(o->cert_file, o->cert_pem, o->cert_uri) > 0, "cert" },
-		{ o->key_password != NULL || o->on_key_password != NULL, "key_password" },
-		{ o->ciphers != NULL, "ciphers" },
-		{ o->ciphersuites != NULL, "ciphersuites" },
-		{ o->psk != NULL, "psk" },
-		{ o->crl_files != NULL, "crl_files" },
-		{ o->require_ocsp_staple, "require_ocsp_staple" },
-		{ o->keylog_file != NULL, "keylog_file" },
+	    {o->ca_file || o->ca_dir || o->ca_pem || o->system_trust, "ca"},
+	    {given(o->cert_file, o->cert_pem, o->cert_uri) > 0, "cert"},
+	    {o->key_password != NULL || o->on_key_password != NULL, "key_password"},
+	    {o->ciphers != NULL, "ciphers"},
+	    {o->ciphersuites != NULL, "ciphersuites"},
+	    {o->psk != NULL, "psk"},
+	    {o->crl_files != NULL, "crl_files"},
+	    {o->require_ocsp_staple, "require_ocsp_staple"},
+	    {o->keylog_file != NULL, "keylog_file"},
 	};
 
 	for (size_t i = 0; o->ssl_ctx != NULL && i < COUNT(excluded); i++)
@@ -389,14 +389,13 @@ check_own_context(const struct mqev_tls_options *o, struct mqev_tls_fault *fault
 int
 mqev_tls_options_check(const struct mqev_tls_options *o, struct mqev_tls_fault *fault)
 {
-	static int (*const checks[])(
-	    const struct mqev_tls_options *, struct mqev_tls_fault *) = {
-		check_verify,
-		check_versions,
-		check_certificate,
-		check_psk,
-		check_alpn,
-		check_own_context,
+	static int (*const checks[])(const struct mqev_tls_options *, struct mqev_tls_fault *) = {
+	    check_verify,
+	    check_versions,
+	    check_certificate,
+	    check_psk,
+	    check_alpn,
+	    check_own_context,
 	};
 
 	for (size_t i = 0; i < COUNT(checks); i++)

@@ -1,4 +1,5 @@
-/* The TLS step: wraps the connected descriptor and hands it on when handshake and verification are done. */
+/* The TLS step: wraps the connected descriptor and hands it on when handshake and verification are
+ * done. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 #include <mqev/reason.h>
 
+#include "net/headroom.h"
 #include "net/net.h"
 #include "net/step.h"
 #include "net/steps.h"
@@ -27,9 +29,9 @@ static void
 tls_describe(const struct mqev_step_ctx *ctx, char *text, size_t size)
 {
 	static const char *const how[] = {
-		[MQEV_TLS_VERIFY_FULL] = "",
-		[MQEV_TLS_VERIFY_NO_HOST_NAME] = " (host name NOT verified)",
-		[MQEV_TLS_VERIFY_NONE] = " (certificate NOT verified)",
+	    [MQEV_TLS_VERIFY_FULL] = "",
+	    [MQEV_TLS_VERIFY_NO_HOST_NAME] = " (host name NOT verified)",
+	    [MQEV_TLS_VERIFY_NONE] = " (certificate NOT verified)",
 	};
 	const struct mqev_tls *tls = ctx->config->tls;
 
@@ -37,14 +39,15 @@ tls_describe(const struct mqev_step_ctx *ctx, char *text, size_t size)
 	    tls != NULL ? how[tls->options.verify] : "");
 }
 
-/* A cipher list of the user's may allow handshakes without any authentication, which OpenSSL does not see as a fault of verification. */
+/* A cipher list of the user's may allow handshakes without any authentication, which OpenSSL does
+ * not see as a fault of verification. */
 static bool
 authenticated(SSL *ssl, const struct mqev_tls *tls)
 {
 	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
 
 	return tls->options.verify == MQEV_TLS_VERIFY_NONE ||
-	    (cipher != NULL && SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null);
+	       (cipher != NULL && SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null);
 }
 
 static void
@@ -109,14 +112,16 @@ configuration(struct mqev_step_ctx *ctx, struct mqev_net_error *error)
 	return net->default_tls;
 }
 
-/* The SSL stays ours: libevent would free it a turn later than the link, and crashes when memory runs out in the call itself. */
+/* The SSL stays ours: libevent would free it a turn later than the link, and crashes when memory
+ * runs out in the call itself. */
 static void
 wrap(struct mqev_step_ctx *ctx, SSL *ssl)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
-	conn->bev = bufferevent_openssl_socket_new(ctx->net->base, conn->fd, ssl,
-	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
+	if (mqev_net_headroom())
+		conn->bev = bufferevent_openssl_socket_new(ctx->net->base, conn->fd, ssl,
+		    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_DEFER_CALLBACKS);
 	if (conn->bev == NULL) {
 		mqev_tls_link_end(ssl);
 		SSL_free(ssl);
@@ -152,10 +157,10 @@ tls_cancel(struct mqev_step_ctx *ctx)
 }
 
 const struct mqev_step mqev_tls_step = {
-	.name = "TLS",
-	.stage = MQEV_NET_TLS,
-	.wanted = tls_wanted,
-	.describe = tls_describe,
-	.start = tls_start,
-	.cancel = tls_cancel,
+    .name = "TLS",
+    .stage = MQEV_NET_TLS,
+    .wanted = tls_wanted,
+    .describe = tls_describe,
+    .start = tls_start,
+    .cancel = tls_cancel,
 };

@@ -89,6 +89,12 @@ void mqev_conn_shutdown(struct mqev_conn *conn);
  * came before and waits in a lower layer.
  */
 void mqev_conn_resume(struct mqev_conn *conn);
+/*
+ * Gives back what an idle link need not hold: after a read that found nothing but a ticket, OpenSSL
+ * keeps 16 KiB and libevent 8 KiB. Cheap, legal in the bufferevent's callbacks; best called when
+ * nothing has come for a while. Does nothing on plain links.
+ */
+void mqev_conn_trim(struct mqev_conn *conn);
 /* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer that knows best is named by the stage; 0: it was the socket. */
 void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error);
 /* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's

@@ -41,7 +41,8 @@ struct mqev_websocket_request {
 	size_t header_bytes;
 };
 
-/* host without brackets; path may be NULL. The options' headers are in it, on_prepare is not called. 0, MQEV_ERR_INVALID or MQEV_ERR_NOMEM. */
+/* host without brackets; path may be NULL. The options' headers are in it, on_prepare is not
+ * called. 0, MQEV_ERR_INVALID or MQEV_ERR_NOMEM. */
 int mqev_ws_request_init(struct mqev_websocket_request *request, const char *host, uint16_t port,
     bool tls, const char *path, const struct mqev_websocket_options *options);
 void mqev_ws_request_clear(struct mqev_websocket_request *request);
@@ -60,38 +61,40 @@ int mqev_ws_accept_for_key(const char *key, char accept[MQEV_WS_ACCEPT_SIZE]);
 struct mqev_ws_answer {
 	char accept[MQEV_WS_ACCEPT_SIZE];
 	const char *subprotocol; /* lent */
-	size_t consumed;         /* bytes of lines so far */
-	unsigned seen;           /* bits of headers */
+	size_t consumed;	 /* bytes of lines so far */
+	unsigned seen;		 /* bits of headers */
 	bool status_seen;
 };
 int mqev_ws_answer_init(struct mqev_ws_answer *answer, const char *key, const char *subprotocol);
-/* Takes what is the answer's from in, and no byte behind it. 1: all good, what is left in in are frames; 0: more must come; -1: error is filled. */
-int mqev_ws_answer_read(struct mqev_ws_answer *answer, struct evbuffer *in,
-    struct mqev_net_error *error);
+/* Takes what is the answer's from in, and no byte behind it. 1: all good, what is left in in are
+ * frames; 0: more must come; -1: error is filled. */
+int mqev_ws_answer_read(
+    struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev_net_error *error);
 
 /* Frames ------------------------------------------------------------------------------------- */
 
 enum mqev_ws_end {
 	MQEV_WS_OPEN = 0,    /* next: any other */
 	MQEV_WS_PEER_CLOSED, /* a close frame came and was answered */
-	MQEV_WS_FAULT        /* a rule was broken, or memory or randomness ran out */
+	MQEV_WS_FAULT	     /* a rule was broken, or memory or randomness ran out */
 };
 
 #define MQEV_WS_CONTROL_MAX 125
 #define MQEV_WS_MASK_BATCH 64
 #define MQEV_WS_HEADER_MAX 14
 
-/* Both directions of one link, without I/O: what came goes in by mqev_ws_input(), what is to be sent by mqev_ws_output(). */
+/* Both directions of one link, without I/O: what came goes in by mqev_ws_input(), what is to be
+ * sent by mqev_ws_output(). */
 struct mqev_ws {
 	struct wslay_frame_context *in; /* only while a frame is unfinished */
-	struct evbuffer *source;        /* what wslay reads from; only during a call */
-	uint64_t fed;                   /* bytes given to wslay */
-	uint64_t used;                  /* bytes of them that belong to finished frames */
-	uint64_t frame_seen;            /* payload bytes of the unfinished frame */
+	struct evbuffer *source;	/* what wslay reads from; only during a call */
+	uint64_t fed;			/* bytes given to wslay */
+	uint64_t used;			/* bytes of them that belong to finished frames */
+	uint64_t frame_seen;		/* payload bytes of the unfinished frame */
 	uint64_t max_frame;
-	uint64_t sent;       /* bytes appended to the wire */
-	uint64_t pong_end;   /* how many must have left it before the last pong has */
-	const char *why;     /* of a fault, static */
+	uint64_t sent;	   /* bytes appended to the wire */
+	uint64_t pong_end; /* how many must have left it before the last pong has */
+	const char *why;   /* of a fault, static */
 	enum mqev_ws_end end;
 	uint16_t close_code; /* the peer's when it closed, ours in a fault; 0: none */
 	bool frame_open;
@@ -101,16 +104,18 @@ struct mqev_ws {
 	uint8_t tail_len;
 	uint8_t control_len;
 	uint8_t masks_left;
-	uint8_t tail[MQEV_WS_HEADER_MAX]; /* the last bytes fed */
-	uint8_t control[MQEV_WS_CONTROL_MAX]; /* of the control frame that comes in, or the pong that waits */
+	uint8_t tail[MQEV_WS_HEADER_MAX];     /* the last bytes fed */
+	uint8_t control[MQEV_WS_CONTROL_MAX]; /* of the control frame that comes in, or the pong
+						 that waits */
 	uint8_t masks[MQEV_WS_MASK_BATCH];
 };
 
 void mqev_ws_init(struct mqev_ws *ws, uint64_t max_frame);
 void mqev_ws_clear(struct mqev_ws *ws);
-/* Takes all of from, appends payloads to to and answers to control frames to wire. After the end, what comes is thrown away. */
-void mqev_ws_input(struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *to,
-    struct evbuffer *wire);
+/* Takes all of from, appends payloads to to and answers to control frames to wire. After the end,
+ * what comes is thrown away. */
+void mqev_ws_input(
+    struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *to, struct evbuffer *wire);
 /* Moves at most limit bytes as frames to wire. After a close frame, what comes is thrown away. */
 void mqev_ws_output(struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *wire, size_t limit);
 /* A pong that had to wait for an earlier one: to be called when the wire got shorter. */
@@ -122,13 +127,16 @@ void mqev_ws_mask(uint8_t *out, const uint8_t *in, size_t len, const uint8_t key
 
 /* Link --------------------------------------------------------------------------------------- */
 
-/* Puts the filter over a link whose upgrade is done; what has come already is the filter's. 0, or MQEV_ERR_NOMEM and the link is as before. */
+/* Puts the filter over a link whose upgrade is done; what has come already is the filter's. 0, or
+ * MQEV_ERR_NOMEM and the link is as before. */
 int mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame);
 /*
- * Begins or goes on reading on a WebSocket link. What already lies in the lower bufferevent would sleep there till more comes, if reading were only enabled.
+ * Begins or goes on reading on a WebSocket link. What already lies in the lower bufferevent would
+ * sleep there till more comes, if reading were only enabled.
  */
 void mqev_ws_resume(struct mqev_conn *conn);
-/* After an error or end-of-file event: the WebSocket reason, if there is one. false: none, look at the layer below. */
+/* After an error or end-of-file event: the WebSocket reason, if there is one. false: none, look at
+ * the layer below. */
 bool mqev_ws_conn_error(const struct mqev_conn *conn, struct mqev_net_error *error);
 
 #endif

@@ -118,23 +118,26 @@ on_extensions(struct mqev_ws_answer *answer, const char *value, struct mqev_net_
 
 static const struct {
 	const char *name;
-	int (*judge)(struct mqev_ws_answer *answer, const char *value, struct mqev_net_error *error);
+	int (*judge)(
+	    struct mqev_ws_answer *answer, const char *value, struct mqev_net_error *error);
 } judged[] = {
-	{ "Upgrade", on_upgrade },
-	{ "Connection", on_connection },
-	{ "Sec-WebSocket-Accept", on_accept },
-	{ "Sec-WebSocket-Protocol", on_protocol },
-	{ "Sec-WebSocket-Extensions", on_extensions },
+    {"Upgrade", on_upgrade},
+    {"Connection", on_connection},
+    {"Sec-WebSocket-Accept", on_accept},
+    {"Sec-WebSocket-Protocol", on_protocol},
+    {"Sec-WebSocket-Extensions", on_extensions},
 };
 
-/* Cuts "Name: value" in place. A name is not empty and has no blanks, so a folded line is refused too. */
+/* Cuts "Name: value" in place. A name is not empty and has no blanks, so a folded line is refused
+ * too. */
 static char *
 split(char *line)
 {
 	char *value = strchr(line, ':');
 	char *end;
 
-	if (value == NULL || value == line || strcspn(line, " \t\"(),/;<=>?@[\\]{}") < (size_t)(value - line))
+	if (value == NULL || value == line ||
+	    strcspn(line, " \t\"(),/;<=>?@[\\]{}") < (size_t)(value - line))
 		return NULL;
 	*value++ = '\0';
 	value += strspn(value, " \t");
@@ -173,8 +176,8 @@ refuse_status(struct mqev_net_error *error, int status, const char *reason)
 	for (; *reason != '\0' && len < sizeof(plain) - 1; reason++)
 		plain[len++] = *reason >= 0x20 && *reason < 0x7f ? *reason : '?';
 	plain[len] = '\0';
-	mqev_net_error_set(error, MQEV_ERR_WEBSOCKET, 0, "WebSocket upgrade refused: %d%s%s", status,
-	    len > 0 ? " " : "", plain);
+	mqev_net_error_set(error, MQEV_ERR_WEBSOCKET, 0, "WebSocket upgrade refused: %d%s%s",
+	    status, len > 0 ? " " : "", plain);
 	error->http_status = status;
 	return -1;
 }
@@ -267,7 +270,8 @@ take_line(struct evbuffer *in, char *line, size_t size, size_t *len)
 }
 
 int
-mqev_ws_answer_read(struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev_net_error *error)
+mqev_ws_answer_read(
+    struct mqev_ws_answer *answer, struct evbuffer *in, struct mqev_net_error *error)
 {
 	char line[MAX_ANSWER_BYTES + 1];
 	size_t len;

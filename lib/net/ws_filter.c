@@ -1,4 +1,5 @@
-/* The WebSocket layer of a link: a bufferevent filter over the plain or TLS bufferevent, and how such a link ends. */
+/* The WebSocket layer of a link: a bufferevent filter over the plain or TLS bufferevent, and how
+ * such a link ends. */
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -12,10 +13,12 @@
 #include <mqev/reason.h>
 
 #include "core/mem.h"
+#include "net/headroom.h"
 #include "net/step.h"
 #include "net/ws.h"
 
-/* How much masked data may wait for the socket; the rest stays above, where it costs no copy. At LOW the filter is asked for more. */
+/* How much masked data may wait for the socket; the rest stays above, where it costs no copy. At
+ * LOW the filter is asked for more. */
 #define WIRE_HIGH (256 * 1024)
 #define WIRE_LOW (64 * 1024)
 
@@ -27,7 +30,7 @@ struct layer {
 	struct mqev_ws ws;
 	struct mqev_conn lower;
 	struct bufferevent *filter;
-	struct evbuffer_cb_entry *drain_cb; /* while a pong waits */
+	struct evbuffer_cb_entry *wire_cb;
 	bool end_told;
 };
 
@@ -37,7 +40,8 @@ wire_of(const struct layer *layer)
 	return bufferevent_get_output(layer->lower.bev);
 }
 
-/* The bufferevent writes only in the next turn, when the link may be closed: a close frame that says why goes now, as far as the socket takes it. */
+/* The bufferevent writes only in the next turn, when the link may be closed: a close frame that
+ * says why goes now, as far as the socket takes it. */
 static void
 flush_plain(const struct layer *layer)
 {
@@ -68,7 +72,8 @@ flush_tls(const struct layer *layer)
 	ERR_clear_error();
 }
 
-/* A filter's own error is swallowed by libevent, so the end is told as an event, after what came before it. */
+/* A filter's own error is swallowed by libevent, so the end is told as an event, after what came
+ * before it. */
 static void
 tell_end(struct layer *layer)
 {
@@ -85,31 +90,38 @@ tell_end(struct layer *layer)
 	bufferevent_trigger_event(layer->filter, what, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-static void
-stop_waiting(struct layer *layer)
+/* Bytes that came to be sent here in all layers, as the owner counts them. */
+static size_t
+unsent_with(const struct layer *layer, size_t wire_len)
 {
-	if (layer->drain_cb != NULL)
-		evbuffer_remove_cb_entry(wire_of(layer), layer->drain_cb);
-	layer->drain_cb = NULL;
+	return wire_len + evbuffer_get_length(bufferevent_get_output(layer->filter));
+}
+
+/*
+ * A filter's write callback comes when bytes have left the filter. Its owner waits for the socket,
+ * so it is called again when what is unsent in all falls to the low watermark, and when all is
+ * sent.
+ */
+static void
+tell_drained(const struct layer *layer, const struct evbuffer_cb_info *info)
+{
+	size_t now = unsent_with(layer, info->orig_size + info->n_added - info->n_deleted);
+	size_t low = 0;
+
+	bufferevent_getwatermark(layer->filter, EV_WRITE, &low, NULL);
+	if (now == 0 || (now <= low && unsent_with(layer, info->orig_size) > low))
+		bufferevent_trigger(layer->filter, EV_WRITE, BEV_TRIG_DEFER_CALLBACKS);
 }
 
 static void
-on_wire_drained(struct evbuffer *wire, const struct evbuffer_cb_info *info, void *arg)
+on_wire_changed(struct evbuffer *wire, const struct evbuffer_cb_info *info, void *arg)
 {
 	struct layer *layer = arg;
 
 	if (info->n_deleted == 0)
 		return;
 	mqev_ws_output_pong(&layer->ws, wire);
-	if (!layer->ws.pong_waiting)
-		stop_waiting(layer);
-}
-
-static void
-watch_for_pong(struct layer *layer)
-{
-	if (layer->ws.pong_waiting && layer->drain_cb == NULL)
-		layer->drain_cb = evbuffer_add_cb(wire_of(layer), on_wire_drained, layer);
+	tell_drained(layer, info);
 }
 
 static enum bufferevent_filter_result
@@ -122,7 +134,6 @@ filter_input(struct evbuffer *from, struct evbuffer *to, ev_ssize_t limit,
 	(void)limit;
 	(void)mode;
 	mqev_ws_input(&layer->ws, from, to, wire_of(layer));
-	watch_for_pong(layer);
 	tell_end(layer);
 	return evbuffer_get_length(to) > before ? BEV_OK : BEV_NEED_MORE;
 }
@@ -155,7 +166,7 @@ ws_unsent(const struct mqev_conn *conn)
 	const struct layer *layer = conn->layer;
 
 	return evbuffer_get_length(bufferevent_get_output(conn->bev)) +
-	    layer->lower.ops->unsent(&layer->lower);
+	       layer->lower.ops->unsent(&layer->lower);
 }
 
 /* Only our close frame: the server answers it and then closes, as RFC 6455 7.1.1 wants it. */
@@ -167,14 +178,26 @@ ws_shutdown(struct mqev_conn *conn)
 	mqev_ws_output_close(&layer->ws, CODE_NORMAL, wire_of(layer));
 }
 
-/* The filter goes first, so that it leaves the lower bufferevent in a state in which that can be closed. */
+/* When both have said so in frames, the layer below may say so too. */
+static void
+say_farewell(struct layer *layer)
+{
+	struct mqev_conn *lower = &layer->lower;
+
+	if (layer->ws.end == MQEV_WS_PEER_CLOSED && lower->ops->unsent(lower) == 0)
+		lower->ops->shutdown(lower);
+}
+
+/* The filter goes first, so that it leaves the lower bufferevent in a state in which that can be
+ * closed. */
 static void
 ws_close(struct mqev_conn *conn)
 {
 	struct layer *layer = conn->layer;
 	struct mqev_conn lower = layer->lower;
 
-	stop_waiting(layer);
+	say_farewell(layer);
+	evbuffer_remove_cb_entry(wire_of(layer), layer->wire_cb);
 	bufferevent_setcb(conn->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
 	bufferevent_free(conn->bev);
@@ -182,26 +205,40 @@ ws_close(struct mqev_conn *conn)
 }
 
 static const struct mqev_conn_ops ws_conn_ops = {
-	.unsent = ws_unsent,
-	.shutdown = ws_shutdown,
-	.close = ws_close,
+    .unsent = ws_unsent,
+    .shutdown = ws_shutdown,
+    .close = ws_close,
 };
 
-int
-mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame)
+/* The filter frees the layer with itself. */
+static struct layer *
+layer_new(struct mqev_conn *conn, uint64_t max_frame)
 {
 	struct layer *layer = mqev_calloc(1, sizeof(*layer));
 
 	if (layer == NULL)
-		return MQEV_ERR_NOMEM;
+		return NULL;
 	mqev_ws_init(&layer->ws, max_frame);
 	layer->lower = *conn;
-	layer->filter = bufferevent_filter_new(conn->bev, filter_input, filter_output,
-	    BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
-	if (layer->filter == NULL) {
-		layer_free(layer);
+	layer->wire_cb = evbuffer_add_cb(wire_of(layer), on_wire_changed, layer);
+	if (layer->wire_cb != NULL && mqev_net_headroom())
+		layer->filter = bufferevent_filter_new(conn->bev, filter_input, filter_output,
+		    BEV_OPT_DEFER_CALLBACKS, layer_free, layer);
+	if (layer->filter != NULL)
+		return layer;
+	if (layer->wire_cb != NULL)
+		evbuffer_remove_cb_entry(wire_of(layer), layer->wire_cb);
+	layer_free(layer);
+	return NULL;
+}
+
+int
+mqev_ws_push(struct mqev_conn *conn, uint64_t max_frame)
+{
+	struct layer *layer = layer_new(conn, max_frame);
+
+	if (layer == NULL)
 		return MQEV_ERR_NOMEM;
-	}
 	bufferevent_disable(layer->filter, EV_READ);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, WIRE_LOW, WIRE_HIGH);
 	conn->bev = layer->filter;
@@ -230,7 +267,8 @@ mqev_ws_conn_error(const struct mqev_conn *conn, struct mqev_net_error *error)
 	if (layer->ws.end == MQEV_WS_OPEN)
 		return false;
 	if (layer->ws.end == MQEV_WS_PEER_CLOSED)
-		mqev_net_error_set(error, MQEV_ERR_LOST, 0, "WebSocket: closed by the server, code %u",
+		mqev_net_error_set(error, MQEV_ERR_LOST, 0,
+		    "WebSocket: closed by the server, code %u",
 		    layer->ws.close_code != 0 ? layer->ws.close_code : 1005);
 	else
 		mqev_net_error_set(error, MQEV_ERR_WEBSOCKET, 0, "WebSocket: %s", layer->ws.why);

@@ -1,4 +1,5 @@
-/* Frames that come in: wslay takes them apart, the rules of RFC 6455 for a client and of MQTT are kept here. No I/O. */
+/* Frames that come in: wslay takes them apart, the rules of RFC 6455 for a client and of MQTT are
+ * kept here. No I/O. */
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -70,7 +71,7 @@ feed(uint8_t *buf, size_t len, int flags, void *arg)
 static bool
 begin(struct mqev_ws *ws)
 {
-	static const struct wslay_frame_callbacks callbacks = { NULL, feed, NULL };
+	static const struct wslay_frame_callbacks callbacks = {NULL, feed, NULL};
 
 	return ws->in != NULL || wslay_frame_context_init(&ws->in, &callbacks, ws) == 0;
 }
@@ -113,17 +114,18 @@ header_fault(const struct mqev_ws *ws, const struct wslay_frame_iocb *frame)
 	}
 }
 
+/* The length first: it may have been judged before, from the header alone. */
 static void
 judge_header(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *wire)
 {
 	const char *why = header_fault(ws, frame);
 
-	if (why != NULL)
+	if (frame->payload_length > ws->max_frame)
+		fault(ws, WSLAY_CODE_MESSAGE_TOO_BIG, "a frame above the limit", wire);
+	else if (why != NULL)
 		protocol_fault(ws, why, wire);
 	else if (frame->opcode == WSLAY_TEXT_FRAME)
 		fault(ws, WSLAY_CODE_UNSUPPORTED_DATA, "a text frame", wire);
-	else if (frame->payload_length > ws->max_frame)
-		fault(ws, WSLAY_CODE_MESSAGE_TOO_BIG, "a frame above the limit", wire);
 }
 
 static uint64_t
@@ -137,8 +139,9 @@ big_endian(const uint8_t *bytes, size_t len)
 }
 
 /*
- * wslay tells a frame's length with its first payload byte, but a length that is too large shall be answered though none comes. When all that is there of a frame is its
- * header, it lies at the end of the tail.
+ * wslay tells a frame's length with its first payload byte, but a length that is too large shall be
+ * answered though none comes. When all that is there of a frame is its header, it lies at the end
+ * of the tail.
  */
 static bool
 announces_too_much(const struct mqev_ws *ws)
@@ -161,7 +164,7 @@ static bool
 close_code_valid(unsigned code)
 {
 	return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-	    (code >= 3000 && code <= 4999);
+	       (code >= 3000 && code <= 4999);
 }
 
 static void

@@ -36,8 +36,8 @@ ws_start(struct mqev_step_ctx *ctx)
 {
 	struct mqev_net_error error;
 
-	mqev_net_error_set(&error, MQEV_ERR_UNSUPPORTED, 0,
-	    "WebSocket: this build was made without wslay");
+	mqev_net_error_set(
+	    &error, MQEV_ERR_UNSUPPORTED, 0, "WebSocket: this build was made without wslay");
 	mqev_step_fail(ctx, &error);
 }
 
@@ -48,9 +48,9 @@ ws_cancel(struct mqev_step_ctx *ctx)
 }
 
 const struct mqev_step mqev_websocket_step = {
-	.name = "WebSocket",
-	.stage = MQEV_NET_WEBSOCKET,
-	.wanted = ws_wanted,
-	.start = ws_start,
-	.cancel = ws_cancel,
+    .name = "WebSocket",
+    .stage = MQEV_NET_WEBSOCKET,
+    .wanted = ws_wanted,
+    .start = ws_start,
+    .cancel = ws_cancel,
 };

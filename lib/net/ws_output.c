@@ -1,4 +1,5 @@
-/* Frames that go out: header, mask and payload in one pass into the space of the buffer below. No I/O. */
+/* Frames that go out: header, mask and payload in one pass into the space of the buffer below. No
+ * I/O. */
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -145,8 +146,8 @@ mqev_ws_output(struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *wire,
 }
 
 static bool
-write_control_frame(struct mqev_ws *ws, struct evbuffer *wire, uint8_t opcode, const uint8_t *data,
-    size_t len)
+write_control_frame(
+    struct mqev_ws *ws, struct evbuffer *wire, uint8_t opcode, const uint8_t *data, size_t len)
 {
 	const uint8_t *mask = next_mask(ws);
 	uint8_t frame[MQEV_WS_HEADER_MAX + MQEV_WS_CONTROL_MAX];
@@ -166,7 +167,8 @@ write_control_frame(struct mqev_ws *ws, struct evbuffer *wire, uint8_t opcode, c
 	return true;
 }
 
-/* A peer that sends pings faster than it reads gets one pong at a time: the next is written when the last has left. */
+/* A peer that sends pings faster than it reads gets one pong at a time: the next is written when
+ * the last has left. */
 void
 mqev_ws_output_pong(struct mqev_ws *ws, struct evbuffer *wire)
 {
@@ -183,7 +185,7 @@ mqev_ws_output_pong(struct mqev_ws *ws, struct evbuffer *wire)
 void
 mqev_ws_output_close(struct mqev_ws *ws, uint16_t code, struct evbuffer *wire)
 {
-	const uint8_t payload[2] = { (uint8_t)(code >> 8), (uint8_t)code };
+	const uint8_t payload[2] = {(uint8_t)(code >> 8), (uint8_t)code};
 
 	if (ws->close_sent)
 		return;

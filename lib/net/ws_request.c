@@ -17,17 +17,17 @@
 
 /* Headers that the upgrade itself is made of. */
 static const char *const reserved[] = {
-	"Connection",
-	"Upgrade",
-	"Content-Length",
-	"Transfer-Encoding",
+    "Connection",
+    "Upgrade",
+    "Content-Length",
+    "Transfer-Encoding",
 };
 
 static bool
 is_token_char(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static bool
@@ -144,8 +144,8 @@ put_header(struct mqev_websocket_request *request, const char *name, const char 
 }
 
 int
-mqev_websocket_request_set_header(struct mqev_websocket_request *request, const char *name,
-    const char *value)
+mqev_websocket_request_set_header(
+    struct mqev_websocket_request *request, const char *name, const char *value)
 {
 	if (name == NULL || value == NULL || !is_token(name, strlen(name)) ||
 	    strlen(name) > MAX_NAME_BYTES || is_reserved(name) || !is_field_value(value))
@@ -169,18 +169,20 @@ set_header_line(struct mqev_websocket_request *request, const char *line)
 }
 
 static int
-set_header_lines(struct mqev_websocket_request *request, const struct mqev_websocket_options *options)
+set_header_lines(
+    struct mqev_websocket_request *request, const struct mqev_websocket_options *options)
 {
 	size_t count = options != NULL ? options->header_count : 0;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = options->headers[i] != NULL ? set_header_line(request, options->headers[i])
-		                                 : MQEV_ERR_INVALID;
+						 : MQEV_ERR_INVALID;
 	return rc;
 }
 
-/* The port is left out when it is the scheme's own; an IPv6 address stands in brackets, without its zone. */
+/* The port is left out when it is the scheme's own; an IPv6 address stands in brackets, without its
+ * zone. */
 static int
 set_host(struct mqev_websocket_request *request, const char *host, uint16_t port, bool tls)
 {
@@ -192,8 +194,8 @@ set_host(struct mqev_websocket_request *request, const char *host, uint16_t port
 	if (port == 0 || port == (tls ? 443 : 80))
 		written = snprintf(value, sizeof(value), literal ? "[%.*s]" : "%.*s", len, host);
 	else
-		written = snprintf(value, sizeof(value), literal ? "[%.*s]:%u" : "%.*s:%u", len,
-		    host, port);
+		written = snprintf(
+		    value, sizeof(value), literal ? "[%.*s]:%u" : "%.*s:%u", len, host, port);
 	if (written < 0 || (size_t)written >= sizeof(value) || !is_field_value(value))
 		return MQEV_ERR_INVALID;
 	return put_header(request, "Host", value);
@@ -237,8 +239,8 @@ mqev_ws_request_write(const struct mqev_websocket_request *request, const char *
 	int rc = evbuffer_add_printf(out, "GET %s HTTP/1.1\r\n", request->path);
 
 	for (size_t i = 0; rc >= 0 && i < request->header_count; i++)
-		rc = evbuffer_add_printf(out, "%s: %s\r\n", request->headers[i].name,
-		    request->headers[i].value);
+		rc = evbuffer_add_printf(
+		    out, "%s: %s\r\n", request->headers[i].name, request->headers[i].value);
 	if (rc >= 0)
 		rc = evbuffer_add_printf(out,
 		    "Upgrade: websocket\r\n"
@@ -265,7 +267,7 @@ this_version(const struct mqev_websocket_options *options)
 int
 mqev_ws_options_check(const struct mqev_websocket_options *options, const char **why)
 {
-	struct mqev_websocket_request request = { 0 };
+	struct mqev_websocket_request request = {0};
 	struct mqev_websocket_options o;
 	int rc;
 
@@ -284,7 +286,8 @@ mqev_ws_options_check(const struct mqev_websocket_options *options, const char *
 	*why = "headers: pointer and count do not fit";
 	if ((o.headers == NULL) != (o.header_count == 0))
 		return MQEV_ERR_INVALID;
-	*why = "headers: \"Name: value\" without control characters, 16,000 bytes in all, none of the upgrade's own";
+	*why = "headers: \"Name: value\" without control characters, 16,000 bytes in all, none of "
+	       "the upgrade's own";
 	rc = set_header_lines(&request, &o);
 	mqev_ws_request_clear(&request);
 	return rc;
@@ -330,7 +333,8 @@ mqev_ws_options_copy(const struct mqev_websocket_options *options)
 	copy->headers = NULL;
 	copy->header_count = 0;
 	whole = (copy->path != NULL) == (from.path != NULL) &&
-	    (copy->subprotocol != NULL) == (from.subprotocol != NULL) && copy_headers(copy, &from);
+		(copy->subprotocol != NULL) == (from.subprotocol != NULL) &&
+		copy_headers(copy, &from);
 	if (whole)
 		return copy;
 	mqev_ws_options_free(copy);

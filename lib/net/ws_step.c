@@ -1,4 +1,5 @@
-/* The WebSocket step: asks for the upgrade over the plain or TLS bufferevent, then pushes the filter. */
+/* The WebSocket step: asks for the upgrade over the plain or TLS bufferevent, then pushes the
+ * filter. */
 #include <stdio.h>
 #include <string.h>
 
@@ -140,8 +141,8 @@ send_request(struct mqev_step_ctx *ctx)
 	    mqev_ws_answer_init(&upgrade->answer, upgrade->key, subprotocol) < 0)
 		return MQEV_ERR_UNSUPPORTED;
 	bufferevent_setcb(bev, on_read, NULL, on_event, ctx);
-	rc = mqev_ws_request_write(&upgrade->request, upgrade->key, subprotocol,
-	    bufferevent_get_output(bev));
+	rc = mqev_ws_request_write(
+	    &upgrade->request, upgrade->key, subprotocol, bufferevent_get_output(bev));
 	if (rc == 0 && bufferevent_enable(bev, EV_READ | EV_WRITE) < 0)
 		rc = MQEV_ERR_NOMEM;
 	return rc;
@@ -173,8 +174,8 @@ ws_start(struct mqev_step_ctx *ctx)
 		mqev_step_fail_nomem(ctx);
 		return;
 	}
-	rc = mqev_ws_request_init(&upgrade->request, host, ctx->port, endpoint->tls,
-	    endpoint->path, ctx->config->websocket);
+	rc = mqev_ws_request_init(&upgrade->request, host, ctx->port, endpoint->tls, endpoint->path,
+	    ctx->config->websocket);
 	if (rc < 0) {
 		fail_code(ctx, rc, "path or headers cannot be sent");
 		return;
@@ -194,10 +195,10 @@ ws_cancel(struct mqev_step_ctx *ctx)
 }
 
 const struct mqev_step mqev_websocket_step = {
-	.name = "WebSocket",
-	.stage = MQEV_NET_WEBSOCKET,
-	.wanted = ws_wanted,
-	.describe = ws_describe,
-	.start = ws_start,
-	.cancel = ws_cancel,
+    .name = "WebSocket",
+    .stage = MQEV_NET_WEBSOCKET,
+    .wanted = ws_wanted,
+    .describe = ws_describe,
+    .start = ws_start,
+    .cancel = ws_cancel,
 };

@@ -25,9 +25,9 @@ struct tk_pki {
 	unsigned next_path;
 };
 
-#define NEED(x) \
-	do { \
-		if (!(x)) \
+#define NEED(x)                                                        \
+	do {                                                           \
+		if (!(x))                                              \
 			tk_die("certs.c:%d: %s failed", __LINE__, #x); \
 	} while (0)
 
@@ -106,8 +106,8 @@ write_key(const char *path, EVP_PKEY *key, const char *password)
 	int len = password != NULL ? (int)strlen(password) : 0;
 
 	NEED(f);
-	NEED(PEM_write_PKCS8PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL, password, len,
-	    NULL, NULL));
+	NEED(PEM_write_PKCS8PrivateKey(
+	    f, key, password ? EVP_aes_128_cbc() : NULL, password, len, NULL, NULL));
 	fclose(f);
 }
 
@@ -154,7 +154,7 @@ make_cert(struct tk_pki *pki, const struct tk_cert_spec *spec, const char *cn, E
 struct tk_pki *
 tk_pki_new(const char *name)
 {
-	static const struct tk_cert_spec spec = { .is_ca = 1 };
+	static const struct tk_cert_spec spec = {.is_ca = 1};
 	struct tk_pki *pki = tk_calloc(1, sizeof(*pki));
 
 	pki->dir = tk_tmpdir();
@@ -197,7 +197,7 @@ tk_pki_issue(struct tk_pki *pki, const char *name, const struct tk_cert_spec *sp
 		issuer_key = read_key(stem_path(pki, spec->issuer, ".key"));
 	}
 	cert = spec->self_signed ? make_cert(pki, spec, cn, key, NULL, key)
-	                         : make_cert(pki, spec, cn, key, issuer, issuer_key);
+				 : make_cert(pki, spec, cn, key, issuer, issuer_key);
 	write_cert(stem_path(pki, name, ".pem"), "w", cert);
 	write_key(stem_path(pki, name, ".key"), key, NULL);
 	if (spec->issuer != NULL) {

@@ -32,7 +32,7 @@ struct tk_peer {
 static void
 set_deadline(int fd)
 {
-	struct timeval ten = { 10, 0 };
+	struct timeval ten = {10, 0};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &ten, sizeof(ten));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &ten, sizeof(ten));
@@ -49,7 +49,7 @@ set_current(struct tk_peer *peer, int fd)
 static void
 serve_one(struct tk_peer *peer, int fd, int number)
 {
-	struct tk_peer_conn c = { fd, NULL, number };
+	struct tk_peer_conn c = {fd, NULL, number};
 
 	set_deadline(fd);
 	set_current(peer, fd);
@@ -211,7 +211,7 @@ tk_peer_write(struct tk_peer_conn *c, const void *data, size_t len)
 	while (len > 0) {
 		size_t part = len < 65536 ? len : 65536;
 		ssize_t n = c->ssl != NULL ? SSL_write(c->ssl, at, (int)part)
-		                           : send(c->fd, at, part, MSG_NOSIGNAL);
+					   : send(c->fd, at, part, MSG_NOSIGNAL);
 		if (n <= 0)
 			return 0;
 		at += n;

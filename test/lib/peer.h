@@ -1,6 +1,7 @@
 /*
- * A server of one's own in a thread: plain or TLS, one connection after the other, each handled by a
- * function of the test that may block. For handshakes and frames, where a script of packets is too coarse.
+ * A server of one's own in a thread: plain or TLS, one connection after the other, each handled by
+ * a function of the test that may block. For handshakes and frames, where a script of packets is
+ * too coarse.
  */
 #ifndef TK_PEER_H
 #define TK_PEER_H
@@ -43,7 +44,8 @@ size_t tk_peer_read_some(struct tk_peer_conn *c, void *buf, size_t len);
 /* Reads until the client closes, throwing away what comes. */
 void tk_peer_read_to_end(struct tk_peer_conn *c);
 
-/* WebSocket, server's side, by hand -------------------------------------------------------------- */
+/* WebSocket, server's side, by hand --------------------------------------------------------------
+ */
 
 /* Reads the request up to its blank line; 1 or 0. */
 int tk_ws_read_request(struct tk_peer_conn *c, char *text, size_t size);
@@ -59,7 +61,8 @@ struct tk_ws_frame {
 	uint64_t len;
 	unsigned char *data; /* unmasked; the caller frees it */
 };
-/* Reads a client's frame: 1; 0 at the end; -1 when it breaks a rule for clients (fin, mask, reserved bits, shortest length). */
+/* Reads a client's frame: 1; 0 at the end; -1 when it breaks a rule for clients (fin, mask,
+ * reserved bits, shortest length). */
 int tk_ws_read_frame(struct tk_peer_conn *c, struct tk_ws_frame *frame);
 /* Sends an unmasked frame; first is its first byte: 0x82 for a whole binary message. */
 int tk_ws_write_frame(struct tk_peer_conn *c, int first, const void *data, size_t len);

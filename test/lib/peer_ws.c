@@ -125,7 +125,7 @@ tk_ws_read_frame(struct tk_peer_conn *c, struct tk_ws_frame *frame)
 int
 tk_ws_write_frame(struct tk_peer_conn *c, int first, const void *data, size_t len)
 {
-	unsigned char head[10] = { (unsigned char)first };
+	unsigned char head[10] = {(unsigned char)first};
 	size_t n = 2;
 
 	if (len < 126) {

@@ -32,10 +32,16 @@ notation(const struct vclient *v, const char *text, size_t len)
 	return bytes;
 }
 
+struct tk_buf
+vcase_bytes(const struct vclient *v, const char *packets)
+{
+	return notation(v, packets, strlen(packets));
+}
+
 void
 rx(struct vclient *v, const char *packets)
 {
-	struct tk_buf bytes = notation(v, packets, strlen(packets));
+	struct tk_buf bytes = vcase_bytes(v, packets);
 
 	vclient_receive(v, bytes.data, bytes.len);
 	tk_buf_free(&bytes);

@@ -7,6 +7,7 @@
 
 #include <check.h>
 
+#include "lib/bytes.h"
 #include "lib/vclient.h"
 
 enum {
@@ -41,6 +42,8 @@ void vcase_run(const struct vcase *c);
  * before. What the server sends; then the session is pumped.
  */
 void rx(struct vclient *v, const char *packets);
+/* The bytes alone, which the caller frees. */
+struct tk_buf vcase_bytes(const struct vclient *v, const char *packets);
 
 /*
  * What was recorded since the last expectation, line by line, separated by ';'. Lines that begin with '>'

@@ -52,8 +52,13 @@ vbuf_free(struct vbuf *b)
 static void
 put_hex(struct vbuf *b, const uint8_t *data, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		vbuf_printf(b, " %02X", data[i]);
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < len; i++) {
+		const char text[] = {' ', digits[data[i] >> 4], digits[data[i] & 15]};
+
+		vbuf_put(b, text, sizeof(text));
+	}
 }
 
 static void
@@ -143,7 +148,7 @@ vclient_flush_record(struct vclient *v)
 	struct vsink *sink = &v->sink;
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
 
-	if (len > sink->recorded) {
+	if (len > sink->recorded && !v->only_events) {
 		/* One line until something happens in between, however often this is called. */
 		if (v->writing == v->record.len && v->checked < v->record.len)
 			v->record.len--;
@@ -243,6 +248,8 @@ check_message(struct vclient *v, const struct mqev_message *m)
 {
 	if (m->topic[m->topic_len] != '\0')
 		vclient_break(v, "a topic without NUL");
+	if (strlen(m->topic) != m->topic_len && memchr(m->topic, 0, m->topic_len) == NULL)
+		vclient_break(v, "topic_len %zu of %s", m->topic_len, m->topic);
 	if (m->received_ms != v->now)
 		vclient_break(v, "received_ms is not the time of receipt");
 	if ((m->qos == 0) != (m->mid == 0))
@@ -265,8 +272,12 @@ on_message(void *owner, const struct mqev_message *m)
 	put_block(&v->record, block);
 	vbuf_put(&v->record, "\n", 1);
 	check_message(v, m);
+	if (v->hold && v->held_count < (int)(sizeof(v->held) / sizeof(v->held[0]))) {
+		v->held[v->held_count] = mqev_message_hold(m);
+		v->held_count += v->held[v->held_count] != NULL;
+	}
 	after_event(v, V_MESSAGE);
-	return true;
+	return !v->deaf;
 }
 
 static void
@@ -276,6 +287,7 @@ on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "overdue #%u %u %ums\n", mid, qos, (unsigned)held_ms);
+	after_event(v, V_OVERDUE);
 }
 
 static void
@@ -385,6 +397,8 @@ void
 vclient_free(struct vclient *v)
 {
 	vclient_free_session(v);
+	while (v->held_count > 0)
+		mqev_ack_drop(v->held[--v->held_count]);
 	mqev_session_release(&v->s);
 	vbuf_free(&v->record);
 }
@@ -611,8 +625,11 @@ vclient_publish_with(struct vclient *v, const struct vpublish *p)
 	    .expiry_at = p->has_expiry ? p->expiry_at : MQEV_OP_NO_EXPIRY,
 	    .expiry_s = p->expiry_s,
 	};
-	int64_t number = mqev_session_publish(&v->s, &request, !p->queued, v->now);
+	int64_t number;
 
+	v->submitting = true;
+	number = mqev_session_publish(&v->s, &request, !p->queued, v->now);
+	v->submitting = false;
 	return submitted(v, number, !p->silent || p->qos > 0);
 }
 
@@ -628,8 +645,12 @@ submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filter
 {
 	struct mqev_op_parts parts = {
 	    .type = type, .payload = {filters, len}, .done = dummy_done};
+	int64_t number;
 
-	return submitted(v, mqev_session_subscribe(&v->s, &parts, count, flags), true);
+	v->submitting = true;
+	number = mqev_session_subscribe(&v->s, &parts, count, flags);
+	v->submitting = false;
+	return submitted(v, number, true);
 }
 
 int64_t
@@ -649,6 +670,17 @@ int
 vclient_cancel(struct vclient *v, int64_t number)
 {
 	int error = mqev_session_cancel(&v->s, (uint64_t)number, MQEV_ERR_CANCELED);
+
+	if (error != 0)
+		vbuf_printf(&v->record, "refused %s\n", error_name(error));
+	after_call(v);
+	return error;
+}
+
+int
+vclient_ack(struct vclient *v, int i, uint8_t reason)
+{
+	int error = mqev_ack(v->held[i], (enum mqev_reason)reason, NULL);
 
 	if (error != 0)
 		vbuf_printf(&v->record, "refused %s\n", error_name(error));

@@ -9,6 +9,7 @@
  *	connack 1 00 [11 00 00 00 05]            Session Present, code, [properties]
  *	message a/b 1 retain dup hi [02 ..]      topic, QoS, flags, payload, [properties]
  *	done 7 #3 ok 00 [1F ..] codes 01 02      number, identifier, error, reason, [properties], SUBACK's codes
+ *	overdue #5 1 5000ms                      a message was held back for long: identifier, QoS, time
  *	disconnect 8B [..]                       the server's DISCONNECT
  *	end PROTOCOL 82                          the state became ENDED: error, reason
  */
@@ -35,6 +36,7 @@ enum vevent {
 	V_DISCONNECT,
 	V_MESSAGE,
 	V_COMPLETE,
+	V_OVERDUE,
 	V_PUMP,
 	V_PACKET
 };
@@ -70,8 +72,10 @@ struct vclient {
 	const char *client_id;
 	size_t budget;    /* of one pump; SIZE_MAX at first */
 	bool quiet_sent;  /* bytes stay on their way until vclient_sent() */
+	bool only_events; /* written bytes are not recorded */
 	bool no_pump;     /* nothing is pumped until vclient_pump() */
 	bool wants_pump;
+	bool submitting; /* in a call that submits an operation */
 	bool ended;  /* the end stands in the record */
 	bool freed;
 	struct vbuf in;     /* received and not used yet */
@@ -86,6 +90,11 @@ struct vclient {
 	size_t cut[2];
 	bool every_byte;
 	size_t fed; /* bytes given so far, over all connections */
+
+	bool deaf; /* has no memory for messages */
+	bool hold; /* takes a handle for each message */
+	struct mqev_ack *held[16];
+	int held_count;
 
 	uint8_t op[V_OPS]; /* enum vop by number */
 	int releases;      /* calls of release functions */
@@ -137,6 +146,8 @@ int64_t vclient_subscribe(
     struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags);
 int64_t vclient_unsubscribe(struct vclient *v, const void *filters, size_t len, size_t count);
 int vclient_cancel(struct vclient *v, int64_t number);
+/* Acknowledges the message held as number i. */
+int vclient_ack(struct vclient *v, int i, uint8_t reason);
 
 /* Appends to the record what was written since the last line of it. */
 void vclient_flush_record(struct vclient *v);

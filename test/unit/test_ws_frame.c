@@ -47,7 +47,7 @@ side_give(struct side *s, const unsigned char *data, size_t len)
 static struct tk_buf
 wire_frames(struct evbuffer *wire)
 {
-	struct tk_buf text = { 0 };
+	struct tk_buf text = {0};
 	unsigned char *at = evbuffer_pullup(wire, -1);
 	unsigned char *end = at + evbuffer_get_length(wire);
 
@@ -94,64 +94,64 @@ static const struct {
 	enum mqev_ws_end end;
 	int code;
 } rows[] = {
-	{ "82 00", "", "", MQEV_WS_OPEN, 0 },
-	{ "82 02 6869", "6869", "", MQEV_WS_OPEN, 0 },
-	{ "82 01 61 82 01 62 82 00 82 01 63", "616263", "", MQEV_WS_OPEN, 0 },
-	{ "02 01 61 00 01 62 80 01 63", "616263", "", MQEV_WS_OPEN, 0 },
-	{ "02 00 00 00 80 00 82 01 61", "61", "", MQEV_WS_OPEN, 0 },
-	{ "82 7E 007E 'a'*126", "61*126", "", MQEV_WS_OPEN, 0 },
-	{ "82 7E FFFF 'a'*65535", "61*65535", "", MQEV_WS_OPEN, 0 },
-	{ "82 7F 0000000000010000 'a'*65536", "61*65536", "", MQEV_WS_OPEN, 0 },
-	{ "89 00 82 01 61", "61", "a: ", MQEV_WS_OPEN, 0 },
-	{ "89 02 6869 82 01 61", "61", "a:6869 ", MQEV_WS_OPEN, 0 },
-	{ "02 01 61 89 01 70 80 01 62", "6162", "a:70 ", MQEV_WS_OPEN, 0 },
-	{ "8A 03 616263 8A 00 82 01 61", "61", "", MQEV_WS_OPEN, 0 },
-	{ "88 00", "", "8: ", MQEV_WS_PEER_CLOSED, 0 },
-	{ "82 01 61 88 02 03E8", "61", "8:03e8 ", MQEV_WS_PEER_CLOSED, 1000 },
-	{ "88 05 03E9 'bye' 82 01 61", "", "8:03e9 ", MQEV_WS_PEER_CLOSED, 1001 },
-	{ "88 02 0FA0", "", "8:0fa0 ", MQEV_WS_PEER_CLOSED, 4000 },
-	{ "88 01 03", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 03E7", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 03ED", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 03EE", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 03F7", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 0000", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 02 1388", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* text */
-	{ "81 01 61", "", "8:03eb ", MQEV_WS_FAULT, 1003 },
-	{ "82 01 61 01 00", "61", "8:03eb ", MQEV_WS_FAULT, 1003 },
-	/* reserved bits, unknown kinds */
-	{ "C2 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "A2 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "92 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "83 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "87 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "8B 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "8F 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "C9 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* control frames too long or in parts */
-	{ "89 7E 007E 'a'*126", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "88 7E 007E", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "09 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "08 00", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* lengths that are not the shortest, or impossible */
-	{ "82 7E 007D 'a'*125", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "82 7F 000000000000FFFF", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "82 7F 8000000000010000", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* masked by a server */
-	{ "82 81 00000000 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* messages out of order */
-	{ "80 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "02 01 61 82 01 62", "61", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	{ "82 01 61 00 01 62", "61", "8:03ea ", MQEV_WS_FAULT, 1002 },
-	/* too large, told by the header alone */
-	{ "82 7F 0000010000000000", "", "8:03f1 ", MQEV_WS_FAULT, 1009 },
-	{ "82 7F 00000000000F4241", "", "8:03f1 ", MQEV_WS_FAULT, 1009 },
-	{ "82 7F 7FFFFFFFFFFFFFFF", "", "8:03f1 ", MQEV_WS_FAULT, 1009 },
-	{ "82 01 61 82 02 6262 02 7F 0000010000000000", "616262", "8:03f1 ", MQEV_WS_FAULT, 1009 },
-	{ "82 7F 00000000000F4241 61", "", "8:03f1 ", MQEV_WS_FAULT, 1009 },
-	/* nothing after the end counts */
-	{ "81 00 82 01 61 89 00 88 00", "", "8:03eb ", MQEV_WS_FAULT, 1003 },
+    {"82 00", "", "", MQEV_WS_OPEN, 0},
+    {"82 02 6869", "6869", "", MQEV_WS_OPEN, 0},
+    {"82 01 61 82 01 62 82 00 82 01 63", "616263", "", MQEV_WS_OPEN, 0},
+    {"02 01 61 00 01 62 80 01 63", "616263", "", MQEV_WS_OPEN, 0},
+    {"02 00 00 00 80 00 82 01 61", "61", "", MQEV_WS_OPEN, 0},
+    {"82 7E 007E 'a'*126", "61*126", "", MQEV_WS_OPEN, 0},
+    {"82 7E FFFF 'a'*65535", "61*65535", "", MQEV_WS_OPEN, 0},
+    {"82 7F 0000000000010000 'a'*65536", "61*65536", "", MQEV_WS_OPEN, 0},
+    {"89 00 82 01 61", "61", "a: ", MQEV_WS_OPEN, 0},
+    {"89 02 6869 82 01 61", "61", "a:6869 ", MQEV_WS_OPEN, 0},
+    {"02 01 61 89 01 70 80 01 62", "6162", "a:70 ", MQEV_WS_OPEN, 0},
+    {"8A 03 616263 8A 00 82 01 61", "61", "", MQEV_WS_OPEN, 0},
+    {"88 00", "", "8: ", MQEV_WS_PEER_CLOSED, 0},
+    {"82 01 61 88 02 03E8", "61", "8:03e8 ", MQEV_WS_PEER_CLOSED, 1000},
+    {"88 05 03E9 'bye' 82 01 61", "", "8:03e9 ", MQEV_WS_PEER_CLOSED, 1001},
+    {"88 02 0FA0", "", "8:0fa0 ", MQEV_WS_PEER_CLOSED, 4000},
+    {"88 01 03", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 03E7", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 03ED", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 03EE", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 03F7", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 0000", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 02 1388", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* text */
+    {"81 01 61", "", "8:03eb ", MQEV_WS_FAULT, 1003},
+    {"82 01 61 01 00", "61", "8:03eb ", MQEV_WS_FAULT, 1003},
+    /* reserved bits, unknown kinds */
+    {"C2 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"A2 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"92 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"83 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"87 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"8B 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"8F 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"C9 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* control frames too long or in parts */
+    {"89 7E 007E 'a'*126", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"88 7E 007E", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"09 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"08 00", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* lengths that are not the shortest, or impossible */
+    {"82 7E 007D 'a'*125", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"82 7F 000000000000FFFF", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"82 7F 8000000000010000", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* masked by a server */
+    {"82 81 00000000 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* messages out of order */
+    {"80 01 61", "", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"02 01 61 82 01 62", "61", "8:03ea ", MQEV_WS_FAULT, 1002},
+    {"82 01 61 00 01 62", "61", "8:03ea ", MQEV_WS_FAULT, 1002},
+    /* too large, told by the header alone */
+    {"82 7F 0000010000000000", "", "8:03f1 ", MQEV_WS_FAULT, 1009},
+    {"82 7F 00000000000F4241", "", "8:03f1 ", MQEV_WS_FAULT, 1009},
+    {"82 7F 7FFFFFFFFFFFFFFF", "", "8:03f1 ", MQEV_WS_FAULT, 1009},
+    {"82 01 61 82 02 6262 02 7F 0000010000000000", "616262", "8:03f1 ", MQEV_WS_FAULT, 1009},
+    {"82 7F 00000000000F4241 61", "", "8:03f1 ", MQEV_WS_FAULT, 1009},
+    /* nothing after the end counts */
+    {"81 00 82 01 61 89 00 88 00", "", "8:03eb ", MQEV_WS_FAULT, 1003},
 };
 
 static void
@@ -214,7 +214,8 @@ START_TEST(packets_and_frames_are_apart)
 }
 END_TEST
 
-/* As in the middle of a frame of 2^30 bytes of which ten came: what is held does not grow with what is announced. */
+/* As in the middle of a frame of 2^30 bytes of which ten came: what is held does not grow with what
+ * is announced. */
 START_TEST(nothing_is_held_for_announced_lengths)
 {
 	struct tk_buf head = tk_hex("82 7F 0000000040000000 'a'*10");
@@ -260,7 +261,7 @@ END_TEST
 
 START_TEST(masking)
 {
-	static const uint8_t key[4] = { 0x12, 0x34, 0x56, 0x78 };
+	static const uint8_t key[4] = {0x12, 0x34, 0x56, 0x78};
 	uint8_t in[80];
 	uint8_t out[81];
 
@@ -272,7 +273,8 @@ START_TEST(masking)
 				memset(out, 0xee, sizeof(out));
 				mqev_ws_mask(out, in + start, len, key, offset);
 				for (size_t i = 0; i < len; i++)
-					ck_assert_uint_eq(out[i], in[start + i] ^ key[(offset + i) % 4]);
+					ck_assert_uint_eq(
+					    out[i], in[start + i] ^ key[(offset + i) % 4]);
 				ck_assert_uint_eq(out[len], 0xee);
 			}
 		}
@@ -287,7 +289,7 @@ check_sent(size_t len, size_t limit, size_t pieces)
 	unsigned char *data = malloc(len + 1);
 	struct evbuffer *app = evbuffer_new();
 	struct tk_buf text;
-	struct tk_buf want = { 0 };
+	struct tk_buf want = {0};
 	size_t frames = 0;
 
 	side_open(&s, LIMIT);
@@ -319,7 +321,8 @@ check_sent(size_t len, size_t limit, size_t pieces)
 
 START_TEST(sent_frames)
 {
-	static const size_t lengths[] = { 1, 2, 125, 126, 127, 4096, 65407, 65408, 65409, 65535, 65536, 65537, 300000 };
+	static const size_t lengths[] = {
+	    1, 2, 125, 126, 127, 4096, 65407, 65408, 65409, 65535, 65536, 65537, 300000};
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		check_sent(lengths[i], SIZE_MAX, 1);

@@ -1,4 +1,5 @@
-/* A link in the hands of a test: what comes is gathered, its end is noted. Built on net_kit and on a peer in a thread. */
+/* A link in the hands of a test: what comes is gathered, its end is noted. Built on net_kit and on
+ * a peer in a thread. */
 #ifndef LINK_KIT_H
 #define LINK_KIT_H
 
@@ -17,6 +18,7 @@ struct link {
 	size_t wanted;
 	int ended;
 	short what;
+	bool may_end_twice; /* reading and writing may both fail */
 	struct mqev_net_error why; /* of the end */
 };
 

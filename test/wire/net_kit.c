@@ -254,7 +254,7 @@ int
 listen_at(const char *address, uint16_t *port)
 {
 	struct mqev_addr addr;
-	int fd = listen_at_port(address, 0, 16);
+	int fd = listen_at_port(address, 0, 128);
 
 	if (fd < 0)
 		return -1;

@@ -483,6 +483,25 @@ START_TEST(test_bind_port)
 }
 END_TEST
 
+/* Bound to the very port it dials a socket connects to itself, which is nobody. */
+START_TEST(test_connected_to_itself)
+{
+	struct mqev_socket_options *options =
+	    MQEV_SOCKET_OPTIONS(.bind_address = _i == 0 ? "127.0.0.1" : "::1",
+		.bind_port = closed_port());
+	struct attempt a = {.config = {.socket = options}};
+	char url[64];
+
+	snprintf(url, sizeof url, _i == 0 ? "mqtt://127.0.0.1:%u" : "mqtt://[::1]:%u",
+	    options->bind_port);
+	attempt_start(&a, "%s", url);
+	attempt_await_error(&a, 1000, MQEV_NET_DIAL, MQEV_ERR_SYSTEM);
+	if (_i == 0 || a.error.system_errno != EADDRNOTAVAIL) /* a machine without IPv6 */
+		ck_assert_int_eq(a.error.system_errno, ECONNREFUSED);
+	attempt_end(&a);
+}
+END_TEST
+
 START_TEST(test_hook_refuses)
 {
 	int error = EPERM;
@@ -658,6 +677,7 @@ main(void)
 	tcase = net_case(suite, "options", 20);
 	tcase_add_test(tcase, test_socket_options);
 	tcase_add_test(tcase, test_bind_port);
+	tcase_add_loop_test(tcase, test_connected_to_itself, 0, 2);
 	tcase_add_test(tcase, test_hook_refuses);
 	tcase_add_loop_test(tcase, test_bad_options, 0, 6);
 	tcase_add_test(tcase, test_older_options);

@@ -432,6 +432,30 @@ START_TEST(test_silence)
 }
 END_TEST
 
+/* A header without end, byte by byte, does not move the deadline. */
+START_TEST(test_drip)
+{
+	static char answer[8000] = "HTTP/1.1 200 OK\r\nX: ";
+	const struct turn script[] = {
+	    {HTTP_REQUEST, sizeof HTTP_REQUEST - 1, answer, sizeof answer}, {.request = NULL}};
+	const struct mqev_proxy like = {.type = MQEV_PROXY_HTTP};
+	struct fake fake;
+	struct mqev_proxy proxy;
+	struct attempt a = {.config = {.proxy = &proxy, .proxy_ms = 150}};
+	long long began = now_ms();
+
+	memset(answer + 20, 'x', sizeof answer - 20);
+	fake_open(&fake, script, 1, -1);
+	proxy = proxy_at(&like, &fake);
+	attempt_start(&a, "mqtt://broker.example:1884");
+	attempt_await_error(&a, 1000, MQEV_NET_PROXY, MQEV_ERR_TIMEOUT);
+	ck_assert_int_le(now_ms() - began, 400);
+	ck_assert_int_ge(fake.sent, 20);
+	attempt_end(&a);
+	fake_close(&fake);
+}
+END_TEST
+
 START_TEST(test_cancel)
 {
 	static const struct turn nothing[] = {{"never", 2000, "", 0}, {.request = NULL}};
@@ -557,6 +581,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_bad, 0, BAD_COUNT);
 	tcase_add_test(tcase, test_http_header_too_large);
 	tcase_add_loop_test(tcase, test_silence, 0, 3);
+	tcase_add_test(tcase, test_drip);
 	tcase_add_loop_test(tcase, test_cancel, 0, 3);
 	tcase_add_test(tcase, test_proxy_refused);
 	tcase_add_test(tcase, test_socks4_without_ipv4);

@@ -3,6 +3,7 @@
 #include "wire/net_kit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -131,6 +132,8 @@ static const struct dns_record zone[] = {
     {.name = "garbage.test", .type = DNS_A, .data = "192.0.2.8", .way = DNS_GARBAGE},
     {.name = "garbage.test", .type = DNS_AAAA, .way = DNS_GARBAGE},
     {.name = "cut.test", .type = DNS_A, .ttl_s = 60, .data = "192.0.2.8", .way = DNS_CUT},
+    {.name = "later.test", .type = DNS_A, .ttl_s = 60, .data = "192.0.2.12", .delay_ms = 1400},
+    {.name = "later.test", .type = DNS_AAAA, .delay_ms = 1400},
     {.name = "slow.test", .type = DNS_A, .ttl_s = 60, .data = "192.0.2.11", .delay_ms = 100},
     {.name = "slow.test", .type = DNS_AAAA, .delay_ms = 100},
     {.name = NULL},
@@ -183,6 +186,41 @@ START_TEST(test_errors)
 	expect_error("fail.test", MQEV_ERR_RESOLVE);
 	expect_error("refused.test", MQEV_ERR_RESOLVE);
 	ck_assert_uint_eq(mqev_resolver_kept(world.net), 0);
+}
+END_TEST
+
+/* Some name with an IPv4 address in the machine's hosts file. */
+static bool
+name_of_hosts(char *name, char *address)
+{
+	FILE *file = fopen("/etc/hosts", "r");
+	char line[512];
+	bool found = false;
+
+	while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+		struct mqev_addr addr;
+
+		found = sscanf(line, "%63s %63s", address, name) == 2 &&
+			strchr(address, ':') == NULL && mqev_addr_parse(address, 0, &addr) &&
+			strstr(name, "localhost") == NULL;
+	}
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
+START_TEST(test_hosts_file)
+{
+	char name[64], address[64];
+	struct asked q;
+
+	if (!name_of_hosts(name, address)) {
+		printf("SKIP: test_hosts_file: /etc/hosts names nothing but localhost\n");
+		return;
+	}
+	ask(&q, name);
+	await(&q, 1000);
+	ck_assert_msg(strstr(q.text, address) != NULL, "%s: %s %s", name, q.text, q.error.text);
 }
 END_TEST
 
@@ -321,6 +359,46 @@ START_TEST(test_limit_of_names)
 }
 END_TEST
 
+static void
+write_conf(const char *path, const char *address)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fprintf(file, "nameserver %s\n", address);
+	fclose(file);
+}
+
+/* resolv.conf is looked at again after a second, and a question under way is not lost with the old
+ * servers. */
+START_TEST(test_resolv_conf_changes)
+{
+	char path[] = "/tmp/mqev-resolv-XXXXXX";
+	struct asked slow;
+	int fd;
+
+	NEED_CARES("test_resolv_conf_changes");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	write_conf(path, "127.0.0.1");
+	ck_assert_int_eq(mqev_resolver_set_conf(world.net, path, server.port), 0);
+	expect("zero.test", "192.0.2.10:0 ");
+	ask(&slow, "later.test");
+	write_conf(path, "127.0.0.77");
+	expect("zero.test", "192.0.2.10:0 "); /* too early to look */
+	run_for(1050);
+	expect_error("zero.test", MQEV_ERR_RESOLVE);
+	ck_assert_int_eq(slow.done, 0);
+	await(&slow, 3000);
+	ck_assert_str_eq(slow.text, "192.0.2.12:0 ");
+	write_conf(path, "127.0.0.1 ");
+	run_for(1050);
+	expect("zero.test", "192.0.2.10:0 ");
+	unlink(path);
+}
+END_TEST
+
 /* Cancel --------------------------------------------------------------------------------------- */
 
 START_TEST(test_cancel)
@@ -398,20 +476,38 @@ START_TEST(test_resolve_deadline)
 }
 END_TEST
 
+/* An attempt needs a descriptor for the question and one for the server: whatever is missing is an
+ * error, and passes. */
 START_TEST(test_no_descriptors)
 {
+	static const struct dns_record records[] = {
+	    {.name = "here.test", .type = DNS_A, .ttl_s = 0, .data = "127.0.0.1"},
+	    {.name = NULL},
+	};
 	struct rlimit before, low;
-	int spare = dup(0);
+	int spare, i, links = 0;
+	uint16_t port;
+	int listener = listen_at("127.0.0.1", &port);
 
+	server.records = records;
 	getrlimit(RLIMIT_NOFILE, &before);
-	low = before;
-	low.rlim_cur = (rlim_t)spare;
+	spare = dup(0);
 	close(spare);
-	setrlimit(RLIMIT_NOFILE, &low);
-	if (WITH_CARES)
-		expect_error("four.test", MQEV_ERR_RESOLVE);
-	setrlimit(RLIMIT_NOFILE, &before);
-	expect("four.test", "192.0.2.4:0 ");
+	for (i = 0; i < 4; i++) {
+		struct attempt a = {.config = {.resolve_ms = 500}};
+
+		low = before;
+		low.rlim_cur = (rlim_t)(spare + i);
+		setrlimit(RLIMIT_NOFILE, &low);
+		attempt_start(&a, "mqtt://here.test:%u", port);
+		attempt_await(&a, 2000);
+		links += a.conn.bev != NULL;
+		attempt_end(&a);
+		setrlimit(RLIMIT_NOFILE, &before);
+	}
+	ck_assert_int_ge(links, 1);
+	ck_assert_int_lt(links, 4);
+	close(listener);
 }
 END_TEST
 
@@ -649,6 +745,8 @@ main(void)
 	tcase_add_test(tcase, test_ttl_zero_is_not_kept);
 	tcase_add_test(tcase, test_changed_address);
 	tcase_add_test(tcase, test_limit_of_names);
+	tcase_add_test(tcase, test_resolv_conf_changes);
+	tcase_add_test(tcase, test_hosts_file);
 	tcase = zone_case(suite, "cancel");
 	tcase_add_test(tcase, test_cancel);
 	tcase_add_test(tcase, test_cancel_what_is_answered);

@@ -1,4 +1,5 @@
-/* Handshakes that do not come to an end: cut at every byte, silent, dripping, rubbish, cancelled, without memory. */
+/* Handshakes that do not come to an end: cut at every byte, silent, dripping, rubbish, cancelled,
+ * without memory. */
 #include "wire/link_kit.h"
 
 #include <poll.h>
@@ -21,7 +22,7 @@ static void
 setup(void)
 {
 	pki = tk_pki_new("mqev test CA");
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	ctx = tk_peer_ctx(pki, "server");
 	net_setup();
 }
@@ -44,10 +45,10 @@ start(struct link *l, struct tk_peer *peer, struct mqev_tls *tls)
 /* A server whose bytes pass by the test's hands ------------------------------------------------ */
 
 struct cut {
-	size_t limit;  /* bytes that the client gets; then the end */
-	size_t sent;   /* bytes that it got */
-	int pause_ms;  /* after each byte; -1: all at once */
-	size_t app;    /* bytes of the application that came */
+	size_t limit; /* bytes that the client gets; then the end */
+	size_t sent;  /* bytes that it got */
+	int pause_ms; /* after each byte; -1: all at once */
+	size_t app;   /* bytes of the application that came */
 };
 
 /* false: the limit is reached, or the client has gone. */
@@ -80,8 +81,10 @@ serve_in_part(struct tk_peer_conn *c, void *arg)
 	SSL_set_accept_state(ssl);
 	while ((n = recv(c->fd, buf, sizeof(buf), 0)) > 0) {
 		BIO_write(in, buf, (int)n);
-		while ((n = SSL_read(ssl, buf, sizeof(buf))) > 0)
+		while ((n = SSL_read(ssl, buf, sizeof(buf))) > 0) {
 			cut->app += (size_t)n;
+			SSL_write(ssl, buf, (int)n);
+		}
 		ERR_clear_error();
 		if (!pass_on(c, out, cut))
 			break;
@@ -89,19 +92,18 @@ serve_in_part(struct tk_peer_conn *c, void *arg)
 	SSL_free(ssl);
 }
 
-/* How many bytes the client needs for a whole handshake. */
+/* How many bytes the client gets in a handshake, with all that follows it, and an echo. */
 static size_t
 whole_handshake(struct mqev_tls *tls)
 {
-	struct cut cut = { .limit = SIZE_MAX, .pause_ms = -1 };
+	struct cut cut = {.limit = SIZE_MAX, .pause_ms = -1};
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", serve_in_part, &cut);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
 	link_write(&l, "x", 1);
-	link_await_sent(&l, 1000);
-	mqev_conn_shutdown(&l.a.conn);
+	link_await_bytes(&l, 1, 5000);
 	link_end(&l);
 	tk_peer_stop(peer);
 	ck_assert_uint_eq(cut.app, 1);
@@ -110,8 +112,8 @@ whole_handshake(struct mqev_tls *tls)
 
 START_TEST(test_cut_at_each_byte)
 {
-	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki),
-	    .session_cache_endpoints = -1));
+	struct mqev_tls *tls =
+	    tls_of(MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .session_cache_endpoints = -1));
 	int failed = 0;
 	int linked = 0;
 	size_t whole;
@@ -119,30 +121,34 @@ START_TEST(test_cut_at_each_byte)
 	SSL_CTX_set_max_proto_version(ctx, _i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	whole = whole_handshake(tls);
 	for (size_t limit = 0; limit < whole; limit += limit < 16 || limit + 200 > whole ? 1 : 7) {
-		struct cut cut = { .limit = limit, .pause_ms = -1 };
+		struct cut cut = {.limit = limit, .pause_ms = -1};
 		struct tk_peer *peer = tk_peer_start("127.0.0.1", serve_in_part, &cut);
-		struct link l = { 0 };
+		struct link l = {0};
 
 		start(&l, peer, tls);
 		attempt_await(&l.a, 5000);
 		if (l.a.conn.bev != NULL) {
-			/* Only tickets are missing: the link ends at once. */
+			/* Only tickets are missing: the link ends when the server has no more to
+			 * give. Signatures differ in length, so near the end it may have. */
+			l.wanted = 1;
 			link_take(&l, 1000);
-			link_await_end(&l, 5000);
-			linked++;
+			link_write(&l, "x", 1);
+			ck_assert(run_until(&l.came, 5000));
+			linked += l.ended;
 		} else {
 			ck_assert_int_eq(l.a.error.stage, MQEV_NET_TLS);
-			ck_assert(l.a.error.error == MQEV_ERR_TLS || l.a.error.error == MQEV_ERR_LOST ||
-			    l.a.error.error == MQEV_ERR_SYSTEM);
+			ck_assert(l.a.error.error == MQEV_ERR_TLS ||
+				  l.a.error.error == MQEV_ERR_LOST ||
+				  l.a.error.error == MQEV_ERR_SYSTEM);
 			ck_assert_uint_gt(strlen(l.a.error.text), 5);
 			failed++;
 		}
 		link_end(&l);
 		tk_peer_stop(peer);
-		ck_assert_uint_eq(cut.app, 0);
+		ck_assert_uint_le(cut.app, linked > 0);
 	}
 	ck_assert_int_gt(failed, 50);
-	ck_assert_int_eq(linked > 0, _i == 1);
+	ck_assert_int_gt(linked, 0);
 	mqev_tls_free(tls);
 }
 END_TEST
@@ -150,10 +156,10 @@ END_TEST
 START_TEST(test_drip)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)));
-	struct cut cut = { .limit = SIZE_MAX, .pause_ms = 5 };
+	struct cut cut = {.limit = SIZE_MAX, .pause_ms = 5};
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", serve_in_part, &cut);
 	long long began = now_ms();
-	struct link l = { 0 };
+	struct link l = {0};
 
 	l.a.config.tls_ms = 400;
 	start(&l, peer, tls);
@@ -172,9 +178,9 @@ END_TEST
 START_TEST(test_byte_by_byte)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)));
-	struct cut cut = { .limit = SIZE_MAX, .pause_ms = 0 };
+	struct cut cut = {.limit = SIZE_MAX, .pause_ms = 0};
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", serve_in_part, &cut);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 15000);
@@ -187,14 +193,12 @@ END_TEST
 /* Other servers, and none at all --------------------------------------------------------------- */
 
 static const char *const rubbish[] = {
-	"HTTP/1.1 400 Bad Request\r\n\r\n",
-	"SSH-2.0-OpenSSH_9.2\r\n",
-	"\x20\x02\x00\x05",
-	"\x15\x03\x03\x00\x02\x02\x28",         /* an alert: handshake failure */
-	"\x15\x03\x03\x00\x02\x02\x70",         /* unrecognized name */
-	"\x16\x03\x03\x00\x04\x02\x00\x00\x01", /* a ServerHello cut short */
-	"\x16\x03\x03\xff\xff\x02",             /* a record too long */
-	"\x17\x03\x03\x00\x01\x00",             /* data before the handshake */
+    "HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\x20\x02\x00\x05",
+    "\x15\x03\x03\x00\x02\x02\x28",	    /* an alert: handshake failure */
+    "\x15\x03\x03\x00\x02\x02\x70",	    /* unrecognized name */
+    "\x16\x03\x03\x00\x04\x02\x00\x00\x01", /* a ServerHello cut short */
+    "\x16\x03\x03\xff\xff\x02",		    /* a record too long */
+    "\x17\x03\x03\x00\x01\x00",		    /* data before the handshake */
 };
 
 static void
@@ -210,10 +214,10 @@ START_TEST(test_rubbish)
 {
 	struct tk_buf bytes = tk_buf_copy(rubbish[_i], _i < 2 ? strlen(rubbish[_i]) : 4);
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	if (_i > 2) {
-		static const size_t lengths[] = { 7, 7, 9, 6, 6 };
+		static const size_t lengths[] = {7, 7, 9, 6, 6};
 		tk_buf_free(&bytes);
 		bytes = tk_buf_copy(rubbish[_i], lengths[_i - 3]);
 	}
@@ -223,8 +227,9 @@ START_TEST(test_rubbish)
 	attempt_await(&l.a, 5000);
 	ck_assert_ptr_null(l.a.conn.bev);
 	ck_assert_int_eq(l.a.error.stage, MQEV_NET_TLS);
-	/* What looks like the beginning of a record is waited for. */
-	ck_assert_msg(l.a.error.error == MQEV_ERR_TLS || (_i == 2 && l.a.error.error == MQEV_ERR_TIMEOUT),
+	/* What looks like the beginning of a record or a message is waited for. */
+	ck_assert_msg(l.a.error.error == MQEV_ERR_TLS ||
+			  ((_i == 2 || _i == 5) && l.a.error.error == MQEV_ERR_TIMEOUT),
 	    "%d: %s", l.a.error.error, l.a.error.text);
 	link_end(&l);
 	tk_peer_stop(peer);
@@ -235,7 +240,7 @@ END_TEST
 static void
 close_somehow(struct tk_peer_conn *c, void *arg)
 {
-	struct linger now = { 1, 0 };
+	struct linger now = {1, 0};
 	char buf[4096];
 
 	tk_peer_read_some(c, buf, sizeof(buf));
@@ -247,12 +252,12 @@ close_somehow(struct tk_peer_conn *c, void *arg)
 
 START_TEST(test_early_end_and_silence)
 {
-	static const int errors[] = { MQEV_ERR_LOST, MQEV_ERR_SYSTEM, MQEV_ERR_TIMEOUT };
+	static const int errors[] = {MQEV_ERR_LOST, MQEV_ERR_SYSTEM, MQEV_ERR_TIMEOUT};
 	int how = _i;
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", close_somehow, &how);
-	struct link l = { 0 };
+	struct link l = {0};
 
-	l.a.config.tls_ms = 300;
+	l.a.config.tls_ms = how == 2 ? 300 : 4000;
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, errors[_i]);
 	ck_assert_uint_eq(l.a.error.tls_error, 0);
@@ -265,7 +270,7 @@ START_TEST(test_cancel)
 {
 	int silent = 2;
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", close_somehow, &silent);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	/* At several moments of the handshake. */
 	for (int turns = 0; turns < 12; turns++) {
@@ -293,10 +298,10 @@ greet(struct tk_peer_conn *c, void *arg)
 
 START_TEST(test_no_memory_for_options)
 {
-	static const char *const alpn[] = { "mqtt", "x" };
-	const struct mqev_tls_options *o = MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki),
-	    .server_name = "a", .alpn = alpn, .alpn_count = 2, .psk = "k", .psk_len = 1,
-	    .psk_identity = "i");
+	static const char *const alpn[] = {"mqtt", "x"};
+	const struct mqev_tls_options *o =
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .server_name = "a", .alpn = alpn,
+		.alpn_count = 2, .psk = "k", .psk_len = 1, .psk_identity = "i");
 	size_t live = fail_mem_live();
 	struct mqev_tls *tls = NULL;
 	char why[100];
@@ -327,7 +332,7 @@ START_TEST(test_no_memory_for_links)
 
 	snprintf(url, sizeof(url), "mqtts://localhost:%d", tk_peer_port(peer));
 	for (size_t n = 0; !linked; n++) {
-		struct link l = { 0 };
+		struct link l = {0};
 
 		l.a.config.tls = tls;
 		fail_mem_after(n);

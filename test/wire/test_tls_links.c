@@ -1,384 +1,23 @@
-/* TLS links that live and end: client certificates, ALPN, PSK, own contexts, resumption, reload, back pressure, ends of every kind. */
-#include "wire/link_kit.h"
+/* TLS links that live and end: resumption, reload, back pressure, ends of every kind. */
+#include "wire/tls_kit.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
-#include "fault/fail_mem.h"
 #include "lib/loop.h"
-
-static struct tk_pki *pki;
-static SSL_CTX *ctx; /* of the server */
-
-static void
-setup(void)
-{
-	pki = tk_pki_new("mqev test CA");
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
-	tk_pki_issue(pki, "client", &(struct tk_cert_spec){ .cn = "pump-7", .san = "" });
-	ctx = tk_peer_ctx(pki, "server");
-	net_setup();
-}
-
-static void
-teardown(void)
-{
-	net_teardown();
-	SSL_CTX_free(ctx);
-	tk_pki_free(pki);
-}
-
-#define TRUST .ca_file = tk_pki_ca_file(pki)
-
-static void
-start(struct link *l, struct tk_peer *peer, struct mqev_tls *tls)
-{
-	l->a.config.tls = tls;
-	attempt_start(&l->a, "mqtts://localhost:%d", tk_peer_port(peer));
-}
-
-/* Handshake, then everything is sent back until the client goes. */
-static void
-echo(struct tk_peer_conn *c, void *arg)
-{
-	char buf[16384];
-	size_t n;
-
-	if (!tk_peer_tls(c, arg != NULL ? arg : ctx))
-		return;
-	while ((n = tk_peer_read_some(c, buf, sizeof(buf))) > 0)
-		tk_peer_write(c, buf, n);
-}
-
-static void
-exchange(struct link *l)
-{
-	link_take(l, 5000);
-	link_write(l, "there and back", 14);
-	link_await_bytes(l, 14, 5000);
-	ck_assert_mem_eq(l->in.data, "there and back", 14);
-}
-
-/* Client certificates -------------------------------------------------------------------------- */
-
-static void
-want_client_certificate(int version)
-{
-	SSL_CTX_set_max_proto_version(ctx, version);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	SSL_CTX_load_verify_file(ctx, tk_pki_ca_file(pki));
-}
-
-static void
-with_client_options(const struct mqev_tls_options *options)
-{
-	struct mqev_tls *tls = tls_of(options);
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
-
-	start(&l, peer, tls);
-	exchange(&l);
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(tls);
-}
-
-static int
-give_word(char *buf, size_t size, void *arg)
-{
-	ck_assert_uint_ge(size, 6);
-	(*(int *)arg)++;
-	memcpy(buf, "secret", 6);
-	return 6;
-}
-
-START_TEST(test_client_certificate)
-{
-	char *cert = tk_strdup(tk_pki_path(pki, "client.pem"));
-	char *key = tk_strdup(tk_pki_path(pki, "client.key"));
-	char *locked = tk_strdup(tk_pki_encrypt_key(pki, "client", "locked.key", "secret"));
-	size_t cert_len;
-	size_t key_len;
-	char *cert_pem = tk_read_file(cert, &cert_len);
-	char *key_pem = tk_read_file(key, &key_len);
-	char cert_uri[600];
-	char key_uri[600];
-	int asked = 0;
-
-	want_client_certificate(_i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
-	snprintf(cert_uri, sizeof(cert_uri), "file:%s", cert);
-	snprintf(key_uri, sizeof(key_uri), "file:%s", locked);
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = key));
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_pem = cert_pem, .cert_pem_len = cert_len,
-	    .key_pem = key_pem, .key_pem_len = key_len));
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = locked,
-	    .key_password = "secret"));
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = cert, .key_file = locked,
-	    .on_key_password = give_word, .key_password_arg = &asked));
-	ck_assert_int_eq(asked, 1);
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_uri = cert_uri, .key_uri = key_uri,
-	    .key_password = "secret"));
-	free(cert);
-	free(key);
-	free(locked);
-	free(cert_pem);
-	free(key_pem);
-}
-END_TEST
-
-/* Certificate and key in one file. */
-START_TEST(test_one_file)
-{
-	char command[2000];
-	char *both = tk_strdup(tk_pki_path(pki, "both.pem"));
-	char uri[600];
-
-	snprintf(command, sizeof(command), "cat %s %s > %s", tk_pki_path(pki, "client.pem"),
-	    tk_pki_path(pki, "client.key"), both);
-	ck_assert_int_eq(system(command), 0);
-	snprintf(uri, sizeof(uri), "file:%s", both);
-	want_client_certificate(TLS1_3_VERSION);
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_file = both));
-	with_client_options(MQEV_TLS_OPTIONS(TRUST, .cert_uri = uri));
-	free(both);
-}
-END_TEST
-
-/* A server that wants a certificate says so before the end of the handshake in TLS 1.2, and after it in 1.3. */
-START_TEST(test_no_client_certificate)
-{
-	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
-	struct tk_peer *peer;
-	struct link l = { 0 };
-
-	want_client_certificate(_i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
-	peer = tk_peer_start("127.0.0.1", echo, NULL);
-	start(&l, peer, tls);
-	if (_i == 0) {
-		attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-		assert_error_says(&l.a, "handshake failure");
-	} else {
-		link_take(&l, 5000);
-		link_await_end(&l, 5000);
-		ck_assert(l.what & BEV_EVENT_ERROR);
-		ck_assert_int_eq(l.why.stage, MQEV_NET_TLS);
-		ck_assert_int_eq(l.why.error, MQEV_ERR_TLS);
-		ck_assert_msg(strstr(l.why.text, "certificate required"), "%s", l.why.text);
-	}
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(tls);
-}
-END_TEST
-
-/* ALPN, PSK, own context ----------------------------------------------------------------------- */
-
-static int
-choose_mqtt(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-    unsigned in_len, void *arg)
-{
-	(void)ssl;
-	(void)arg;
-	if (SSL_select_next_proto((unsigned char **)out, out_len, (const unsigned char *)"\4mqtt", 5, in,
-	        in_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-START_TEST(test_alpn)
-{
-	static const char *const good[] = { "x-amzn-mqtt-ca", "mqtt" };
-	static const char *const bad[] = { "http/1.1" };
-	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST, .alpn = good, .alpn_count = 2));
-	struct mqev_tls *wrong = tls_of(MQEV_TLS_OPTIONS(TRUST, .alpn = bad, .alpn_count = 1));
-	struct tk_peer *peer;
-	const unsigned char *chosen;
-	unsigned len;
-	struct link l = { 0 };
-
-	SSL_CTX_set_alpn_select_cb(ctx, choose_mqtt, NULL);
-	peer = tk_peer_start("127.0.0.1", echo, NULL);
-	start(&l, peer, tls);
-	exchange(&l);
-	SSL_get0_alpn_selected(l.a.conn.tls, &chosen, &len);
-	ck_assert_uint_eq(len, 4);
-	ck_assert_mem_eq(chosen, "mqtt", 4);
-	link_end(&l);
-	start(&l, peer, wrong);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	assert_error_says(&l.a, "no application protocol");
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(tls);
-	mqev_tls_free(wrong);
-}
-END_TEST
-
-static unsigned
-server_psk(SSL *ssl, const char *identity, unsigned char *psk, unsigned max)
-{
-	(void)ssl;
-	ck_assert_uint_ge(max, 16);
-	memcpy(psk, "0123456789abcdef", 16);
-	return strcmp(identity, "pump-7") == 0 ? 16 : 0;
-}
-
-START_TEST(test_psk)
-{
-	int version = _i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
-	struct mqev_tls *good = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-7",
-	    .psk = "0123456789abcdef", .psk_len = 16));
-	struct mqev_tls *wrong_key = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-7",
-	    .psk = "0123456789abcdeX", .psk_len = 16));
-	struct mqev_tls *stranger = tls_of(MQEV_TLS_OPTIONS(.psk_identity = "pump-8",
-	    .psk = "0123456789abcdef", .psk_len = 16));
-	SSL_CTX *psk_only = SSL_CTX_new(TLS_server_method());
-	struct tk_peer *peer;
-	struct link l = { 0 };
-
-	SSL_CTX_set_max_proto_version(psk_only, version);
-	SSL_CTX_set_psk_server_callback(psk_only, server_psk);
-	peer = tk_peer_start("127.0.0.1", echo, psk_only);
-	start(&l, peer, good);
-	exchange(&l);
-	link_end(&l);
-	start(&l, peer, wrong_key);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	link_end(&l);
-	start(&l, peer, stranger);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	link_end(&l);
-	tk_peer_stop(peer);
-	SSL_CTX_free(psk_only);
-
-	/* Without CAs, whoever shows a certificate instead of knowing the key is refused. */
-	SSL_CTX_set_max_proto_version(ctx, version);
-	peer = tk_peer_start("127.0.0.1", echo, NULL);
-	start(&l, peer, good);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	assert_error_says(&l.a, "issuer certificate");
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(good);
-	mqev_tls_free(wrong_key);
-	mqev_tls_free(stranger);
-}
-END_TEST
-
-/* A context of the application's, set up as badly for libevent as can be. */
-START_TEST(test_own_context)
-{
-	SSL_CTX *own = SSL_CTX_new(TLS_client_method());
-	struct mqev_tls *tls;
-	struct mqev_tls *strict;
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	unsigned char *data = pattern(1 << 20);
-	struct link l = { 0 };
-
-	SSL_CTX_load_verify_file(own, tk_pki_ca_file(pki));
-	SSL_CTX_set_mode(own, SSL_MODE_ENABLE_PARTIAL_WRITE);
-	SSL_CTX_set_verify(own, SSL_VERIFY_NONE, NULL);
-	tls = tls_of(MQEV_TLS_OPTIONS(.ssl_ctx = own));
-	strict = tls_of(MQEV_TLS_OPTIONS(.ssl_ctx = own, .server_name = "other.example.com"));
-	SSL_CTX_free(own);
-	start(&l, peer, tls);
-	link_take(&l, 5000);
-	link_write(&l, data, 1 << 20);
-	link_await_bytes(&l, 1 << 20, 10000);
-	tk_assert_mem(data, 1 << 20, l.in.data, l.in.len);
-	link_end(&l);
-	start(&l, peer, strict);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	assert_error_says(&l.a, "hostname mismatch");
-	ck_assert_int_eq(mqev_tls_reload(tls, NULL, 0), MQEV_ERR_UNSUPPORTED);
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(tls);
-	mqev_tls_free(strict);
-	free(data);
-}
-END_TEST
-
-START_TEST(test_system_trust_is_the_default)
-{
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct mqev_tls *first;
-	struct link l = { 0 };
-
-	start(&l, peer, NULL);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	assert_error_says(&l.a, "issuer certificate");
-	first = world.net->default_tls;
-	ck_assert_ptr_nonnull(first);
-	link_end(&l);
-	start(&l, peer, NULL);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	ck_assert_ptr_eq(world.net->default_tls, first);
-	link_end(&l);
-	tk_peer_stop(peer);
-}
-END_TEST
-
-START_TEST(test_keylog)
-{
-	char *path = tk_strdup(tk_pki_path(pki, "keys.log"));
-	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST, .keylog_file = path));
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
-	struct stat st;
-	char *log;
-
-	start(&l, peer, tls);
-	exchange(&l);
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(tls);
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(st.st_mode & 0777, 0600);
-	log = tk_read_file(path, NULL);
-	ck_assert_ptr_nonnull(strstr(log, "CLIENT_TRAFFIC_SECRET_0 "));
-	ck_assert_int_eq(log[strlen(log) - 1], '\n');
-	free(log);
-	free(path);
-}
-END_TEST
-
-START_TEST(test_unverified_links_are_announced)
-{
-	struct mqev_tls *none = tls_of(MQEV_TLS_OPTIONS(.verify = MQEV_TLS_VERIFY_NONE));
-	struct mqev_tls *no_name =
-	    tls_of(MQEV_TLS_OPTIONS(TRUST, .verify = MQEV_TLS_VERIFY_NO_HOST_NAME));
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
-
-	start(&l, peer, none);
-	exchange(&l);
-	ck_assert_msg(strstr(l.a.progress, "certificate NOT verified"), "%s", l.a.progress);
-	link_end(&l);
-	start(&l, peer, no_name);
-	exchange(&l);
-	ck_assert_msg(strstr(l.a.progress, "host name NOT verified"), "%s", l.a.progress);
-	link_end(&l);
-	tk_peer_stop(peer);
-	mqev_tls_free(none);
-	mqev_tls_free(no_name);
-}
-END_TEST
 
 /* Resumption and reload ------------------------------------------------------------------------ */
 
 static struct mqev_tls_stats
 stats_of(const struct mqev_tls *tls)
 {
-	struct mqev_tls_stats stats = { .size = sizeof(stats) };
+	struct mqev_tls_stats stats = {.size = sizeof(stats)};
 
 	ck_assert_int_eq(mqev_tls_get_stats(tls, &stats), 0);
 	return stats;
@@ -387,7 +26,7 @@ stats_of(const struct mqev_tls *tls)
 static bool
 connect_once(struct tk_peer *peer, struct mqev_tls *tls, bool polite)
 {
-	struct link l = { 0 };
+	struct link l = {0};
 	bool resumed;
 
 	start(&l, peer, tls);
@@ -493,8 +132,8 @@ START_TEST(test_reload)
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
 	struct mqev_tls *tls;
 	char why[200] = "";
-	struct link old = { 0 };
-	struct link l = { 0 };
+	struct link old = {0};
+	struct link l = {0};
 
 	copy_file(tk_pki_ca_file(pki), path);
 	tls = tls_of(MQEV_TLS_OPTIONS(.ca_file = path));
@@ -535,15 +174,15 @@ START_TEST(test_large_both_ways)
 	unsigned char *data = pattern(size);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_max_send_fragment(ctx, _i == 0 ? 16384 : 512);
 	peer = tk_peer_start("127.0.0.1", echo, NULL);
 	start(&l, peer, tls);
 	link_take(&l, 5000);
 	for (size_t at = 0; at < size; at += 300000)
-		evbuffer_add_reference(bufferevent_get_output(l.a.conn.bev), data + at, 300000, NULL,
-		    NULL);
+		evbuffer_add_reference(
+		    bufferevent_get_output(l.a.conn.bev), data + at, 300000, NULL, NULL);
 	link_await_bytes(&l, size, 20000);
 	tk_assert_mem(data, size, l.in.data, l.in.len);
 	ck_assert_uint_eq(mqev_conn_unsent(&l.a.conn), 0);
@@ -569,7 +208,7 @@ START_TEST(test_pause)
 	unsigned char *data = pattern(300000);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", send_much, data);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -577,9 +216,38 @@ START_TEST(test_pause)
 		link_await_bytes(&l, n, 5000);
 		bufferevent_disable(l.a.conn.bev, EV_READ);
 		run_for(2);
+		mqev_conn_trim(&l.a.conn);
 		mqev_conn_resume(&l.a.conn);
 	}
 	tk_assert_mem(data, 300000, l.in.data, l.in.len);
+	link_end(&l);
+	tk_peer_stop(peer);
+	mqev_tls_free(tls);
+	free(data);
+}
+END_TEST
+
+/* In the middle of records and between them; what a link holds when nothing moves is small. */
+START_TEST(test_trim)
+{
+	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
+	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
+	unsigned char *data = pattern(200000);
+	struct link l = {0};
+
+	start(&l, peer, tls);
+	link_take(&l, 5000);
+	run_for(50);
+	mqev_conn_trim(&l.a.conn);
+	ck_assert_int_eq(SSL_has_pending(l.a.conn.tls), 0);
+	for (size_t at = 0; at < 200000; at += 1000) {
+		link_write(&l, data + at, 1000);
+		mqev_conn_trim(&l.a.conn);
+		event_base_loop(world.base, EVLOOP_NONBLOCK);
+		mqev_conn_trim(&l.a.conn);
+	}
+	link_await_bytes(&l, 200000, 5000);
+	tk_assert_mem(data, 200000, l.in.data, l.in.len);
 	link_end(&l);
 	tk_peer_stop(peer);
 	mqev_tls_free(tls);
@@ -597,7 +265,8 @@ flood_tickets(struct tk_peer_conn *c, void *arg)
 		return;
 	for (int i = 0; i < 200; i++) {
 		SSL_new_session_ticket(c->ssl);
-		SSL_key_update(c->ssl, i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
+		SSL_key_update(
+		    c->ssl, i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
 		if (!tk_peer_write(c, "x", 1))
 			return;
 	}
@@ -609,7 +278,7 @@ START_TEST(test_ticket_and_key_update_flood)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", flood_tickets, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -642,7 +311,7 @@ START_TEST(test_renegotiation_request)
 {
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	peer = tk_peer_start("127.0.0.1", ask_for_renegotiation, NULL);
@@ -665,7 +334,7 @@ enum ending { FAREWELL, CUT, RESET, RUBBISH, ENDINGS };
 static void
 end_somehow(struct tk_peer_conn *c, void *arg)
 {
-	struct linger now = { 1, 0 };
+	struct linger now = {1, 0};
 	enum ending ending = *(enum ending *)arg;
 
 	if (!tk_peer_tls(c, ctx))
@@ -687,15 +356,15 @@ START_TEST(test_ends)
 		short what;
 		int error;
 	} want[] = {
-		[FAREWELL] = { BEV_EVENT_EOF, MQEV_ERR_LOST },
-		[CUT] = { BEV_EVENT_EOF, MQEV_ERR_LOST },
-		[RESET] = { BEV_EVENT_ERROR, MQEV_ERR_SYSTEM },
-		[RUBBISH] = { BEV_EVENT_ERROR, MQEV_ERR_TLS },
+	    [FAREWELL] = {BEV_EVENT_EOF, MQEV_ERR_LOST},
+	    [CUT] = {BEV_EVENT_EOF, MQEV_ERR_LOST},
+	    [RESET] = {BEV_EVENT_ERROR, MQEV_ERR_SYSTEM},
+	    [RUBBISH] = {BEV_EVENT_ERROR, MQEV_ERR_TLS},
 	};
 	enum ending ending = (enum ending)_i;
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", end_somehow, &ending);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -730,7 +399,7 @@ START_TEST(test_shutdown_says_farewell_once)
 	int farewells = 0;
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	/* Without this, OpenSSL would take a bare end for a farewell. */
 	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -763,7 +432,7 @@ START_TEST(test_close_in_callback)
 	unsigned char *data = pattern(300000);
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", send_much, data);
-	struct link l = { 0 };
+	struct link l = {0};
 	int fds;
 
 	start(&l, peer, tls);
@@ -794,13 +463,14 @@ close_in_release(const void *data, size_t len, void *arg)
 	l->came = 1;
 }
 
-/* The release of a payload runs in the middle of libevent's own writing; a close there must be safe too. */
+/* The release of a payload runs in the middle of libevent's own writing; a close there must be safe
+ * too. */
 START_TEST(test_close_in_release)
 {
 	static const char text[8192];
 	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
-	struct link l = { 0 };
+	struct link l = {0};
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
@@ -815,46 +485,25 @@ START_TEST(test_close_in_release)
 }
 END_TEST
 
-static TCase *
-add_case(Suite *suite, const char *name)
-{
-	TCase *tcase = tcase_create(name);
-
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
-	suite_add_tcase(suite, tcase);
-	return tcase;
-}
-
 int
 main(void)
 {
 	Suite *suite = suite_create("tls_links");
-	TCase *tcase = add_case(suite, "options");
+	TCase *tcase = tls_case(suite, "sessions");
 
-	tcase_add_loop_test(tcase, test_client_certificate, 0, 2);
-	tcase_add_test(tcase, test_one_file);
-	tcase_add_loop_test(tcase, test_no_client_certificate, 0, 2);
-	tcase_add_test(tcase, test_alpn);
-	tcase_add_loop_test(tcase, test_psk, 0, 2);
-	tcase_add_test(tcase, test_own_context);
-	tcase_add_test(tcase, test_system_trust_is_the_default);
-	tcase_add_test(tcase, test_keylog);
-	tcase_add_test(tcase, test_unverified_links_are_announced);
-
-	tcase = add_case(suite, "sessions");
 	tcase_add_loop_test(tcase, test_resumption, 0, 4);
 	tcase_add_test(tcase, test_one_session_for_many);
 	tcase_add_test(tcase, test_no_resumption);
 	tcase_add_test(tcase, test_reload);
 
-	tcase = add_case(suite, "data");
+	tcase = tls_case(suite, "data");
 	tcase_add_loop_test(tcase, test_large_both_ways, 0, 2);
 	tcase_add_test(tcase, test_pause);
+	tcase_add_test(tcase, test_trim);
 	tcase_add_test(tcase, test_ticket_and_key_update_flood);
 	tcase_add_test(tcase, test_renegotiation_request);
 
-	tcase = add_case(suite, "ends");
+	tcase = tls_case(suite, "ends");
 	tcase_add_loop_test(tcase, test_ends, 0, ENDINGS);
 	tcase_add_test(tcase, test_shutdown_says_farewell_once);
 	tcase_add_test(tcase, test_close_in_callback);

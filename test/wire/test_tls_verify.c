@@ -1,4 +1,5 @@
-/* Whom TLS links let in: names, addresses, dates, chains, revocation, strength, versions; and that nothing is sent to the others. */
+/* Whom TLS links let in: names, addresses, dates, chains, revocation, strength, versions; and that
+ * nothing is sent to the others. */
 #include "wire/link_kit.h"
 
 #include <stdio.h>
@@ -60,7 +61,7 @@ try_with(SSL_CTX *ctx, const char *host, const struct mqev_tls_options *options,
     struct counting *counting)
 {
 	struct tk_peer *peer;
-	struct link l = { 0 };
+	struct link l = {0};
 
 	memset(counting, 0, sizeof(*counting));
 	counting->ctx = ctx;
@@ -107,42 +108,42 @@ static const struct {
 	const char *name;
 	int good;
 } names[] = {
-	{ "DNS:broker.example.com", NULL, HOST, 1 },
-	{ "DNS:BROKER.Example.COM", NULL, HOST, 1 },
-	{ "DNS:broker.example.com", NULL, "broker.example.com.", 1 },
-	{ "DNS:a.example.com,DNS:broker.example.com", NULL, HOST, 1 },
-	{ "DNS:*.example.com", NULL, HOST, 1 },
-	{ "DNS:*.example.com", NULL, "a.broker.example.com", 0 },
-	{ "DNS:*.example.com", NULL, "example.com", 0 },
-	{ "DNS:br*.example.com", NULL, HOST, 0 },
-	{ "DNS:*er.example.com", NULL, HOST, 0 },
-	{ "DNS:*.*.com", NULL, HOST, 0 },
-	{ "DNS:*.com", NULL, "example.com", 0 },
-	{ "DNS:*", NULL, HOST, 0 },
-	{ "DNS:broker.*.com", NULL, HOST, 0 },
-	{ "DNS:other.example.com", NULL, HOST, 0 },
-	{ "DNS:broker.example.com.evil.org", NULL, HOST, 0 },
-	{ "DNS:xbroker.example.com", NULL, HOST, 0 },
-	{ "DNS:broker.example", NULL, HOST, 0 },
-	{ "", HOST, HOST, 1 }, /* no name in the SAN: the CN counts, as OpenSSL has it */
-	{ "DNS:other.example.com", HOST, HOST, 0 },
-	{ "email:broker@example.com", "someone", HOST, 0 },
-	{ "IP:127.0.0.1", NULL, "127.0.0.1", 1 },
-	{ "IP:127.0.0.2", NULL, "127.0.0.1", 0 },
-	{ "DNS:127.0.0.1", NULL, "127.0.0.1", 0 },
-	{ "DNS:localhost", "127.0.0.1", "127.0.0.1", 0 },
-	{ "IP:::1", NULL, "::1", 1 },
-	{ "IP:::1", NULL, "0:0:0:0:0:0:0:1", 1 },
-	{ "IP:::2", NULL, "::1", 0 },
+    {"DNS:broker.example.com", NULL, HOST, 1},
+    {"DNS:BROKER.Example.COM", NULL, HOST, 1},
+    {"DNS:broker.example.com", NULL, "broker.example.com.", 1},
+    {"DNS:a.example.com,DNS:broker.example.com", NULL, HOST, 1},
+    {"DNS:*.example.com", NULL, HOST, 1},
+    {"DNS:*.example.com", NULL, "a.broker.example.com", 0},
+    {"DNS:*.example.com", NULL, "example.com", 0},
+    {"DNS:br*.example.com", NULL, HOST, 0},
+    {"DNS:*er.example.com", NULL, HOST, 0},
+    {"DNS:*.*.com", NULL, HOST, 0},
+    {"DNS:*.com", NULL, "example.com", 0},
+    {"DNS:*", NULL, HOST, 0},
+    {"DNS:broker.*.com", NULL, HOST, 0},
+    {"DNS:other.example.com", NULL, HOST, 0},
+    {"DNS:broker.example.com.evil.org", NULL, HOST, 0},
+    {"DNS:xbroker.example.com", NULL, HOST, 0},
+    {"DNS:broker.example", NULL, HOST, 0},
+    {"", HOST, HOST, 1}, /* no name in the SAN: the CN counts, as OpenSSL has it */
+    {"DNS:other.example.com", HOST, HOST, 0},
+    {"email:broker@example.com", "someone", HOST, 0},
+    {"IP:127.0.0.1", NULL, "127.0.0.1", 1},
+    {"IP:127.0.0.2", NULL, "127.0.0.1", 0},
+    {"DNS:127.0.0.1", NULL, "127.0.0.1", 0},
+    {"DNS:localhost", "127.0.0.1", "127.0.0.1", 0},
+    {"IP:::1", NULL, "::1", 1},
+    {"IP:::1", NULL, "0:0:0:0:0:0:0:1", 1},
+    {"IP:::2", NULL, "::1", 0},
 };
 
 START_TEST(test_names)
 {
-	struct tk_cert_spec spec = { .san = names[_i].san, .cn = names[_i].cn };
+	struct tk_cert_spec spec = {.san = names[_i].san, .cn = names[_i].cn};
 	const struct mqev_tls_options *o =
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .server_name = names[_i].name);
 	const char *wrong = strpbrk(names[_i].name, "ghijklmnopqrstuvwxyz") ? "hostname mismatch"
-	                                                                      : "IP address mismatch";
+									    : "IP address mismatch";
 
 	try_cert(&spec, "127.0.0.1", o, names[_i].good ? NULL : wrong);
 }
@@ -151,9 +152,9 @@ END_TEST
 START_TEST(test_names_of_urls)
 {
 	const struct mqev_tls_options *o = MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki));
-	const struct tk_cert_spec name = { .san = "DNS:localhost" };
-	const struct tk_cert_spec v4 = { .san = "IP:127.0.0.1", .cn = "no name" };
-	const struct tk_cert_spec v6 = { .san = "IP:::1" };
+	const struct tk_cert_spec name = {.san = "DNS:localhost"};
+	const struct tk_cert_spec v4 = {.san = "IP:127.0.0.1", .cn = "no name"};
+	const struct tk_cert_spec v6 = {.san = "IP:::1"};
 
 	try_cert(&name, "localhost", o, NULL);
 	try_cert(&name, "LocalHost.", o, NULL);
@@ -173,21 +174,21 @@ START_TEST(test_sni)
 		const char *server_name;
 		const char *sent;
 	} rows[] = {
-		{ "localhost", NULL, "localhost" },
-		{ "localhost.", NULL, "localhost" },
-		{ "127.0.0.1", NULL, "" },
-		{ "127.0.0.1", HOST, HOST },
-		{ "localhost", "10.0.0.1", "" },
+	    {"localhost", NULL, "localhost"},
+	    {"localhost.", NULL, "localhost"},
+	    {"127.0.0.1", NULL, ""},
+	    {"127.0.0.1", HOST, HOST},
+	    {"localhost", "10.0.0.1", ""},
 	};
 	struct counting counting;
 	SSL_CTX *ctx;
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	ctx = tk_peer_ctx(pki, "server");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		try_with(ctx, rows[i].host,
-		    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .server_name = rows[i].server_name,
-		        .verify = MQEV_TLS_VERIFY_NO_HOST_NAME),
+		    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki),
+			.server_name = rows[i].server_name, .verify = MQEV_TLS_VERIFY_NO_HOST_NAME),
 		    NULL, &counting);
 		ck_assert_str_eq(counting.sni, rows[i].sent);
 	}
@@ -200,8 +201,8 @@ END_TEST
 START_TEST(test_dates)
 {
 	const struct mqev_tls_options *o = MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki));
-	const struct tk_cert_spec expired = { .from_days = -20, .to_days = -1 };
-	const struct tk_cert_spec future = { .from_days = 2, .to_days = 20 };
+	const struct tk_cert_spec expired = {.from_days = -20, .to_days = -1};
+	const struct tk_cert_spec future = {.from_days = 2, .to_days = 20};
 
 	try_cert(&expired, "localhost", o, "has expired");
 	try_cert(&future, "localhost", o, "not yet valid");
@@ -211,8 +212,8 @@ END_TEST
 
 START_TEST(test_chains)
 {
-	const struct tk_cert_spec plain = { 0 };
-	const struct tk_cert_spec self_signed = { .self_signed = 1 };
+	const struct tk_cert_spec plain = {0};
+	const struct tk_cert_spec self_signed = {.self_signed = 1};
 	const struct mqev_tls_options *ours = MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki));
 	const struct mqev_tls_options *others =
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(other_pki));
@@ -220,8 +221,8 @@ START_TEST(test_chains)
 	try_cert(&self_signed, "localhost", ours, "self");
 	try_cert(&plain, "localhost", others, "unable to get local issuer certificate");
 	try_cert(&plain, "localhost", NULL, "unable to get local issuer certificate");
-	try_cert(&plain, "localhost",
-	    MQEV_TLS_OPTIONS(.verify = MQEV_TLS_VERIFY_NO_HOST_NAME), "issuer certificate");
+	try_cert(&plain, "localhost", MQEV_TLS_OPTIONS(.verify = MQEV_TLS_VERIFY_NO_HOST_NAME),
+	    "issuer certificate");
 	try_cert(&plain, "localhost", MQEV_TLS_OPTIONS(.verify = MQEV_TLS_VERIFY_NONE), NULL);
 	/* The server's own certificate may be what is trusted. */
 	tk_pki_issue(pki, "pinned", &self_signed);
@@ -235,39 +236,41 @@ START_TEST(test_pinned_certificate)
 	struct counting counting;
 	SSL_CTX *ctx;
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ .self_signed = 1 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){.self_signed = 1});
 	ctx = tk_peer_ctx(pki, "server");
-	try_with(ctx, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_path(pki, "server.pem")), NULL,
-	    &counting);
+	try_with(ctx, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_path(pki, "server.pem")),
+	    NULL, &counting);
 	SSL_CTX_free(ctx);
 }
 END_TEST
 
 START_TEST(test_intermediate)
 {
-	const struct tk_cert_spec ca = { .is_ca = 1, .cn = "intermediate" };
-	const struct tk_cert_spec leaf = { .issuer = "middle" };
-	const struct tk_cert_spec forged = { .issuer = "plain", .cn = "forged" };
+	const struct tk_cert_spec ca = {.is_ca = 1, .cn = "intermediate"};
+	const struct tk_cert_spec leaf = {.issuer = "middle"};
+	const struct tk_cert_spec forged = {.issuer = "plain", .cn = "forged"};
 
 	tk_pki_issue(pki, "middle", &ca);
 	try_cert(&leaf, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)), NULL);
-	try_cert(&leaf, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_path(pki, "middle.pem")),
-	    NULL);
+	try_cert(
+	    &leaf, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_path(pki, "middle.pem")), NULL);
 	/* Signed by a certificate that may not sign. */
-	tk_pki_issue(pki, "plain", &(struct tk_cert_spec){ 0 });
-	try_cert(&forged, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)), "invalid CA");
+	tk_pki_issue(pki, "plain", &(struct tk_cert_spec){0});
+	try_cert(
+	    &forged, "localhost", MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki)), "invalid CA");
 }
 END_TEST
 
 START_TEST(test_ca_sources)
 {
-	const struct tk_cert_spec plain = { 0 };
+	const struct tk_cert_spec plain = {0};
 	size_t len;
 	char *pem = tk_read_file(tk_pki_ca_file(pki), &len);
 
 	try_cert(&plain, "localhost", MQEV_TLS_OPTIONS(.ca_pem = pem, .ca_pem_len = len), NULL);
 	try_cert(&plain, "localhost",
-	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(other_pki), .ca_pem = pem, .ca_pem_len = len),
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(other_pki), .ca_pem = pem,
+		.ca_pem_len = len),
 	    NULL);
 	try_cert(&plain, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_pem = pem, .ca_pem_len = len, .system_trust = true), NULL);
@@ -277,7 +280,7 @@ END_TEST
 
 START_TEST(test_ca_folder)
 {
-	const struct tk_cert_spec plain = { 0 };
+	const struct tk_cert_spec plain = {0};
 	char from[600];
 	char to[600];
 	char name[32];
@@ -285,7 +288,8 @@ START_TEST(test_ca_folder)
 	X509 *ca = PEM_read_X509(f, NULL, NULL, NULL);
 
 	fclose(f);
-	snprintf(name, sizeof(name), "hashed/%08lx.0", X509_NAME_hash_ex(X509_get_subject_name(ca), NULL, NULL, NULL));
+	snprintf(name, sizeof(name), "hashed/%08lx.0",
+	    X509_NAME_hash_ex(X509_get_subject_name(ca), NULL, NULL, NULL));
 	X509_free(ca);
 	snprintf(from, sizeof(from), "mkdir %s && cp %s %s", tk_pki_path(pki, "hashed"),
 	    tk_pki_ca_file(pki), tk_pki_path(pki, name));
@@ -305,18 +309,20 @@ START_TEST(test_crl)
 	const char *bad;
 	SSL_CTX *ctx;
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	bad = tk_pki_crl(pki, "bad.crl", "server");
 	ctx = tk_peer_ctx(pki, "server");
 	try_with(ctx, "localhost",
-	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .crl_files = &none, .crl_file_count = 1),
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .crl_files = &none,
+		.crl_file_count = 1),
 	    NULL, &counting);
 	try_with(ctx, "localhost",
-	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .crl_files = &bad, .crl_file_count = 1),
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .crl_files = &bad,
+		.crl_file_count = 1),
 	    "revoked", &counting);
 	try_with(ctx, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .crl_files = &foreign,
-	        .crl_file_count = 1),
+		.crl_file_count = 1),
 	    "unable to get certificate CRL", &counting);
 	SSL_CTX_free(ctx);
 }
@@ -334,8 +340,8 @@ give_staple(SSL *ssl, void *arg)
 
 	if (staple->der == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
-	SSL_set_tlsext_status_ocsp_resp(ssl, OPENSSL_memdup(staple->der, staple->len),
-	    (long)staple->len);
+	SSL_set_tlsext_status_ocsp_resp(
+	    ssl, OPENSSL_memdup(staple->der, staple->len), (long)staple->len);
 	return SSL_TLSEXT_ERR_OK;
 }
 
@@ -349,8 +355,8 @@ try_staple(struct staple *staple, int version, int require, const char *answer)
 	SSL_CTX_set_tlsext_status_cb(ctx, give_staple);
 	SSL_CTX_set_tlsext_status_arg(ctx, staple);
 	try_with(ctx, "localhost",
-	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .require_ocsp_staple = require), answer,
-	    &counting);
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .require_ocsp_staple = require),
+	    answer, &counting);
 	SSL_CTX_free(ctx);
 	OPENSSL_free(staple->der);
 	staple->der = NULL;
@@ -358,12 +364,12 @@ try_staple(struct staple *staple, int version, int require, const char *answer)
 
 START_TEST(test_ocsp)
 {
-	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 	int version = versions[_i];
-	struct staple staple = { 0 };
+	struct staple staple = {0};
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
-	tk_pki_issue(pki, "neighbour", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
+	tk_pki_issue(pki, "neighbour", &(struct tk_cert_spec){0});
 	try_staple(&staple, version, 0, NULL);
 	try_staple(&staple, version, 1, "invalid status response");
 	staple.len = tk_pki_ocsp(pki, "server", 0, 7, &staple.der);
@@ -387,14 +393,15 @@ END_TEST
 
 START_TEST(test_weak_key)
 {
-	const struct tk_cert_spec weak = { .rsa_bits = 1024 };
-	const struct tk_cert_spec strong = { .rsa_bits = 2048 };
+	const struct tk_cert_spec weak = {.rsa_bits = 1024};
+	const struct tk_cert_spec strong = {.rsa_bits = 2048};
 
 	try_cert(&weak, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .ciphers = "DEFAULT@SECLEVEL=2"),
 	    "key too weak");
 	try_cert(&strong, "localhost",
-	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .ciphers = "DEFAULT@SECLEVEL=2"), NULL);
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .ciphers = "DEFAULT@SECLEVEL=2"),
+	    NULL);
 }
 END_TEST
 
@@ -416,12 +423,12 @@ START_TEST(test_versions)
 	const struct mqev_tls_options *plain = MQEV_TLS_OPTIONS(.ca_file = ca);
 	const struct mqev_tls_options *old = MQEV_TLS_OPTIONS(.ca_file = ca,
 	    .min_version = MQEV_TLS_VERSION_1_0, .ciphers = "DEFAULT@SECLEVEL=0");
-	const struct mqev_tls_options *new = MQEV_TLS_OPTIONS(.ca_file = ca,
-	    .min_version = MQEV_TLS_VERSION_1_3);
-	const struct mqev_tls_options *max = MQEV_TLS_OPTIONS(.ca_file = ca,
-	    .max_version = MQEV_TLS_VERSION_1_2);
+	const struct mqev_tls_options *new =
+	    MQEV_TLS_OPTIONS(.ca_file = ca, .min_version = MQEV_TLS_VERSION_1_3);
+	const struct mqev_tls_options *max =
+	    MQEV_TLS_OPTIONS(.ca_file = ca, .max_version = MQEV_TLS_VERSION_1_2);
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	try_versions(TLS1_VERSION, TLS1_VERSION, plain, "version");
 	try_versions(TLS1_VERSION, TLS1_1_VERSION, plain, "version");
 	try_versions(TLS1_VERSION, TLS1_1_VERSION, old, NULL);
@@ -438,21 +445,21 @@ START_TEST(test_ciphers)
 	struct counting counting;
 	SSL_CTX *ctx;
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	ctx = tk_peer_ctx(pki, "server");
 	SSL_CTX_set_cipher_list(ctx, "ECDHE-ECDSA-AES128-GCM-SHA256");
 	SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256");
 	try_with(ctx, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .max_version = MQEV_TLS_VERSION_1_2,
-	        .ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"),
+		.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"),
 	    "handshake failure", &counting);
 	try_with(ctx, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki), .min_version = MQEV_TLS_VERSION_1_3,
-	        .ciphersuites = "TLS_CHACHA20_POLY1305_SHA256"),
+		.ciphersuites = "TLS_CHACHA20_POLY1305_SHA256"),
 	    "handshake failure", &counting);
 	try_with(ctx, "localhost",
 	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(pki),
-	        .ciphersuites = "TLS_AES_128_GCM_SHA256"),
+		.ciphersuites = "TLS_AES_128_GCM_SHA256"),
 	    NULL, &counting);
 	SSL_CTX_free(ctx);
 }
@@ -462,10 +469,10 @@ END_TEST
 START_TEST(test_anonymous_server)
 {
 	struct tk_peer *peer;
-	struct counting counting = { 0 };
-	struct link l = { 0 };
+	struct counting counting = {0};
+	struct link l = {0};
 
-	tk_pki_issue(pki, "server", &(struct tk_cert_spec){ 0 });
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
 	counting.ctx = tk_peer_ctx(pki, "server");
 	SSL_CTX_set_cipher_list(counting.ctx, "AECDH-AES256-SHA:@SECLEVEL=0");
 	SSL_CTX_set_max_proto_version(counting.ctx, TLS1_2_VERSION);

@@ -1,0 +1,154 @@
+/* Dialling while memory runs out in libevent too: each allocation of both fails in turn, once and
+ * for good. */
+#include "wire/net_kit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/bufferevent.h>
+
+#include "core/mem.h"
+#include "fault/fail_mem.h"
+
+static int listener;
+static uint16_t port;
+
+static void
+wake(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+/* The loop without a byte of the test's own being allocated on the way. */
+static void
+run(struct event *tick, const int *flag, int ms)
+{
+	struct timeval interval = {.tv_usec = 5000};
+	long long end = now_ms() + ms;
+
+	event_add(tick, &interval);
+	while (*flag == 0 && now_ms() < end)
+		event_base_loop(world.base, EVLOOP_ONCE);
+	event_del(tick);
+}
+
+/* Empties the listener's queue, so that it never fills. */
+static void
+drain(int ms)
+{
+	int fd;
+
+	do {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			close(fd);
+	} while (fd >= 0 && ms-- > 0);
+}
+
+enum scenario { LITERAL, NAME, UNIX, REFUSED, CANCEL, SILENT_PROXY, SCENARIO_COUNT };
+
+static void
+url_of(enum scenario scenario, char *url, size_t size)
+{
+	switch (scenario) {
+	case UNIX:
+		snprintf(url, size, "unix://@mqev-test-%d", (int)getpid());
+		break;
+	case NAME:
+		snprintf(url, size, "mqtt://localhost:%u", port);
+		break;
+	case REFUSED:
+		snprintf(url, size, "mqtt://localhost:%u", closed_port());
+		break;
+	default:
+		snprintf(url, size, "mqtt://127.0.0.1:%u", port);
+	}
+}
+
+static void
+judge(enum scenario scenario, struct attempt *a, bool refused)
+{
+	if (scenario == CANCEL || !a->started || !a->done)
+		return;
+	if (scenario == SILENT_PROXY && a->error.error == MQEV_ERR_TIMEOUT) {
+		ck_assert_int_eq((int)a->error.stage, MQEV_NET_PROXY);
+		return;
+	}
+	if (a->conn.bev != NULL)
+		ck_assert(scenario != REFUSED);
+	else if (scenario != REFUSED && !refused)
+		ck_abort_msg("%s", a->error.text);
+	else if (scenario != REFUSED)
+		ck_assert_msg(
+		    a->error.error == MQEV_ERR_NOMEM, "%d %s", a->error.error, a->error.text);
+}
+
+/* One attempt with a net of its own; false when nothing failed any more. */
+static bool
+attempt_without(enum scenario scenario, size_t n, void (*starve)(size_t))
+{
+	struct event *tick = event_new(world.base, -1, EV_PERSIST, wake, NULL);
+	struct mqev_proxy *proxy =
+	    MQEV_PROXY(.type = MQEV_PROXY_SOCKS5, .host = "127.0.0.1", .port = port);
+	struct attempt a = {.config = {.proxy_ms = 30}};
+	char url[64];
+	bool started, refused;
+
+	a.config.proxy = scenario == SILENT_PROXY ? proxy : NULL;
+	url_of(scenario, url, sizeof url);
+	event_base_loop(world.base, EVLOOP_NONBLOCK);
+	starve(n);
+	started = attempt_try(&a, url);
+	if (started && scenario == CANCEL)
+		event_base_loop(world.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	else if (started)
+		run(tick, &a.done, 2000);
+	refused = fail_mem_refused() > 0;
+	if (started && scenario != CANCEL)
+		ck_assert_msg(a.done, "allocation %zu: no end; %s", n, a.progress);
+	judge(scenario, &a, refused);
+	attempt_end(&a);
+	fail_mem_never();
+	event_base_loop(world.base, EVLOOP_NONBLOCK);
+	event_free(tick);
+	drain(8);
+	return refused;
+}
+
+START_TEST(test_each_allocation)
+{
+	static void (*const ways[])(size_t) = {fail_mem_after, fail_mem_from};
+	enum scenario scenario = (enum scenario)(_i / 2);
+	size_t n = 0;
+	char name[32];
+
+	snprintf(name, sizeof name, "@mqev-test-%d", (int)getpid());
+	listener = scenario == UNIX ? listen_unix(name, 16) : listen_at("127.0.0.1", &port);
+	ck_assert_int_eq(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+	while (attempt_without(scenario, n, ways[_i % 2])) {
+		/* A net that has never looked anything up each time. */
+		mqev_net_free(world.net);
+		event_base_loop(world.base, EVLOOP_NONBLOCK);
+		world.net = mqev_net_new(world.base);
+		ck_assert_uint_lt(++n, 1000);
+	}
+	ck_assert_uint_ge(n, scenario == CANCEL ? 3 : 5);
+	close(listener);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("net memory");
+	TCase *tcase = net_case(suite, "allocations", 60);
+
+	event_set_mem_functions(mqev_malloc, mqev_realloc, mqev_free);
+	tcase_add_loop_test(tcase, test_each_allocation, 0, SCENARIO_COUNT * 2);
+	return net_main(suite);
+}
