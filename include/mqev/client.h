@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mqev/auth.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
@@ -269,6 +270,9 @@ struct mqev_options {
 	const struct mqev_socket_options *socket;	/* <mqev/net.h> */
 	const struct mqev_proxy *proxy;			/* <mqev/net.h>; NULL: none */
 	const struct mqev_websocket_options *websocket; /* <mqev/websocket.h> */
+
+	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication, not with protocol_fallback; copied, its userdata is lent */
+	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
 };
 
 /* All zero but size. In C++: struct mqev_options o; mqev_options_init(&o); */

@@ -3,12 +3,14 @@
 #ifndef MQEV_MQEV_H
 #define MQEV_MQEV_H
 
+#include <mqev/auth.h>
 #include <mqev/client.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
 #include <mqev/properties.h>
 #include <mqev/reason.h>
+#include <mqev/rpc.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>

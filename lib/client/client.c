@@ -5,6 +5,7 @@
 
 #include "client/link.h"
 #include "client/options.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 #include "port/port.h"
 
@@ -103,7 +104,7 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
 	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
 
-	*error = c != NULL ? mqev_config_new(options, &c->config) : MQEV_ERR_NOMEM;
+	*error = c != NULL ? mqev_config_get(&fleet->configs, options, &c->config) : MQEV_ERR_NOMEM;
 	if (*error == 0 && !set_id(c, options->client_id))
 		*error = MQEV_ERR_NOMEM;
 	if (*error != 0) {
@@ -149,6 +150,7 @@ mqev_client_free(struct mqev_client *c)
 	c->freed = true;
 	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
+	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);

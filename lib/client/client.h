@@ -13,6 +13,7 @@
 struct mqev_attempt;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_rpc;
 struct mqev_subscriptions;
 
 /* What is. What the application wants is another field. */
@@ -33,6 +34,7 @@ struct mqev_client {
 	struct mqev_link *link;			  /* while there is a connection */
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_properties
 	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
@@ -56,6 +58,7 @@ struct mqev_client {
 	uint8_t faults;	   /* connections in a row that a broken rule ended */
 	bool wanted : 1;   /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
+	bool replay_owed : 1; /* the server's session lacks the subscriptions */
 	bool on_agenda : 1;
 	bool freed : 1;
 };
@@ -139,7 +142,8 @@ mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *me
 /* What the SUBACK to op says about its filters. */
 void mqev_subscriptions_answered(
     struct mqev_client *c, const struct mqev_op *op, const struct mqev_op_end *end);
-/* The server has no session: subscribes again to what was subscribed. */
-void mqev_subscriptions_replay(struct mqev_client *c);
+/* The server has no session: subscribes again to what was subscribed. False: memory ran out, the
+ * connection ends. */
+bool mqev_subscriptions_replay(struct mqev_client *c);
 
 #endif

@@ -105,6 +105,7 @@ take_times(struct mqev_config *c, const struct mqev_options *o)
 	c->session.keepalive_s = (uint16_t)keepalive;
 	c->session.ping_timeout_ms = o->ping_timeout_ms;
 	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
+	c->session.auth_timeout_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
 	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
@@ -215,6 +216,29 @@ take_will(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
+static int
+take_auth(struct mqev_config *c, const struct mqev_options *o)
+{
+	int error;
+
+	if (o->auth == NULL)
+		return 0;
+	error = mqev_options_take(&c->auth, sizeof(c->auth), o->auth);
+	if (error != 0)
+		return error;
+	if (c->version != MQEV_V5)
+		return MQEV_ERR_UNSUPPORTED;
+	/* Older versions would go on without it. */
+	if (o->protocol_fallback)
+		return MQEV_ERR_INVALID;
+	c->session.auth_method = bytes_of(c->auth.method);
+	c->session.auth = &c->auth;
+	c->auth.method = NULL; /* not copied as a string; the bytes above are */
+	return c->session.auth_method.len > 0 && utf8_field(c->session.auth_method)
+		   ? 0
+		   : MQEV_ERR_INVALID;
+}
+
 /* These have members of their own in the options. */
 static bool
 sets_what_members_set(const struct mqev_properties *p)
@@ -231,11 +255,22 @@ sets_what_members_set(const struct mqev_properties *p)
 	return false;
 }
 
+static bool
+asks_for_response_information(const struct mqev_properties *p)
+{
+	struct mqev_property found;
+
+	return mqev_properties_find(p, MQEV_PROP_REQUEST_RESPONSE_INFORMATION, &found) == 0;
+}
+
 static int
 take_properties(struct mqev_config *c, const struct mqev_options *o)
 {
 	if (!mqev_properties_sendable(o->connect_properties, MQEV_PACKET_CONNECT) ||
 	    sets_what_members_set(o->connect_properties))
+		return MQEV_ERR_INVALID;
+	c->session.request_response_information = o->request_response_information;
+	if (o->request_response_information && asks_for_response_information(o->connect_properties))
 		return MQEV_ERR_INVALID;
 	c->session.connect_properties = mqev_properties_block(o->connect_properties);
 	return 0;
@@ -246,7 +281,7 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 {
 	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
 	    take_protocol, take_session, take_times, take_limits, take_policies, take_login,
-	    take_will, take_properties, mqev_config_take_net};
+	    take_will, take_auth, take_properties, mqev_config_take_net};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int error = steps[i](c, o);
@@ -261,7 +296,7 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 /* --- copies ------------------------------------------------------------------------------------
  */
 
-#define MAX_VIEWS 6
+#define MAX_VIEWS 7
 
 static size_t
 list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
@@ -271,6 +306,7 @@ list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
 	views[count++] = &c->session.username;
 	views[count++] = &c->session.password;
 	views[count++] = &c->session.connect_properties;
+	views[count++] = &c->session.auth_method;
 	views[count++] = &c->will.topic;
 	views[count++] = &c->will.payload;
 	views[count++] = &c->will.properties;
@@ -288,6 +324,8 @@ copy_views(struct mqev_config *c)
 
 	for (size_t i = 0; i < count; i++)
 		size += views[i]->len;
+	if (size == 0)
+		return true;
 	at = c->copied = mqev_malloc(size);
 	if (at == NULL)
 		return false;
@@ -300,8 +338,95 @@ copy_views(struct mqev_config *c)
 	return true;
 }
 
+/* --- sharing -----------------------------------------------------------------------------------
+ */
+
+/* So many of those in use, the newest first, are looked at for one that is the same. */
+#define LOOK_AT 8
+
+static bool
+same_bytes(const struct mqev_bytes *a, const struct mqev_bytes *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* Views are compared by what they show, and the rest bit for bit: what this does not know keeps
+ * configurations apart, not together. */
+static bool
+same(const struct mqev_config *a, struct mqev_config *b)
+{
+	struct mqev_bytes *views[MAX_VIEWS];
+	struct mqev_bytes *others[MAX_VIEWS];
+	struct mqev_config like_b = *a;
+	size_t count = list_views(&like_b, views);
+
+	list_views(b, others);
+	for (size_t i = 0; i < count; i++) {
+		if (!same_bytes(views[i], others[i]))
+			return false;
+		views[i]->data = others[i]->data;
+	}
+	if (a->session.will != NULL && b->session.will != NULL)
+		like_b.session.will = b->session.will;
+	like_b.refs = b->refs;
+	like_b.copied = b->copied;
+	like_b.next = b->next;
+	like_b.at = b->at;
+	return memcmp(&like_b, b, sizeof(like_b)) == 0;
+}
+
+static struct mqev_config *
+find_same(struct mqev_config *in_use, const struct mqev_config *c)
+{
+	for (unsigned i = 0; in_use != NULL && i < LOOK_AT; i++, in_use = in_use->next) {
+		if (same(c, in_use))
+			return in_use;
+	}
+	return NULL;
+}
+
+static void
+join(struct mqev_config **in_use, struct mqev_config *c)
+{
+	c->next = *in_use;
+	c->at = in_use;
+	if (c->next != NULL)
+		c->next->at = &c->next;
+	*in_use = c;
+}
+
+static void
+leave(struct mqev_config *c)
+{
+	if (c->at == NULL)
+		return;
+	*c->at = c->next;
+	if (c->next != NULL)
+		c->next->at = c->at;
+}
+
+/* Turns one that was just made into what the client gets. */
+static int
+settle(struct mqev_config **in_use, struct mqev_config *c, struct mqev_config **config)
+{
+	*config = find_same(*in_use, c);
+	if (*config != NULL) {
+		(*config)->refs++;
+		mqev_config_unref(c);
+		return 0;
+	}
+	if (!copy_views(c)) {
+		mqev_config_unref(c);
+		return MQEV_ERR_NOMEM;
+	}
+	join(in_use, c);
+	*config = c;
+	return 0;
+}
+
 int
-mqev_config_new(const struct mqev_options *options, struct mqev_config **config)
+mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
+    struct mqev_config **config)
 {
 	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
 	int error;
@@ -310,14 +435,10 @@ mqev_config_new(const struct mqev_options *options, struct mqev_config **config)
 		return MQEV_ERR_NOMEM;
 	c->refs = 1;
 	error = take_all(c, options);
-	if (error == 0 && !copy_views(c))
-		error = MQEV_ERR_NOMEM;
-	if (error != 0) {
-		mqev_config_unref(c);
-		return error;
-	}
-	*config = c;
-	return 0;
+	if (error == 0)
+		return settle(in_use, c, config);
+	mqev_config_unref(c);
+	return error;
 }
 
 void
@@ -325,6 +446,7 @@ mqev_config_unref(struct mqev_config *config)
 {
 	if (config == NULL || --config->refs > 0)
 		return;
+	leave(config);
 	mqev_config_free_net(config);
 	mqev_free(config->copied);
 	mqev_free(config);

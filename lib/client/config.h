@@ -12,6 +12,7 @@ struct mqev_config {
 	uint32_t refs;
 	struct mqev_session_settings session;
 	struct mqev_session_will will;
+	struct mqev_auth auth;
 	struct mqev_transport_config transport;
 	enum mqev_version version;
 	mqev_connect_cb *on_connect;
@@ -33,11 +34,15 @@ struct mqev_config {
 	bool random_client_id;
 	struct mqev_net_config *net; /* what transport points to; NULL: all defaults */
 	uint8_t *copied;	     /* the bytes that views above point to */
+	struct mqev_config *next;    /* among those in use */
+	struct mqev_config **at;
 };
 
-/* Checks options (full size) and copies what they point to. 0, MQEV_ERR_INVALID,
- * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. */
-int mqev_config_new(const struct mqev_options *options, struct mqev_config **config);
+/* Checks options (full size) and gives a reference to one of those in use that is the same, or to a
+ * new one, with a copy of what they point to, that is added to them. 0, MQEV_ERR_INVALID,
+ * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM; then *config is NULL or not touched. */
+int mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
+    struct mqev_config **config);
 void mqev_config_unref(struct mqev_config *config);
 
 /* config_net.c */

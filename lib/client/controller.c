@@ -271,7 +271,8 @@ still_sending(struct mqev_client *c)
 	if (c->session.end.error != 0 || c->link == NULL)
 		return false;
 	mqev_cork_flush(&c->fleet->cork);
-	if (c->link->broken || mqev_link_unsent(c->link) == 0)
+	mqev_session_sent(&c->session, mqev_client_unsent(c));
+	if (c->link == NULL || c->link->broken || mqev_link_unsent(c->link) == 0)
 		return false;
 	if (c->state == MQEV_CLIENT_CLOSING)
 		return true;
@@ -291,12 +292,19 @@ report_abandoned(struct mqev_client *c)
 	tell_connect_fail(c, &abandoned, stage, MQEV_NONE);
 }
 
+static bool
+has_ended(const struct mqev_client *c)
+{
+	return !c->freed && c->session.state == MQEV_SESSION_ENDED;
+}
+
+/* What completes while the last bytes leave may free the client. */
 void
 mqev_controller_settle(struct mqev_client *c)
 {
 	if (c->abandoned)
 		report_abandoned(c);
-	if (!c->freed && c->session.state == MQEV_SESSION_ENDED && !still_sending(c))
+	if (has_ended(c) && !still_sending(c) && has_ended(c))
 		end_connection(c);
 	/* Asked for by the application after it had disconnected. */
 	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)

@@ -99,26 +99,42 @@ rewind_block(struct mqev_cork *cork)
 	cork->sink.end = cork->block->data + cork->block->size;
 }
 
-/* The session hears of a link that could not take the bytes from the link itself. */
-void
-mqev_cork_flush(struct mqev_cork *cork)
+/* Hands over what the socket has not taken already. The session hears of a link that could not take
+ * the bytes from the link itself. */
+static void
+hand_over(struct mqev_cork *cork, size_t taken)
 {
 	const struct mqev_client *c = cork->sink.owner;
 	struct mqev_block *block = cork->block;
-	size_t len = gathered(cork);
+	const uint8_t *data = block->data + taken;
+	size_t len = gathered(cork) - taken;
 
-	if (len == 0)
-		return;
 	if (len < LEND_BLOCK_FROM) {
-		mqev_link_write(c->link, block->data, len);
+		if (len > 0)
+			mqev_link_write(c->link, data, len);
 		rewind_block(cork);
 		return;
 	}
 	cork->block = NULL;
 	cork->sink.owner = NULL;
 	cork->sink.at = cork->sink.end = NULL;
-	if (!mqev_link_lend(c->link, block->data, len, block_has_left, block))
+	if (!mqev_link_lend(c->link, data, len, block_has_left, block))
 		give_block(block);
+}
+
+void
+mqev_cork_flush(struct mqev_cork *cork)
+{
+	struct mqev_client *c = cork->sink.owner;
+	size_t taken;
+
+	if (gathered(cork) == 0)
+		return;
+	taken = mqev_link_send(c->link, cork->block->data, gathered(cork));
+	hand_over(cork, taken);
+	/* No callback of the bufferevent tells of these bytes. */
+	if (taken > 0 && mqev_session_awaits_kernel(&c->session))
+		mqev_fleet_plan(c->fleet, c);
 }
 
 static bool
@@ -154,9 +170,12 @@ op_has_left(const void *data, size_t len, void *arg)
 static bool
 cork_lend(struct mqev_sink *sink, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
 {
+	struct mqev_cork *cork = (struct mqev_cork *)sink;
 	struct mqev_client *c = owner;
 
-	mqev_cork_flush((struct mqev_cork *)sink);
+	/* What precedes the payload leaves together with it. */
+	if (gathered(cork) > 0)
+		hand_over(cork, 0);
 	mqev_op_ref(op);
 	if (mqev_link_lend(c->link, data, len, op_has_left, op))
 		return true;

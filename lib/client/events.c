@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 
 static const struct mqev_properties no_properties = {0};
@@ -40,12 +41,15 @@ prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packe
     const struct mqev_properties *properties)
 {
 	mqev_controller_connected(c);
-	if (!adopt_id(c, properties)) {
+	/* Owed until it is done: on the next connection this session is there, without them. */
+	if (!server_has_subscriptions(c, packet))
+		c->replay_owed = true;
+	if (!adopt_id(c, properties) || !mqev_rpc_take_information(c, properties)) {
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 		return false;
 	}
-	if (!server_has_subscriptions(c, packet))
-		mqev_subscriptions_replay(c);
+	if (c->replay_owed)
+		c->replay_owed = !mqev_subscriptions_replay(c);
 	return c->session.state == MQEV_SESSION_CONNECTED;
 }
 
@@ -66,6 +70,8 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 		prepare_connected(c, packet, &view);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
+	if (!c->freed && mqev_client_is_connected(c))
+		mqev_rpc_start(c);
 }
 
 static void
@@ -109,7 +115,9 @@ client_callback(const struct mqev_client *c, uint8_t type)
 {
 	if (type == MQEV_PACKET_PUBLISH)
 		return c->config->on_publish;
-	return type == MQEV_PACKET_SUBSCRIBE ? c->config->on_subscribe : c->config->on_unsubscribe;
+	if (type == MQEV_PACKET_SUBSCRIBE)
+		return c->config->on_subscribe;
+	return type == MQEV_PACKET_UNSUBSCRIBE ? c->config->on_unsubscribe : NULL;
 }
 
 static void
@@ -119,8 +127,9 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	struct mqev_properties view = mqev_properties_view(end->properties);
 	mqev_result_cb *done = (mqev_result_cb *)op->done;
 	mqev_result_cb *common;
+	bool internal = (op->flags & MQEV_OP_INTERNAL) != 0;
 	struct mqev_result result = {
-	    .op = (op->flags & MQEV_OP_INTERNAL) != 0 ? 0 : op->number,
+	    .op = internal ? 0 : op->number,
 	    .error = end->error,
 	    .reason = (enum mqev_reason)end->reason,
 	    .mid = op->mid,
@@ -133,10 +142,12 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 		mqev_subscriptions_answered(c, op, end);
 	if (done != NULL)
 		done(c, &result, op->arg);
-	common = client_callback(c, op->type);
+	if (internal && result.error == MQEV_ERR_REFUSED && !c->freed)
+		mqev_rpc_replay_refused(c);
+	common = mqev_rpc_owns(done) ? NULL : client_callback(c, op->type);
 	/* What the library subscribes by itself is told when it fails. */
 	if (common != NULL && (!c->freed || end->error == MQEV_ERR_CANCELED) &&
-	    ((op->flags & MQEV_OP_INTERNAL) == 0 || end->error == MQEV_ERR_REFUSED))
+	    (!internal || end->error == MQEV_ERR_REFUSED))
 		common(c, &result, c->userdata);
 }
 

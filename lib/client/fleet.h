@@ -10,6 +10,7 @@
 
 struct event;
 struct mqev_client;
+struct mqev_config;
 struct mqev_link;
 struct mqev_net;
 
@@ -23,6 +24,7 @@ struct mqev_fleet {
 	struct event *tick_event;
 	struct mqev_wheel wheel;
 	struct mqev_client *clients;
+	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_client *agenda; /* clients with something to do before the loop sleeps */
 	struct mqev_client **agenda_end;
 	struct mqev_link *lingering; /* links that say good-bye, without a client */

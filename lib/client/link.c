@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -147,6 +148,17 @@ mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 {
 	if (!link->broken && bufferevent_write(link->conn.bev, data, len) != 0)
 		break_link(link);
+}
+
+size_t
+mqev_link_send(struct mqev_link *link, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!link->conn.plain || link->broken || mqev_link_unsent(link) > 0)
+		return 0;
+	n = send(link->conn.fd, data, len, MSG_NOSIGNAL);
+	return n > 0 ? (size_t)n : 0;
 }
 
 bool

@@ -1,4 +1,6 @@
 /* mqev_publish(): checks, and the way into the session. */
+#include "client/publish.h"
+
 #include <string.h>
 
 #include "client/client.h"
@@ -29,12 +31,25 @@ properties_valid(const struct mqev_properties *properties)
 		   mqev_properties_find(properties, MQEV_PROP_TOPIC_ALIAS, &alias) != 0);
 }
 
+static struct mqev_bytes
+topic_of(const struct mqev_message *m)
+{
+	return (struct mqev_bytes){
+	    (const uint8_t *)m->topic, m->topic != NULL ? strlen(m->topic) : 0};
+}
+
 static bool
 message_valid(const struct mqev_message *m, struct mqev_bytes topic)
 {
 	return m->qos >= 0 && m->qos <= 2 && (m->payload != NULL || m->payload_len == 0) &&
 	       m->payload_len <= MQEV_VARINT_MAX && mqev_topic_name_ok(topic) &&
 	       properties_valid(m->properties);
+}
+
+bool
+mqev_message_sendable(const struct mqev_message *m)
+{
+	return message_valid(m, topic_of(m));
 }
 
 static void
@@ -86,8 +101,7 @@ mqev_publish(
 	error = take_message(message, &room, &message);
 	if (error != 0)
 		return error;
-	topic = (struct mqev_bytes){
-	    (const uint8_t *)message->topic, message->topic != NULL ? strlen(message->topic) : 0};
+	topic = topic_of(message);
 	if (!message_valid(message, topic))
 		return MQEV_ERR_INVALID;
 	if (c->freed)

@@ -131,6 +131,9 @@ mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_end *end)
 		return 0;
 	if (said_why || is_fault(end->error))
 		return after_reason(c, end->reason);
+	/* Our own side refused: the server is not the right one, or credentials are missing. */
+	if (end->error == MQEV_ERR_AUTH)
+		return after_reason(c, MQEV_REASON_NOT_AUTHORIZED);
 	if (!c->got_connack)
 		return mqev_retry_after_failure(c);
 	c->faults = 0;

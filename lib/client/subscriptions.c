@@ -338,7 +338,7 @@ replay_all(struct replay *r, const struct mqev_topic_tree *tree, size_t size)
 	return send_batch(r);
 }
 
-void
+bool
 mqev_subscriptions_replay(struct mqev_client *c)
 {
 	/* One filter more than the limit always fits. */
@@ -346,13 +346,16 @@ mqev_subscriptions_replay(struct mqev_client *c)
 	struct replay r = {.client = c, .limit = batch_limit(c)};
 	const struct mqev_topic_tree *tree =
 	    c->subscriptions != NULL ? c->subscriptions->tree : NULL;
+	bool done;
 
 	if (tree == NULL || mqev_topic_tree_count(tree) == 0)
-		return;
+		return true;
 	r.entries = mqev_malloc(mqev_topic_tree_count(tree) * sizeof(struct mqev_entry *));
 	r.data = mqev_malloc(size);
-	if (!replay_all(&r, tree, size))
+	done = replay_all(&r, tree, size);
+	if (!done)
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 	mqev_free(r.entries);
 	mqev_free(r.data);
+	return done;
 }

@@ -31,6 +31,6 @@ mqev_write_varint(struct mqev_writer *w, uint32_t value)
 	if (!mqev_writer_has(w, mqev_varint_size(value)))
 		return;
 	for (; value > 0x7F; value >>= 7)
-		mqev_write_u8(w, (uint8_t)(value | 0x80));
-	mqev_write_u8(w, (uint8_t)value);
+		*w->at++ = (uint8_t)(value | 0x80);
+	*w->at++ = (uint8_t)value;
 }

@@ -29,6 +29,7 @@ mqev_session_free(struct mqev_session *s, int error)
 {
 	s->state = MQEV_SESSION_IDLE;
 	s->freed = true;
+	mqev_auth_free(s, error);
 	mqev_outbox_free(s, error);
 }
 
@@ -254,6 +255,7 @@ mqev_session_closed(struct mqev_session *s, uint64_t now)
 	s->pump_asked = false;
 	s->ping_sent_ms = 0;
 	mqev_inbox_closed(s);
+	mqev_auth_closed(s);
 	mqev_outbox_closed(s);
 }
 
@@ -302,10 +304,17 @@ write_numbers(struct mqev_writer *w, const struct number_property *list, size_t 
 /* One byte, the four of the largest Remaining Length, and that many. */
 #define LARGEST_PACKET (5 + MQEV_VARINT_MAX)
 
+static size_t
+auth_size(const struct mqev_session *s, struct mqev_bytes data)
+{
+	return s->exchange != NULL ? mqev_auth_properties_size(s, data) : 0;
+}
+
 /* The properties that settings make, then the application's own. A block of its own, to be freed.
  */
 static bool
-connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
+connect_properties(
+    const struct mqev_session *s, struct mqev_bytes auth_data, struct mqev_bytes *block)
 {
 	const struct mqev_session_settings *set = s->settings;
 	const struct number_property numbers[] = {
@@ -314,9 +323,11 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 	    {MQEV_PROP_MAXIMUM_PACKET_SIZE, set->max_packet_size,
 		set->max_packet_size < LARGEST_PACKET},
 	    {MQEV_PROP_TOPIC_ALIAS_MAXIMUM, set->topic_alias_maximum, set->topic_alias_maximum > 0},
+	    {MQEV_PROP_REQUEST_RESPONSE_INFORMATION, 1, set->request_response_information},
 	};
 	size_t count = sizeof(numbers) / sizeof(numbers[0]);
-	size_t size = write_numbers(NULL, numbers, count) + set->connect_properties.len;
+	size_t size = write_numbers(NULL, numbers, count) + auth_size(s, auth_data) +
+		      set->connect_properties.len;
 	struct mqev_writer w;
 	uint8_t *data = mqev_malloc(size);
 
@@ -324,6 +335,8 @@ connect_properties(const struct mqev_session *s, struct mqev_bytes *block)
 		return false;
 	mqev_writer_init(&w, data, size);
 	write_numbers(&w, numbers, count);
+	if (s->exchange != NULL)
+		mqev_auth_properties_write(s, auth_data, &w);
 	mqev_write_bytes(&w, set->connect_properties.data, set->connect_properties.len);
 	*block = (struct mqev_bytes){data, size};
 	return true;
@@ -424,12 +437,15 @@ bool
 mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
 {
 	struct mqev_connect_packet packet = {0};
+	struct mqev_bytes auth_data;
 	bool written;
 
 	begin_connection(s, now);
 	s->sent_empty_id = client_id.len == 0;
+	if (!mqev_auth_begin_connect(s, &auth_data))
+		return false;
 	fill_connect(s, client_id, &packet);
-	if (s->version == MQEV_V5 && !connect_properties(s, &packet.properties)) {
+	if (s->version == MQEV_V5 && !connect_properties(s, auth_data, &packet.properties)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
@@ -494,6 +510,7 @@ mqev_session_deadline(const struct mqev_session *s)
 	if (s->partial)
 		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
 	at = earlier(at, mqev_owed_deadline(s));
+	at = earlier(at, mqev_auth_deadline(s));
 	return earlier(at, mqev_outbox_deadline(s));
 }
 
@@ -523,6 +540,7 @@ rest_while_paused(struct mqev_session *s, uint64_t now)
 	s->last_received_ms = now;
 	if (s->ping_sent_ms > 0)
 		s->ping_sent_ms = now;
+	mqev_auth_rest(s, now);
 }
 
 static bool
@@ -544,6 +562,7 @@ tick_connection(struct mqev_session *s, uint64_t now)
 	if (is_overdue(s, now))
 		return;
 	mqev_owed_tick(s, now);
+	mqev_auth_tick(s, now);
 	if (now >= ping_due(s))
 		send_ping(s, now);
 }

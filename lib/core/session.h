@@ -6,6 +6,7 @@
 #ifndef MQEV_CORE_SESSION_H
 #define MQEV_CORE_SESSION_H
 
+#include <mqev/auth.h>
 #include <mqev/message.h>
 #include <mqev/reason.h>
 
@@ -14,6 +15,7 @@
 #include "core/properties.h"
 #include "core/sink.h"
 
+struct mqev_exchange;
 struct mqev_inbox;
 struct mqev_outbox;
 
@@ -60,6 +62,7 @@ struct mqev_session_settings {
 	uint32_t ack_timeout_ms;  /* 0: none */
 	enum mqev_ack_action ack_action;
 	uint32_t ack_resends; /* 0: as often as need be */
+	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
 	uint32_t max_queued;
 	size_t max_queued_bytes;
@@ -76,6 +79,9 @@ struct mqev_session_settings {
 	bool has_password;
 	struct mqev_bytes password;
 	const struct mqev_session_will *will; /* NULL: none */
+	bool request_response_information;
+	const struct mqev_auth *auth; /* NULL: no enhanced authentication */
+	struct mqev_bytes auth_method;
 	struct mqev_bytes
 	    connect_properties; /* of the application, without those which the members above make */
 };
@@ -147,6 +153,7 @@ struct mqev_session {
 	void *owner;
 	struct mqev_sink *sink;
 	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
@@ -206,6 +213,9 @@ bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);
  * completes QoS 0. */
 void mqev_session_sent(struct mqev_session *s, uint64_t unsent);
 
+/* There are QoS 0 messages that mqev_session_sent() is to complete. */
+bool mqev_session_awaits_kernel(const struct mqev_session *s);
+
 /* The link is gone (or given up): connection state is forgotten, state is IDLE. */
 void mqev_session_closed(struct mqev_session *s, uint64_t now);
 
@@ -245,6 +255,11 @@ int64_t mqev_session_publish(
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
 int64_t mqev_session_subscribe(
     struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags);
+
+/* Begins to authenticate again. The operation's number or a negative error, see
+ * mqev_reauthenticate(); when memory ran out the connection may have ended. */
+int64_t mqev_session_reauthenticate(
+    struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
 
 /* Ends one operation that has not been sent, or gives up waiting for one that was:
  * MQEV_ERR_NOT_FOUND. */

@@ -36,6 +36,7 @@ take_limits(struct mqev_session *s, const struct mqev_properties *p)
 static const char *
 connack_fault(const struct mqev_session *s, const struct mqev_connack_packet *p)
 {
+	struct mqev_properties view = mqev_properties_view(p->properties);
 	uint64_t found = 0;
 	struct mqev_fault fault;
 
@@ -48,9 +49,7 @@ connack_fault(const struct mqev_session *s, const struct mqev_connack_packet *p)
 	mqev_properties_check(p->properties, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, &found, &fault);
 	if (s->sent_empty_id && !present(found, MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER))
 		return "no Assigned Client Identifier [MQTT-3.2.2-16]";
-	if (present(found, MQEV_PROP_AUTHENTICATION_METHOD))
-		return "an Authentication Method, but none was given [MQTT-4.12.0-6]";
-	return NULL;
+	return mqev_auth_connack_fault(s, &view);
 }
 
 static void
@@ -96,6 +95,7 @@ void
 mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	const struct mqev_connack_packet *p = &packet->u.connack;
+	struct mqev_properties view = mqev_properties_view(p->properties);
 	const char *fault;
 
 	if (p->reason >= 0x80) {
@@ -109,5 +109,6 @@ mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet
 		mqev_session_protocol_error(s, fault);
 		return;
 	}
-	accepted(s, p);
+	if (mqev_auth_finish_connect(s, &view))
+		accepted(s, p);
 }

@@ -69,6 +69,15 @@ struct mqev_received {
 	size_t topic_len;
 };
 
+/* A PUBLISH on its way to the sink. */
+struct mqev_outgoing {
+	struct mqev_publish_packet packet;
+	size_t size;	    /* of the whole packet in the version in use */
+	struct mqev_op *op; /* allows a large payload to go by reference; may be NULL */
+	uint32_t expiry_at; /* as in struct mqev_op */
+	uint32_t expiry_s;
+};
+
 /* What a message view points to while its callback runs. */
 struct mqev_delivery {
 	struct mqev_session *session;
@@ -99,6 +108,29 @@ void mqev_session_send_ack_packet(
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
 
+/* session_auth.c */
+/* CONNECT: begins the exchange, if there is to be one; *data gets what goes with the method. False:
+ * the connection has ended. */
+bool mqev_auth_begin_connect(struct mqev_session *s, struct mqev_bytes *data);
+/* Method and data as properties of CONNECT and AUTH; data.data NULL: without data. */
+size_t mqev_auth_properties_size(const struct mqev_session *s, struct mqev_bytes data);
+void mqev_auth_properties_write(
+    const struct mqev_session *s, struct mqev_bytes data, struct mqev_writer *w);
+/* What is wrong with the method of a CONNACK that accepts; NULL: nothing. */
+const char *
+mqev_auth_connack_fault(const struct mqev_session *s, const struct mqev_properties *p);
+/* The server accepted; false: the provider did not, and the connection has ended. */
+bool mqev_auth_finish_connect(struct mqev_session *s, const struct mqev_properties *p);
+void mqev_session_on_auth(struct mqev_session *s, const struct mqev_packet *packet);
+/* Ends the exchange for the provider, and says nothing to anybody else. */
+void mqev_auth_end(struct mqev_session *s);
+void mqev_auth_closed(struct mqev_session *s);
+void mqev_auth_free(struct mqev_session *s, int error);
+uint64_t mqev_auth_deadline(const struct mqev_session *s);
+void mqev_auth_tick(struct mqev_session *s, uint64_t now);
+/* The answer that is awaited has all its time again from now on. */
+void mqev_auth_rest(struct mqev_session *s, uint64_t now);
+
 /* session_submit.c */
 struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
 
@@ -126,10 +158,9 @@ void mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t no
  * SUBSCRIPTION_ID. */
 int mqev_publish_refusal(const struct mqev_session *s, uint8_t qos, bool retain, size_t size);
 int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
-/* Writes and counts a whole PUBLISH, whose size is returned and left for the caller to tell of; op
- * (may be NULL) allows a large payload to go by reference. 0: the connection ended. */
-size_t mqev_session_write_publish(struct mqev_session *s, struct mqev_publish_packet *p,
-    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s);
+/* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
+ * caller to tell of. False: the connection ended. */
+bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);

@@ -235,6 +235,12 @@ mqev_session_sent(struct mqev_session *s, uint64_t unsent)
 		depart_first(s, &done_well);
 }
 
+bool
+mqev_session_awaits_kernel(const struct mqev_session *s)
+{
+	return s->out != NULL && s->out->departing_count > 0;
+}
+
 static void
 depart_all(struct mqev_session *s, int error)
 {

@@ -20,15 +20,6 @@ on_disconnect(struct mqev_session *s, const struct mqev_packet *packet)
 	s->events->disconnect(s->owner, &packet->u.reason);
 }
 
-/* No Authentication Method was given, so none may come ([MQTT-4.12.0-6]). */
-static void
-on_auth(struct mqev_session *s, const struct mqev_packet *packet)
-{
-	(void)packet;
-	mqev_session_protocol_error(
-	    s, "AUTH, but no authentication method was given [MQTT-4.12.0-6]");
-}
-
 struct handler {
 	void (*handle)(struct mqev_session *s, const struct mqev_packet *packet);
 	bool before_connack;
@@ -46,7 +37,7 @@ static const struct handler handlers[] = {
     [MQEV_PACKET_UNSUBACK] = {mqev_session_on_suback, false, true},
     [MQEV_PACKET_PINGRESP] = {on_pingresp, false, true},
     [MQEV_PACKET_DISCONNECT] = {on_disconnect, true, true},
-    [MQEV_PACKET_AUTH] = {on_auth, true, true},
+    [MQEV_PACKET_AUTH] = {mqev_session_on_auth, true, true},
 };
 
 static const struct handler *

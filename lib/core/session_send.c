@@ -112,12 +112,12 @@ write_seconds(uint8_t *at, uint32_t seconds)
 #define ALIAS_COST 5
 
 static bool
-may_alias(const struct mqev_session *s, const struct mqev_publish_packet *p)
+may_alias(const struct mqev_session *s, const struct mqev_outgoing *o)
 {
 	/* A resend carries its whole topic. */
 	return s->version == MQEV_V5 && s->settings->topic_aliases > 0 &&
-	       s->server.topic_alias_maximum > 0 && !p->dup &&
-	       mqev_publish_size(MQEV_V5, p) + ALIAS_COST <= s->server.max_packet_size;
+	       s->server.topic_alias_maximum > 0 && !o->packet.dup &&
+	       o->size + ALIAS_COST <= s->server.max_packet_size;
 }
 
 static struct mqev_aliases *
@@ -136,54 +136,61 @@ aliases_of(struct mqev_session *s)
 
 /* Without memory for it the topic goes as it is. */
 static void
-use_alias(struct mqev_session *s, struct mqev_publish_packet *p)
+use_alias(struct mqev_session *s, struct mqev_outgoing *o)
 {
-	struct mqev_aliases *aliases = may_alias(s, p) ? aliases_of(s) : NULL;
+	struct mqev_aliases *aliases = may_alias(s, o) ? aliases_of(s) : NULL;
 	bool known;
 
 	if (aliases == NULL)
 		return;
-	p->alias = mqev_alias_of(aliases, p->topic, &known);
+	o->packet.alias = mqev_alias_of(aliases, o->packet.topic, &known);
 	if (known)
-		p->topic.len = 0;
+		o->packet.topic.len = 0;
+	o->size = mqev_publish_size(MQEV_V5, &o->packet);
 }
 
-size_t
-mqev_session_write_publish(struct mqev_session *s, struct mqev_publish_packet *p,
-    struct mqev_op *op, uint32_t expiry_at, uint32_t expiry_s)
+bool
+mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 {
 	enum mqev_version version = (enum mqev_version)s->version;
-	bool lend = op != NULL && p->payload.len >= LEND_FROM;
+	const struct mqev_publish_packet *p = &o->packet;
+	bool lend = o->op != NULL && p->payload.len >= LEND_FROM;
 	struct mqev_writer w;
 	uint8_t *properties_end;
 	size_t reserved;
-	size_t size;
 
-	use_alias(s, p);
-	size = mqev_publish_size(version, p);
-	reserved = lend ? size - p->payload.len : size;
+	use_alias(s, o);
+	reserved = lend ? o->size - p->payload.len : o->size;
 	if (!mqev_session_write(s, reserved, &w))
-		return 0;
+		return false;
 	mqev_publish_write_head(&w, version, p);
 	properties_end = w.at;
-	if (expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
-		write_seconds(properties_end - p->properties.len + expiry_at, expiry_s);
+	if (o->expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
+		write_seconds(properties_end - p->properties.len + o->expiry_at, o->expiry_s);
 	if (!lend)
 		mqev_write_bytes(&w, p->payload.data, p->payload.len);
 	mqev_sink_commit(s->sink, reserved);
 	if (lend &&
-	    !s->sink->methods->lend(s->sink, s->owner, op, p->payload.data, p->payload.len)) {
+	    !s->sink->methods->lend(s->sink, s->owner, o->op, p->payload.data, p->payload.len)) {
 		mqev_session_no_memory(s);
-		return 0;
+		return false;
 	}
-	s->written += size;
-	return size;
+	s->written += o->size;
+	return true;
+}
+
+/* A message that was sent before goes out again even when its time is over ([MQTT-4.3.3-7]). */
+static uint32_t
+seconds_left(const struct mqev_op *op, uint64_t now)
+{
+	return now < op->expires_ms ? (uint32_t)((op->expires_ms - now + 999) / 1000) : 1;
 }
 
 static void
-packet_of_op(const struct mqev_op *op, struct mqev_publish_packet *p)
+prepare(
+    const struct mqev_session *s, struct mqev_op *op, uint64_t now, struct mqev_outgoing *o)
 {
-	*p = (struct mqev_publish_packet){
+	o->packet = (struct mqev_publish_packet){
 	    .dup = op->state != MQEV_OP_QUEUED,
 	    .retain = (op->flags & MQEV_OP_RETAIN) != 0,
 	    .qos = op->qos,
@@ -192,13 +199,10 @@ packet_of_op(const struct mqev_op *op, struct mqev_publish_packet *p)
 	    .properties = mqev_op_properties(op),
 	    .payload = mqev_op_payload(op),
 	};
-}
-
-/* A message that was sent before goes out again even when its time is over ([MQTT-4.3.3-7]). */
-static uint32_t
-seconds_left(const struct mqev_op *op, uint64_t now)
-{
-	return now < op->expires_ms ? (uint32_t)((op->expires_ms - now + 999) / 1000) : 1;
+	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
+	o->op = op;
+	o->expiry_at = op->expiry_at;
+	o->expiry_s = seconds_left(op, now);
 }
 
 static bool
@@ -209,27 +213,11 @@ is_expired(const struct mqev_op *op, uint64_t now)
 
 /* 0 when it may go out on this connection. */
 static int
-op_refusal(const struct mqev_session *s, const struct mqev_op *op, uint64_t now)
+op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t now)
 {
-	struct mqev_publish_packet p;
-
-	if (is_expired(op, now))
+	if (is_expired(o->op, now))
 		return MQEV_ERR_EXPIRED;
-	packet_of_op(op, &p);
-	return mqev_publish_refusal(
-	    s, op->qos, p.retain, mqev_publish_size((enum mqev_version)s->version, &p));
-}
-
-/* The size of the packet; 0: it was not sent. */
-static size_t
-send_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
-{
-	struct mqev_publish_packet p;
-
-	if (op->qos > 0 && !give_id(s, op))
-		return 0;
-	packet_of_op(op, &p);
-	return mqev_session_write_publish(s, &p, op, op->expiry_at, seconds_left(op, now));
+	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
 }
 
 /* --- QoS 0 -------------------------------------------------------------------------------------
@@ -251,32 +239,30 @@ depart_op(struct mqev_session *s, struct mqev_op *op)
 }
 
 static bool
-send_qos0(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
 {
-	size_t size;
-
-	if (!depart_op(s, op))
-		return false;
-	size = send_message(s, op, now);
-	if (size == 0)
+	if (!depart_op(s, o->op) || !mqev_session_write_publish(s, o))
 		return false;
 	mqev_outbox_stamp_departing(s);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, size);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
 	return true;
 }
 
 static void
 pump_qos0(struct mqev_session *s, uint64_t now, uint64_t limit)
 {
+	struct mqev_outgoing o;
 	struct mqev_op *op;
 
 	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
 	       (op = s->out->qos0.head) != NULL) {
-		int error = op_refusal(s, op, now);
+		int error;
 
+		prepare(s, op, now, &o);
+		error = op_refusal(s, &o, now);
 		if (error != 0)
 			mqev_outbox_fail(s, op, error);
-		else if (!send_qos0(s, op, now))
+		else if (!send_qos0(s, &o))
 			return;
 	}
 }
@@ -300,12 +286,31 @@ send_release(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 }
 
+static bool
+send_message(struct mqev_session *s, struct mqev_outgoing *o, uint64_t now)
+{
+	struct mqev_outbox *out = s->out;
+	struct mqev_op *op = o->op;
+
+	if (!give_id(s, op))
+		return false;
+	o->packet.mid = op->mid;
+	if (!mqev_session_write_publish(s, o))
+		return false;
+	out->next_message = op->queue.next;
+	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
+	out->window_used++;
+	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o->size);
+	return true;
+}
+
 /* True while the walk may go on to the next message. */
 static bool
 send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	struct mqev_outbox *out = s->out;
-	size_t size;
+	struct mqev_outgoing o;
 	int error;
 
 	if (op->state == MQEV_OP_WAIT_PUBCOMP) {
@@ -316,20 +321,13 @@ send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	}
 	if (out->window_used >= window_of(s))
 		return false;
-	error = op_refusal(s, op, now);
+	prepare(s, op, now, &o);
+	error = op_refusal(s, &o, now);
 	if (error != 0) {
 		mqev_outbox_fail(s, op, error); /* moves next_message on */
 		return true;
 	}
-	size = send_message(s, op, now);
-	if (size == 0)
-		return false;
-	out->next_message = op->queue.next;
-	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
-	out->window_used++;
-	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
-	return true;
+	return send_message(s, &o, now);
 }
 
 static void
@@ -486,12 +484,13 @@ pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
 static void
 resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
-	size_t size = send_message(s, op, now);
+	struct mqev_outgoing o;
 
-	if (size == 0)
+	prepare(s, op, now, &o);
+	if (!mqev_session_write_publish(s, &o))
 		return;
 	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, size);
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o.size);
 }
 
 static void

@@ -67,33 +67,33 @@ make_op(
 }
 
 static void
-fill_packet(const struct mqev_publish_request *request, struct mqev_publish_packet *p)
+prepare(const struct mqev_session *s, const struct mqev_publish_request *request,
+    struct mqev_outgoing *o)
 {
-	*p = (struct mqev_publish_packet){
+	o->packet = (struct mqev_publish_packet){
 	    .qos = request->qos,
 	    .retain = request->retain,
 	    .topic = request->parts.topic,
 	    .properties = request->parts.properties,
 	    .payload = request->parts.payload,
 	};
+	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
+	o->op = NULL;
+	o->expiry_at = request->expiry_at;
+	o->expiry_s = request->expiry_s;
 }
 
 /* Too large for any server, or for the one that is connected. */
 static int
-check_publish(const struct mqev_session *s, const struct mqev_publish_request *request)
+check_publish(const struct mqev_session *s, const struct mqev_outgoing *o)
 {
-	struct mqev_publish_packet p;
-	size_t size;
-
-	fill_packet(request, &p);
-	size = mqev_publish_size((enum mqev_version)s->version, &p);
-	if (size == 0)
+	if (o->size == 0)
 		return MQEV_ERR_INVALID;
 	if (s->freed)
 		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
-	return mqev_publish_refusal(s, request->qos, request->retain, size);
+	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
 }
 
 static bool
@@ -105,12 +105,12 @@ can_go_at_once(const struct mqev_session *s, const struct mqev_publish_request *
 
 /* QoS 0 straight into the sink: no operation, no copy but that one. */
 static int64_t
-publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
+publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request,
+    struct mqev_outgoing *o, uint64_t now)
 {
 	struct mqev_departing departing = {.done = request->parts.done, .arg = request->parts.arg};
-	struct mqev_publish_packet p;
 	bool tell = departing.done != NULL || s->report_all;
-	size_t size;
+	bool written;
 
 	departing.number = s->next_number;
 	if (tell) {
@@ -118,15 +118,14 @@ publish_at_once(struct mqev_session *s, const struct mqev_publish_request *reque
 			return MQEV_ERR_NOMEM;
 	}
 	s->next_number++;
-	fill_packet(request, &p);
 	s->last_sent_ms = now;
 	/* Without memory the connection has ended; the operation was accepted and completes with
 	 * it. */
-	size = mqev_session_write_publish(s, &p, NULL, request->expiry_at, request->expiry_s);
+	written = mqev_session_write_publish(s, o);
 	if (tell)
 		mqev_outbox_stamp_departing(s);
-	if (size > 0)
-		mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, size);
+	if (written)
+		mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
 	return (int64_t)departing.number;
 }
 
@@ -157,14 +156,17 @@ int64_t
 mqev_session_publish(
     struct mqev_session *s, const struct mqev_publish_request *request, bool direct, uint64_t now)
 {
-	int error = check_publish(s, request);
+	struct mqev_outgoing o;
+	int error;
 
+	prepare(s, request, &o);
+	error = check_publish(s, &o);
 	if (error != 0)
 		return error;
 	if (request->qos > 0)
 		return enqueue(s, request, now);
 	if (direct && can_go_at_once(s, request))
-		return publish_at_once(s, request, now);
+		return publish_at_once(s, request, &o, now);
 	if (s->state != MQEV_SESSION_CONNECTED && s->settings->reject_offline_qos0)
 		return MQEV_ERR_STATE;
 	return enqueue(s, request, now);

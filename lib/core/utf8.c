@@ -5,7 +5,7 @@
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* How far data is plain: eight bytes at a time, none above U+007F, none U+0000. */
+/* How far data is plain, none above U+007F, none U+0000: eight bytes at a time, then one. */
 static size_t
 skip_ascii(const uint8_t *data, size_t len)
 {
@@ -18,6 +18,8 @@ skip_ascii(const uint8_t *data, size_t len)
 		if (((word | (word - EIGHT(0x01))) & EIGHT(0x80)) != 0)
 			break;
 	}
+	while (at < len && data[at] > 0 && data[at] < 0x80)
+		at++;
 	return at;
 }
 
@@ -82,7 +84,7 @@ mqev_utf8_valid(const uint8_t *data, size_t len)
 		at += skip_ascii(data + at, len - at);
 		if (at == len)
 			break;
-		step = data[at] < 0x80 ? data[at] != 0 : sequence(data + at, len - at);
+		step = sequence(data + at, len - at);
 		if (step == 0)
 			return false;
 		at += step;
