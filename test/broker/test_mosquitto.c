@@ -279,7 +279,7 @@ START_TEST(test_restart_under_load)
 {
 	enum mqev_protocol version =
 	    versions[1 + _i]; /* 3.1 cannot know whether a session was kept */
-	const char *keep = "persistence true\npersistence_location @DIR@/\nmax_queued_messages 0\n";
+	const char *keep = "persistence true\nmax_queued_messages 0\n";
 	uint32_t expiry = version == MQEV_PROTOCOL_V5 ? 300 : 0;
 	char payload[32];
 	struct peer from;
@@ -372,8 +372,7 @@ START_TEST(test_tls)
 	tk_pki_issue(pki, "me", &(struct tk_cert_spec){.cn = "me"});
 	snprintf(extra, sizeof(extra),
 	    "listener @PORT2@ 127.0.0.1\ncafile %s\ncertfile %s\nkeyfile %s\nrequire_certificate "
-	    "%s\n%s"
-	    "user root\n",
+	    "%s\n%s",
 	    tk_pki_ca_file(pki), tk_pki_path(pki, "broker.pem"), tk_pki_path(pki, "broker.key"),
 	    websocket ? "false" : "true", websocket ? "protocol websockets\n" : "");
 	TK_SERVER_MOSQUITTO(&server, extra);
