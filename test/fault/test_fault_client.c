@@ -138,7 +138,7 @@ act_publish_large_2(void)
 static bool
 act_publish_many(void)
 {
-	return publish_each(150, "payload", 7, 1);
+	return publish_each(40, "payload", 7, 1);
 }
 
 static void
@@ -661,7 +661,7 @@ on_log(struct mqev_client *c, const struct mqev_log_line *line, void *userdata)
 static bool
 act_many_clients(void)
 {
-	while (world.step < 5) {
+	while (world.step < 3) {
 		struct mqev_options o = {.client_id = ""};
 		struct mqev_client *c;
 		int error;
@@ -683,7 +683,7 @@ act_many_clients(void)
 static bool
 all_clients_connected(void)
 {
-	return tk_auto_stats(world.broker)->online == 6;
+	return tk_auto_stats(world.broker)->online == 4;
 }
 
 /* --- the list ----------------------------------------------------------------------------------
@@ -721,7 +721,7 @@ static const struct scenario scenarios[] = {
 	.act = act_publish_large_1, .goal = no_error},
     {.name = "publish large QoS 2", .options = {KEPT_V5}, .connect = true,
 	.act = act_publish_large_2, .goal = no_error},
-    {.name = "publish more than the window", .options = {KEPT, .max_inflight = 10},
+    {.name = "publish more than the window", .options = {KEPT, .max_inflight = 5},
 	.connect = true, .act = act_publish_many, .goal = no_error},
     {.name = "publish lent payloads", .options = {KEPT}, .connect = true,
 	.act = act_publish_lent, .goal = all_released},
