@@ -206,7 +206,7 @@ read_connack(struct tk_cursor *c)
 	if (p->version > TK_V31 && (flags & 0xfe))
 		RULE(p, "3.2.2-1", "3.2.2.1", "CONNACK: reserved flags %02X", flags);
 	/* A server that knows no version 5 refuses it in the form of 3.1.1. */
-	old_refusal = p->version == TK_V5 && c->left == 0 && p->reason == 1;
+	old_refusal = p->version == TK_V5 && c->left == 0 && p->reason == 1 && !p->session_present;
 	if (old_refusal)
 		return;
 	tk_check_reason(p, p->reason);

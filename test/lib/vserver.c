@@ -29,8 +29,10 @@ end_connection(struct vserver *vs)
 	if (!vs->open)
 		return;
 	vserver_look(vs);
-	/* Of what it never read the client cannot know that its session is another one. */
-	if (vs->stream.phase == TK_PHASE_CONNECTED && vs->v->s.server.receive_maximum == 0)
+	/* Of what it never read the client cannot know that its session is another one; and the judge
+	 * does not know what came after a fault on this side. */
+	if (vs->stream.server_broke ||
+	    (vs->stream.phase == TK_PHASE_CONNECTED && vs->v->s.server.receive_maximum == 0))
 		vs->unsure = true;
 	tk_stream_clear(&vs->stream);
 	tk_buf_clear(&vs->answers);

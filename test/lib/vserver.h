@@ -16,7 +16,7 @@ struct vserver {
 	size_t seen;	       /* of what the client wrote on this connection */
 	struct tk_buf answers; /* owed to it */
 	bool got_connect;
-	bool unsure; /* what the client knows of its session: only single packets are judged */
+	bool unsure;	 /* what the client knows of its session: only single packets are judged */
 	char error[256]; /* the first rule that the client broke */
 };
 
