@@ -1,14 +1,12 @@
 /*
- * Request and response in one program: a server that turns text into capitals, and a client that asks it.
- * usage: rpc URL TEXT...        as in: rpc mqtt://127.0.0.1 hello world
+ * Request and response in one program: a server that turns text into capitals, and a client that
+ * asks it. usage: rpc URL TEXT...        as in: rpc mqtt://127.0.0.1 hello world
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <event2/event.h>
-
 #include <mqev/mqev.h>
 
 #define SERVICE "mqev/sample/upper"
@@ -115,7 +113,8 @@ start(struct mqev_fleet *fleet, struct sample *s, const char *url)
 {
 	int error = 0;
 	struct mqev_client *client = mqev_client_new(fleet,
-	    MQEV_OPTIONS(.protocol = MQEV_PROTOCOL_V5, .on_connect_fail = on_connect_fail, .userdata = s),
+	    MQEV_OPTIONS(.protocol = MQEV_PROTOCOL_V5, .on_connect_fail = on_connect_fail,
+		.userdata = s),
 	    &error);
 
 	if (client != NULL)
@@ -139,8 +138,9 @@ main(int argc, char **argv)
 	fleet = mqev_fleet_new(s.base, NULL);
 	s.server = start(fleet, &s, argv[1]);
 	s.client = start(fleet, &s, argv[1]);
-	if (!s.failed && mqev_subscribe(s.server, MQEV_SUBSCRIPTION(.filter = SERVICE, .on_message = serve), 1,
-			     NULL, on_serving, &s) > 0)
+	if (!s.failed &&
+	    mqev_subscribe(s.server, MQEV_SUBSCRIPTION(.filter = SERVICE, .on_message = serve), 1,
+		NULL, on_serving, &s) > 0)
 		event_base_dispatch(s.base);
 	mqev_fleet_free(fleet);
 	event_base_free(s.base);

@@ -19,9 +19,12 @@ extern "C" {
 
 /*
  * One connection to one broker at a time, with its session. A client belongs to its fleet's
- * event_base and is used in that thread only. Callbacks run in that thread, from the event loop,
- * and never inside a call of the application except mqev_client_free(). Every function may be
- * called in every callback, mqev_client_free() of the same client too.
+ * event_base and is used in that thread only.
+ *
+ * Callbacks run in that thread, from the event loop, and never inside a call of the application
+ * except mqev_client_free() and mqev_fleet_free(). What a callback is lent, with all that it points
+ * to, is gone when it returns. Every function may be called in every callback, mqev_client_free() of
+ * the same client too.
  */
 struct mqev_client;
 struct mqev_proxy;
@@ -75,7 +78,7 @@ enum mqev_log_level {
 	MQEV_LOG_DEBUG = 16
 };
 
-/* Every CONNACK, accepted or refused. */
+/* Every legal CONNACK, accepted or refused; one that breaks a rule ends in on_connect_fail. */
 struct mqev_connack {
 	enum mqev_reason reason; /* 0: connected. 3.1 and 3.1.1 codes are converted. */
 	int code;		 /* the byte as the server sent it */
@@ -83,7 +86,10 @@ struct mqev_connack {
 	const struct mqev_properties *properties; /* MQTT 5; never NULL */
 };
 
-/* An attempt that ended before a CONNACK came. */
+/*
+ * An attempt that ended before a CONNACK came; also one that mqev_disconnect() gave up, with
+ * MQEV_ERR_CANCELED.
+ */
 struct mqev_connect_failure {
 	enum mqev_stage stage;
 	int error;		 /* enum mqev_error */
@@ -91,19 +97,19 @@ struct mqev_connect_failure {
 	unsigned long tls_error; /* OpenSSL's code, 0 when TLS was not the cause */
 	int http_status;	 /* of a proxy or a WebSocket upgrade, else 0 */
 	const char *text;	 /* one line for people; never NULL */
-	uint32_t retry_ms;	 /* when the next attempt starts; UINT32_MAX: no further attempt */
+	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
 };
 
 /* A connection that ended, once per CONNACK. */
 struct mqev_disconnection {
 	int error; /* 0: by mqev_disconnect(); else enum mqev_error */
 	enum mqev_reason
-	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent */
+	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent; 0x80 when neither said one */
 	bool from_server;			  /* the server sent a DISCONNECT packet */
 	int system_errno;			  /* 0 when no system call failed */
 	const struct mqev_properties *properties; /* of the server's DISCONNECT; never NULL */
 	const char *text;			  /* one line for people; never NULL */
-	uint32_t retry_ms; /* when the next attempt starts; UINT32_MAX: none will be made */
+	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
 };
 
 /* How an operation ended. */
@@ -249,7 +255,8 @@ struct mqev_options {
 	uint32_t topic_aliases; /* MQTT 5: aliases to give to topics that are published to, if the
 				   server allows; default 0 */
 	enum mqev_ack_timeout ack_timeout_action;
-	uint32_t ack_resends; /* with RESEND: then the connection is made anew; default: no limit */
+	uint32_t
+	    ack_resends; /* with RESEND, at most 255: then the connection is made anew; default: no limit */
 	mqev_result_cb *on_ack_timeout; /* result->error is MQEV_ERR_TIMEOUT; not a completion */
 	uint32_t hold_timeout_ms;      /* for messages held by mqev_message_hold(); default: none */
 	mqev_held_cb *on_hold_timeout; /* once per message that is first in line */
@@ -271,11 +278,13 @@ struct mqev_options {
 	const struct mqev_proxy *proxy;			/* <mqev/net.h>; NULL: none */
 	const struct mqev_websocket_options *websocket; /* <mqev/websocket.h> */
 
-	const struct mqev_auth *auth; /* MQTT 5: enhanced authentication, not with protocol_fallback; copied, its userdata is lent */
-	bool request_response_information; /* MQTT 5: ask the server where replies may go, see mqev_request() */
+	const struct mqev_auth *auth;	   /* MQTT 5: enhanced authentication, not with
+					 protocol_fallback; copied, its userdata is lent */
+	bool request_response_information; /* MQTT 5: ask the server where replies may go, see
+					      mqev_request() */
 };
 
-/* All zero but size. In C++: struct mqev_options o; mqev_options_init(&o); */
+/* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */
 #ifndef __cplusplus
 #	define MQEV_OPTIONS(...) \
 		(&(struct mqev_options){.size = sizeof(struct mqev_options), __VA_ARGS__})
@@ -297,8 +306,10 @@ mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, in
  */
 MQEV_EXPORT void mqev_client_free(struct mqev_client *client);
 
+/* What the options gave; a new one is handed to callbacks from the next one on. */
 MQEV_EXPORT void *mqev_client_userdata(const struct mqev_client *client);
 MQEV_EXPORT void mqev_client_set_userdata(struct mqev_client *client, void *userdata);
+/* The fleet that it was made in. */
 MQEV_EXPORT struct mqev_fleet *mqev_client_fleet(const struct mqev_client *client);
 
 /* The identifier in use: the own, or the one that the server assigned; "" before that. Valid until
@@ -349,21 +360,30 @@ struct mqev_disconnect_options {
 
 /*
  * Sends DISCONNECT after what was already given to the connection, closes and does not reconnect
- * (options NULL: normal disconnection). on_disconnect follows from the event loop if a CONNACK had
- * come. Messages that wait stay queued for the next mqev_connect(). 0, also when an attempt was
- * given up; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID; MQEV_ERR_NOMEM.
+ * (options NULL: normal disconnection; reason and properties are left out before 5.0).
+ *
+ * From the event loop on_disconnect follows, when DISCONNECT has been handed to the kernel; while an
+ * attempt is under way on_connect_fail with MQEV_ERR_CANCELED; while the client waits for the next
+ * attempt, nothing. Without memory for DISCONNECT the connection ends all the same and on_disconnect
+ * has MQEV_ERR_NOMEM. Messages that wait stay queued for the next mqev_connect().
+ *
+ * 0; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID: a reason or property that a client's
+ * DISCONNECT may not have, or a Session Expiry Interval though CONNECT had none.
  */
 MQEV_EXPORT int
 mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options *options);
 
 /*
  * Publishes. Returns the operation's number (positive, never reused) when it was accepted: then
- * done (may be NULL) is called exactly once, after this call returned, with how it ended: QoS 0
- * when its last byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an
- * error. It may be called before the client is connected; QoS 1 and 2 messages survive reconnects.
- * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, properties, size),
- * MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0, no connection, MQEV_OFFLINE_REJECT),
- * MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of the connected server),
+ * done (may be NULL) is called exactly once, after this call returned, with how it ended: QoS 0 when
+ * its last byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an error. It
+ * may be called before the client is connected; QoS 1 and 2 messages survive reconnects. Messages of
+ * one QoS keep their order; QoS 0 may overtake QoS 1 and 2.
+ *
+ * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, size, a property that PUBLISH
+ * may not have; a Topic Alias, which is the library's), MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0,
+ * no connection, MQEV_OFFLINE_REJECT), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of
+ * the connected server), MQEV_ERR_UNSUPPORTED (a member that this library does not know),
  * MQEV_ERR_NOMEM.
  */
 MQEV_EXPORT int64_t mqev_publish(struct mqev_client *client, const struct mqev_message *message,
@@ -396,16 +416,27 @@ struct mqev_subscription {
 /*
  * Subscribes to count filters with one packet. The subscription belongs to the client from now on:
  * it is sent when the client is connected, and again after each CONNACK which says that the server
- * has no session. done as in mqev_publish(), at the SUBACK: result->reasons has a code per filter,
- * result->error is MQEV_ERR_REFUSED when one was refused. properties: MQTT 5 (User Property), may
- * be NULL. Errors as mqev_publish(); MQEV_ERR_INVALID also for an invalid filter.
+ * has no session; a filter that the server refuses is forgotten. The same filter again replaces
+ * callback and options. Elements of the array are subscriptions[0].size apart.
+ *
+ * done as in mqev_publish(), at the SUBACK: result->reasons has a code per filter, result->error is
+ * MQEV_ERR_REFUSED when one was refused. properties: MQTT 5 (User Property, Subscription
+ * Identifier), may be NULL. In 5.0 a call with callbacks gets a Subscription Identifier of the
+ * library's own if it has none and the server allows it, so that of overlapping subscriptions each
+ * gets its own copy of a message once.
+ *
+ * MQEV_ERR_INVALID (also No Local on a shared subscription), MQEV_ERR_QUEUE_FULL,
+ * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, MQEV_ERR_STATE (being freed); while connected
+ * MQEV_ERR_WILDCARD, MQEV_ERR_SHARED, MQEV_ERR_SUBSCRIPTION_ID (the server has none).
  */
 MQEV_EXPORT int64_t mqev_subscribe(struct mqev_client *client,
     const struct mqev_subscription *subscriptions, size_t count,
     const struct mqev_properties *properties, mqev_result_cb *done, void *arg);
 
-/* Unsubscribes from count filters, spelled as they were subscribed. Their callbacks are removed at
- * once. */
+/*
+ * Unsubscribes from count filters, spelled as they were subscribed. Unless the call fails, their
+ * callbacks are removed at once. done and errors as for mqev_subscribe().
+ */
 MQEV_EXPORT int64_t mqev_unsubscribe(struct mqev_client *client, const char *const *filters,
     size_t count, const struct mqev_properties *properties, mqev_result_cb *done, void *arg);
 

@@ -114,8 +114,11 @@ struct mqev_tls_options {
 	{                                       \
 		sizeof(struct mqev_tls_options) \
 	}
-#define MQEV_TLS_OPTIONS(...) \
-	(&(const struct mqev_tls_options){.size = sizeof(struct mqev_tls_options), __VA_ARGS__})
+#ifndef __cplusplus
+#	define MQEV_TLS_OPTIONS(...)              \
+		(&(const struct mqev_tls_options){ \
+		    .size = sizeof(struct mqev_tls_options), __VA_ARGS__})
+#endif
 
 /*
  * Reads and checks everything at once. NULL options mean all defaults. Returns an object with one

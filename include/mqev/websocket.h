@@ -59,9 +59,11 @@ struct mqev_websocket_options {
 	{                                             \
 		sizeof(struct mqev_websocket_options) \
 	}
-#define MQEV_WEBSOCKET_OPTIONS(...)              \
-	(&(const struct mqev_websocket_options){ \
-	    .size = sizeof(struct mqev_websocket_options), __VA_ARGS__})
+#ifndef __cplusplus
+#	define MQEV_WEBSOCKET_OPTIONS(...)              \
+		(&(const struct mqev_websocket_options){ \
+		    .size = sizeof(struct mqev_websocket_options), __VA_ARGS__})
+#endif
 
 #ifdef __cplusplus
 }

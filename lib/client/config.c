@@ -94,6 +94,13 @@ take_session(struct mqev_config *c, const struct mqev_options *o)
 	return mqev_client_id_valid(c->version, o->client_id) ? 0 : MQEV_ERR_INVALID;
 }
 
+/* One that was not asked for gives way to a maximum that was. */
+static uint32_t
+default_min(uint32_t max_ms)
+{
+	return max_ms < DEFAULT_RECONNECT_MIN_MS ? max_ms : DEFAULT_RECONNECT_MIN_MS;
+}
+
 static int
 take_times(struct mqev_config *c, const struct mqev_options *o)
 {
@@ -110,8 +117,8 @@ take_times(struct mqev_config *c, const struct mqev_options *o)
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
 	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	c->transport.total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
-	c->reconnect_min_ms = or_default(o->reconnect_min_ms, DEFAULT_RECONNECT_MIN_MS);
 	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
+	c->reconnect_min_ms = or_default(o->reconnect_min_ms, default_min(c->reconnect_max_ms));
 	c->min_uptime_ms = o->min_uptime_ms;
 	c->no_reconnect = o->no_reconnect;
 	return c->reconnect_min_ms <= c->reconnect_max_ms ? 0 : MQEV_ERR_INVALID;
@@ -143,7 +150,7 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
 		return MQEV_ERR_INVALID;
-	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND)
+	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND || o->ack_resends > UINT8_MAX)
 		return MQEV_ERR_INVALID;
 	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
 	c->session.ack_resends = o->ack_resends;

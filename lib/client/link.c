@@ -44,17 +44,34 @@ on_writable(struct bufferevent *bev, void *arg)
 	mqev_client_leave(c);
 }
 
+/* A layer above the socket knows better than it why a link failed. */
+static void
+report_failure(struct mqev_link *link, short what, int error)
+{
+	struct mqev_net_error cause = {0};
+
+	mqev_conn_error(&link->conn, what, &cause);
+	if (cause.text[0] != '\0')
+		mqev_log(link->client, MQEV_LOG_WARNING, "%s", cause.text);
+	if (cause.stage == MQEV_NET_TLS)
+		mqev_controller_link_down(link->client, MQEV_ERR_TLS, 0, "TLS failed");
+	else if (cause.stage == MQEV_NET_WEBSOCKET)
+		mqev_controller_link_down(link->client, MQEV_ERR_WEBSOCKET, 0, "WebSocket failed");
+	else
+		mqev_controller_link_down(
+		    link->client, MQEV_ERR_LOST, error, "the connection was lost");
+}
+
 static void
 report_down(struct mqev_link *link, short what, int error)
 {
 	if (link->read_errno != 0)
-		error = link->read_errno;
-	if ((what & BEV_EVENT_EOF) != 0 && link->read_errno == 0)
+		report_failure(link, BEV_EVENT_ERROR, link->read_errno);
+	else if ((what & BEV_EVENT_EOF) != 0)
 		mqev_controller_link_down(
 		    link->client, MQEV_ERR_LOST, 0, "the server closed the connection");
 	else
-		mqev_controller_link_down(
-		    link->client, MQEV_ERR_LOST, error, "the connection was lost");
+		report_failure(link, what, error);
 }
 
 static void
@@ -90,7 +107,8 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 	link->fleet = client->fleet;
 	bufferevent_setcb(conn->bev, on_readable, on_writable, on_event, link);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
-	bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
+	bufferevent_enable(conn->bev, EV_WRITE);
+	mqev_conn_resume(&link->conn);
 	return link;
 }
 
@@ -198,7 +216,7 @@ mqev_link_update_reading(struct mqev_link *link)
 		bufferevent_disable(link->conn.bev, EV_READ);
 		return;
 	}
-	bufferevent_enable(link->conn.bev, EV_READ);
+	mqev_conn_resume(&link->conn);
 	/* What arrived before the stop will not be announced again. */
 	bufferevent_trigger(
 	    link->conn.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
@@ -284,7 +302,8 @@ mqev_link_linger(struct mqev_link *link)
 	mqev_link_tell_when_empty(link);
 	bufferevent_setcb(
 	    link->conn.bev, on_linger_readable, on_linger_writable, on_linger_event, link);
-	bufferevent_enable(link->conn.bev, EV_READ | EV_WRITE);
+	bufferevent_enable(link->conn.bev, EV_WRITE);
+	mqev_conn_resume(&link->conn);
 	on_linger_readable(link->conn.bev, link);
 	if (mqev_link_unsent(link) == 0)
 		linger_shut(link);

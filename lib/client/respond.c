@@ -8,15 +8,14 @@
 
 /* The reply's properties with the request's Correlation Data; NULL when there is an error. */
 static struct mqev_properties *
-reply_properties(
-    const struct mqev_message *request, const struct mqev_message *reply, int *error)
+reply_properties(const struct mqev_message *request, const struct mqev_message *reply, int *error)
 {
 	struct mqev_properties *properties = mqev_properties_copy(reply->properties);
 	struct mqev_property correlation;
 
 	*error = properties != NULL ? 0 : MQEV_ERR_NOMEM;
-	if (*error == 0 && mqev_properties_find(request->properties, MQEV_PROP_CORRELATION_DATA,
-			       &correlation) == 0)
+	if (*error == 0 && mqev_properties_find(
+			       request->properties, MQEV_PROP_CORRELATION_DATA, &correlation) == 0)
 		*error = mqev_properties_add(properties, &correlation);
 	if (*error == 0)
 		return properties;

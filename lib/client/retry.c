@@ -122,12 +122,20 @@ can_ask_otherwise(struct mqev_client *c, const struct mqev_session_end *end)
 	       c->config->random_client_id && !has_id(c) && mqev_client_make_id(c);
 }
 
+/* The server held a session that is not ours: the next attempt asks for a new one. */
+static bool
+can_begin_anew(const struct mqev_client *c)
+{
+	return c->session.begin_anew && !c->session.sent_clean && c->wanted &&
+	       !c->config->no_reconnect;
+}
+
 uint32_t
 mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_end *end)
 {
 	bool said_why = end->error == MQEV_ERR_REFUSED || end->error == MQEV_ERR_DISCONNECTED;
 
-	if (can_ask_otherwise(c, end))
+	if (can_ask_otherwise(c, end) || can_begin_anew(c))
 		return 0;
 	if (said_why || is_fault(end->error))
 		return after_reason(c, end->reason);

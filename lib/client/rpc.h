@@ -44,10 +44,10 @@ struct mqev_rpc {
 	struct mqev_call *waiting; /* for the reply topic, in order */
 	struct mqev_call **waiting_end;
 	size_t waiting_bytes;
-	size_t publishing;   /* calls that the session's queue counts */
-	char *information;   /* the server's Response Information; NULL: none */
-	char *topic;	     /* where replies come; NULL: not chosen yet */
-	uint64_t subscribe;  /* the operation of SUBSCRIBING */
+	size_t publishing;  /* calls that the session's queue counts */
+	char *information;  /* the server's Response Information; NULL: none */
+	char *topic;	    /* where replies come; NULL: not chosen yet */
+	uint64_t subscribe; /* the operation of SUBSCRIBING */
 	uint64_t strays;
 	uint8_t base[MQEV_CORRELATION_BASE];
 	uint8_t state; /* enum mqev_rpc_state */

@@ -85,8 +85,8 @@ static int
 add_call_properties(const struct mqev_call *call, struct mqev_properties *properties)
 {
 	uint8_t correlation[MQEV_CORRELATION_SIZE];
-	int error = mqev_properties_add_string(
-	    properties, MQEV_PROP_RESPONSE_TOPIC, call->rpc->topic);
+	int error =
+	    mqev_properties_add_string(properties, MQEV_PROP_RESPONSE_TOPIC, call->rpc->topic);
 
 	write_correlation(call, correlation);
 	if (error != 0)
@@ -194,8 +194,7 @@ fail_waiting(struct mqev_client *c, int error, enum mqev_reason reason)
 		struct mqev_call *call = c->rpc->waiting;
 
 		more = call != last;
-		mqev_call_finish(
-		    call, call->canceled ? MQEV_ERR_CANCELED : error, reason, NULL);
+		mqev_call_finish(call, call->canceled ? MQEV_ERR_CANCELED : error, reason, NULL);
 	}
 }
 
@@ -403,7 +402,10 @@ mqev_rpc_start(struct mqev_client *c)
 void
 mqev_rpc_replay_refused(struct mqev_client *c)
 {
-	/* If it was the reply topic, the next request subscribes to it anew; else that does no harm. */
+	/*
+	 * If it was the reply topic, the next request subscribes to it anew; else that does no
+	 * harm.
+	 */
 	if (c->rpc != NULL && c->rpc->state == MQEV_RPC_READY)
 		c->rpc->state = MQEV_RPC_CLOSED;
 }

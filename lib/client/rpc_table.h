@@ -20,8 +20,10 @@ struct mqev_call *mqev_call_table_get(const struct mqev_call_table *table, uint6
 bool mqev_call_table_put(struct mqev_call_table *table, struct mqev_call *call);
 /* It must be there. The last one frees the memory. */
 void mqev_call_table_remove(struct mqev_call_table *table, const struct mqev_call *call);
-/* The first one from *slot on, which begins as 0; the one before may have been removed meanwhile. NULL:
- * there is none. */
+/*
+ * The first one from *slot on, which begins as 0; the one before may have been removed meanwhile.
+ * NULL: there is none.
+ */
 struct mqev_call *mqev_call_table_next(const struct mqev_call_table *table, size_t *slot);
 
 #endif

@@ -26,7 +26,8 @@ enum mqev_op_flag {
 	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */
 	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
 	MQEV_OP_CANCELED =
-	    512 /* completed already; goes on in silence, for its identifier is in use */
+	    512, /* completed already; goes on in silence, for its identifier is in use */
+	MQEV_OP_UNSURE = 1024 /* may have arrived in a session that was lost; to be sent again */
 };
 
 struct mqev_op_link {

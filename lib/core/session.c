@@ -69,7 +69,7 @@ mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t 
 	mqev_session_tell_packet(s, true, type, mid, size);
 }
 
-void
+bool
 mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {
@@ -77,19 +77,20 @@ mqev_session_send_ack_packet(
 	struct mqev_writer w;
 
 	if (!mqev_session_write(s, size, &w))
-		return;
+		return false;
 	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
 	mqev_sink_commit(s->sink, size);
 	mqev_session_wrote(s, type, ack->mid, size);
+	return true;
 }
 
-void
+bool
 mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
 {
 	struct mqev_ack_packet ack = {.mid = mid, .reason = reason};
 
-	mqev_session_send_ack_packet(s, type, &ack);
+	return mqev_session_send_ack_packet(s, type, &ack);
 }
 
 void
@@ -541,6 +542,7 @@ rest_while_paused(struct mqev_session *s, uint64_t now)
 	if (s->ping_sent_ms > 0)
 		s->ping_sent_ms = now;
 	mqev_auth_rest(s, now);
+	mqev_outbox_rest(s, now);
 }
 
 static bool

@@ -178,8 +178,7 @@ too_large(const struct mqev_session *s, size_t properties_size)
 {
 	const struct mqev_reason_packet p = {.properties = {NULL, properties_size}};
 
-	return s->state == MQEV_SESSION_CONNECTED &&
-	       mqev_auth_size(&p) > s->server.max_packet_size;
+	return s->state == MQEV_SESSION_CONNECTED && mqev_auth_size(&p) > s->server.max_packet_size;
 }
 
 static int

@@ -68,8 +68,24 @@ tick_acks(struct mqev_session *s, uint64_t now)
 		overdue(s, s->out->waiting.head, now);
 }
 
+void
+mqev_outbox_rest(struct mqev_session *s, uint64_t now)
+{
+	if (s->out == NULL)
+		return;
+	for (struct mqev_op *op = s->out->waiting.head; op != NULL; op = op->wait.next)
+		op->since_ms = now;
+}
+
 /* --- expiry ------------------------------------------------------------------------------------
  */
+
+int
+mqev_expiry_error(const struct mqev_op *op)
+{
+	/* One that went out in a session which was lost may have arrived. */
+	return (op->flags & MQEV_OP_UNSURE) != 0 ? MQEV_ERR_SESSION_LOST : MQEV_ERR_EXPIRED;
+}
 
 static void
 sweep(struct mqev_session *s, struct mqev_op_queue *queue, uint64_t now)
@@ -82,7 +98,7 @@ sweep(struct mqev_session *s, struct mqev_op_queue *queue, uint64_t now)
 		if (op->expires_ms == 0 || op->state != MQEV_OP_QUEUED)
 			continue;
 		if (now >= op->expires_ms)
-			mqev_outbox_doom(out, queue, op, MQEV_ERR_EXPIRED);
+			mqev_outbox_doom(out, queue, op, mqev_expiry_error(op));
 		else if (op->expires_ms < out->next_expiry_ms)
 			out->next_expiry_ms = op->expires_ms;
 	}

@@ -283,8 +283,12 @@ mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet)
 		mqev_ids_remove(&s->in->qos2, mid);
 	if (record == RECORD_ANSWERED)
 		s->in->open--;
-	mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid,
-	    known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
+	if (mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid,
+		known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND))
+		return;
+	/* The server sends its PUBREL again, and the identifier is known until that was answered. */
+	if (known)
+		mqev_ids_put(&s->in->qos2, mid, record_value(s->in, ANSWERED | TAKEN));
 }
 
 /* --- the rest of its life ----------------------------------------------------------------------

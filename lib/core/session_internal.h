@@ -98,11 +98,12 @@ void mqev_session_ask_pump(struct mqev_session *s);
 void mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault);
 void mqev_session_protocol_error(struct mqev_session *s, const char *text);
 void mqev_session_no_memory(struct mqev_session *s);
-/* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. */
-void mqev_session_send_ack(
+/* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. False: the connection
+ * ended for want of memory. */
+bool mqev_session_send_ack(
     struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason);
 
-void mqev_session_send_ack_packet(
+bool mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
 
 /* session_connack.c */
@@ -176,6 +177,10 @@ void mqev_outbox_doom(
 /* session_deadlines.c */
 uint64_t mqev_outbox_deadline(const struct mqev_session *s);
 void mqev_outbox_tick(struct mqev_session *s, uint64_t now);
+/* The acknowledgements that are awaited have all their time again from now on. */
+void mqev_outbox_rest(struct mqev_session *s, uint64_t now);
+/* What a message ends with that has expired before it could be sent. */
+int mqev_expiry_error(const struct mqev_op *op);
 
 /* session_acks.c */
 void mqev_session_on_puback(struct mqev_session *s, const struct mqev_packet *packet);

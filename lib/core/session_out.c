@@ -322,8 +322,12 @@ static void
 settle(const struct mqev_session *s, struct mqev_op *op)
 {
 	back_to_queue(s->out, op);
-	if (!fails_with_session(s, op))
+	if (!fails_with_session(s, op)) {
+		op->flags |= MQEV_OP_UNSURE;
+		if (op->expires_ms != 0 && op->expires_ms < s->out->next_expiry_ms)
+			s->out->next_expiry_ms = op->expires_ms;
 		return;
+	}
 	mqev_outbox_doom(s->out, &s->out->messages, op, MQEV_ERR_SESSION_LOST);
 }
 

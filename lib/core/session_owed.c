@@ -236,8 +236,10 @@ take_properties(struct mqev_ack *ack, const struct mqev_properties *properties)
 	if (block.len == 0)
 		return true;
 	ack->properties = mqev_memdup(block.data, block.len);
+	if (ack->properties == NULL)
+		return false;
 	ack->properties_len = block.len;
-	return ack->properties != NULL;
+	return true;
 }
 
 static int

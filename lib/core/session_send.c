@@ -216,7 +216,7 @@ static int
 op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t now)
 {
 	if (is_expired(o->op, now))
-		return MQEV_ERR_EXPIRED;
+		return mqev_expiry_error(o->op);
 	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
 }
 

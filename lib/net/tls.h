@@ -12,6 +12,7 @@
 #include <mqev/tls.h>
 
 struct mqev_conn;
+struct mqev_net;
 struct mqev_net_error;
 
 /* Where the first thing that is wrong is written: option, reason. */
@@ -91,6 +92,13 @@ struct mqev_tls {
 	struct mqev_tls_cache *cache;	  /* NULL: no sessions are kept */
 	struct mqev_tls_stats stats;
 };
+
+/*
+ * What attempts without a configuration use, made at the first call: the system's trust. Reading it takes
+ * some 100 ms, so whoever is told of a TLS server calls this at once, and not first the running loop. It
+ * belongs to net. NULL: error_text says why.
+ */
+struct mqev_tls *mqev_tls_default(struct mqev_net *net, char *error_text, size_t error_size);
 
 /* What an SSL object knows of us: its application data (index 0). Lives until the link is closed,
  * which is before the SSL goes. */

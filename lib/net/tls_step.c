@@ -96,20 +96,26 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		fail(ctx, &error);
 }
 
+struct mqev_tls *
+mqev_tls_default(struct mqev_net *net, char *error_text, size_t error_size)
+{
+	if (net->default_tls == NULL)
+		net->default_tls = mqev_tls_new(NULL, error_text, error_size);
+	return net->default_tls;
+}
+
 /* The attempt's own, or the one that all attempts without options share. */
 static struct mqev_tls *
 configuration(struct mqev_step_ctx *ctx, struct mqev_net_error *error)
 {
-	struct mqev_net *net = ctx->net;
+	struct mqev_tls *tls = ctx->config->tls;
 	char why[100] = "";
 
-	if (ctx->config->tls != NULL)
-		return ctx->config->tls;
-	if (net->default_tls == NULL)
-		net->default_tls = mqev_tls_new(NULL, why, sizeof(why));
-	if (net->default_tls == NULL)
+	if (tls == NULL)
+		tls = mqev_tls_default(ctx->net, why, sizeof(why));
+	if (tls == NULL)
 		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: %s", why);
-	return net->default_tls;
+	return tls;
 }
 
 /* The SSL stays ours: libevent would free it a turn later than the link, and crashes when memory

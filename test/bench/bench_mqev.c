@@ -26,6 +26,7 @@ struct app {
 	struct event_base *base;
 	struct event *end;
 	struct mqev_fleet *fleet;
+	struct mqev_tls *tls;
 	struct member *members;
 	unsigned up;
 	char *payload;
@@ -139,8 +140,8 @@ make_client(struct app *a, struct member *m, unsigned number)
 	    MQEV_OPTIONS(.client_id = bench_client_id(id, number),
 		.protocol = a->o->version == 5 ? MQEV_PROTOCOL_V5 : MQEV_PROTOCOL_V311,
 		.keepalive = a->o->keepalive_s, .max_inflight = a->o->window,
-		.receive_maximum = a->o->window, .no_reconnect = true, .userdata = m,
-		.on_connect = on_connect, .on_connect_fail = on_connect_fail,
+		.receive_maximum = a->o->window, .no_reconnect = true, .tls = a->tls,
+		.userdata = m, .on_connect = on_connect, .on_connect_fail = on_connect_fail,
 		.on_disconnect = on_disconnect, .on_message = on_message),
 	    &error);
 	return m->client ? 0 : check(a, "mqev_client_new", error);
@@ -251,6 +252,15 @@ open_events(struct app *a)
 }
 
 static int
+open_tls(struct app *a)
+{
+	char text[200];
+
+	a->tls = mqev_tls_new(MQEV_TLS_OPTIONS(.ca_file = a->o->cafile), text, sizeof text);
+	return a->tls ? 0 : bench_fail(a->b, "mqev_tls_new: %s", text);
+}
+
+static int
 mqev_bench_open(struct bench *b)
 {
 	struct app *a = calloc(1, sizeof *a);
@@ -265,9 +275,8 @@ mqev_bench_open(struct bench *b)
 	if (!a->members || !a->payload || open_events(a))
 		return bench_fail(b, "out of memory");
 	memset(a->payload, 'x', a->o->size);
-	/* what OpenSSL takes for the system's certificates */
-	if (a->o->cafile && setenv("SSL_CERT_FILE", a->o->cafile, 1))
-		return bench_fail(b, "out of memory");
+	if (a->o->cafile && open_tls(a))
+		return -1;
 	snprintf(a->url, sizeof a->url, "%s://%s:%d", a->o->cafile ? "mqtts" : "mqtt", a->o->host,
 	    a->o->port);
 	return 0;
@@ -299,6 +308,7 @@ mqev_bench_close(struct bench *b)
 	if (a->fleet && a->members)
 		say_goodbye(a);
 	mqev_fleet_free(a->fleet);
+	mqev_tls_free(a->tls);
 	if (a->end)
 		event_free(a->end);
 	if (a->base) {

@@ -178,8 +178,8 @@ void
 peer_subscribe(struct peer *p, const char *filter, int qos)
 {
 	int seen = p->done;
-	int64_t op = mqev_subscribe(p->client, MQEV_SUBSCRIPTION(.filter = filter, .qos = qos), 1,
-	    NULL, on_done, kit_op());
+	int64_t op = mqev_subscribe(
+	    p->client, MQEV_SUBSCRIPTION(.filter = filter, .qos = qos), 1, NULL, on_done, kit_op());
 
 	ck_assert_int_gt(op, 0);
 	kit_note_accepted(op);

@@ -76,8 +76,8 @@ START_TEST(payloads)
 	peer_connect(a);
 	peer_subscribe(a, "big", 2);
 	for (int qos = 0; qos < 3; qos++) {
-		peer_publish(a, MQEV_MESSAGE(.topic = "big", .payload = data, .payload_len = size,
-				    .qos = qos));
+		peer_publish(a,
+		    MQEV_MESSAGE(.topic = "big", .payload = data, .payload_len = size, .qos = qos));
 		AWAIT(a->messages, qos + 1, 20000);
 		ck_assert_uint_eq(a->kept->payload_len, size);
 		ck_assert_int_eq(a->kept->qos, qos);
@@ -111,12 +111,12 @@ START_TEST(properties)
 		peer_publish(a, MQEV_MESSAGE(.topic = "p", .qos = qos, .properties = p));
 		AWAIT(a->messages, qos + 1, 5000);
 		ck_assert_uint_eq(mqev_properties_count(a->kept->properties), 7);
-		ck_assert_int_eq(mqev_properties_find(
-				     a->kept->properties, MQEV_PROP_CORRELATION_DATA, &found),
+		ck_assert_int_eq(
+		    mqev_properties_find(a->kept->properties, MQEV_PROP_CORRELATION_DATA, &found),
 		    0);
 		ck_assert_uint_eq(found.value_len, 2);
-		ck_assert_uint_le(mqev_properties_integer(a->kept->properties,
-				      MQEV_PROP_MESSAGE_EXPIRY_INTERVAL, 0),
+		ck_assert_uint_le(mqev_properties_integer(
+				      a->kept->properties, MQEV_PROP_MESSAGE_EXPIRY_INTERVAL, 0),
 		    60);
 	}
 	mqev_properties_free(p);
@@ -246,9 +246,11 @@ START_TEST(retained)
 	b = PEER(.protocol = version, .client_id = "b");
 	peer_connect(a);
 	for (int qos = 0; qos < 3; qos++)
-		peer_publish(a, MQEV_MESSAGE(.topic = qos == 0 ? "r/0" : qos == 1 ? "r/1" : "r/2",
-				    .payload = "kept", .payload_len = 4, .qos = qos,
-				    .retain = true));
+		peer_publish(
+		    a, MQEV_MESSAGE(.topic = qos == 0	? "r/0"
+					     : qos == 1 ? "r/1"
+							: "r/2",
+			   .payload = "kept", .payload_len = 4, .qos = qos, .retain = true));
 	peer_await_done(a, 5000);
 	peer_connect(b);
 	peer_subscribe(b, "r/+", 2);
@@ -274,11 +276,8 @@ START_TEST(last_will)
 {
 	enum mqev_protocol version = versions[_i / 2];
 	bool polite = _i % 2 == 1;
-	const struct mqev_will last = {.size = sizeof(last),
-	    .topic = "will",
-	    .payload = "gone",
-	    .payload_len = 4,
-	    .qos = 1};
+	const struct mqev_will last = {
+	    .size = sizeof(last), .topic = "will", .payload = "gone", .payload_len = 4, .qos = 1};
 	struct peer *a;
 	struct peer *b;
 
@@ -336,8 +335,7 @@ make_folder(void)
 	    "mosquitto_passwd -c -b %s/passwords user secret >/dev/null 2>&1", folder);
 	made = system(command) == 0;
 	snprintf(folder_config, sizeof(folder_config),
-	    "allow_anonymous false\npassword_file %s/passwords\nacl_file %s/acl\n", folder,
-	    folder);
+	    "allow_anonymous false\npassword_file %s/passwords\nacl_file %s/acl\n", folder, folder);
 	return made;
 }
 
@@ -428,8 +426,8 @@ START_TEST(subscription_options)
 	BROKER_START(NULL);
 	a = PEER(.protocol = MQEV_PROTOCOL_V5);
 	peer_connect(a);
-	peer_publish(a, MQEV_MESSAGE(.topic = "r", .payload = "1", .payload_len = 1, .qos = 1,
-			    .retain = true));
+	peer_publish(a,
+	    MQEV_MESSAGE(.topic = "r", .payload = "1", .payload_len = 1, .qos = 1, .retain = true));
 	peer_await_done(a, 5000);
 	op = mqev_subscribe(a->client,
 	    MQEV_SUBSCRIPTION(.filter = "r", .qos = 1, .no_local = true,
@@ -454,10 +452,10 @@ START_TEST(packet_size)
 	BROKER_START("max_packet_size 2000\n");
 	a = PEER(.protocol = MQEV_PROTOCOL_V5);
 	peer_connect(a);
-	ck_assert_int_eq(mqev_publish(a->client,
-			     MQEV_MESSAGE(.topic = "t", .payload = data, .payload_len = 5000,
-				 .qos = 1),
-			     NULL, NULL),
+	ck_assert_int_eq(
+	    mqev_publish(a->client,
+		MQEV_MESSAGE(.topic = "t", .payload = data, .payload_len = 5000, .qos = 1), NULL,
+		NULL),
 	    MQEV_ERR_TOO_LARGE);
 	peer_publish_number(a, "t", 1, 1);
 	peer_await_done(a, 5000);

@@ -168,8 +168,8 @@ subscribe_crowd(void)
 		int64_t op;
 
 		snprintf(filter, sizeof(filter), "to/%d", i);
-		op = mqev_subscribe(crowd[i]->client,
-		    MQEV_SUBSCRIPTION(.filter = filter, .qos = 2), 1, NULL, kit_done, kit_op());
+		op = mqev_subscribe(crowd[i]->client, MQEV_SUBSCRIPTION(.filter = filter, .qos = 2),
+		    1, NULL, kit_done, kit_op());
 		ck_assert_int_gt(op, 0);
 		kit_note_accepted(op);
 	}

@@ -1,5 +1,8 @@
-/* Enhanced authentication with each allocation failing in turn: every exchange of the provider that began ends
- * once, the operation completes once, the session can be used again, and nothing leaks. */
+/*
+ * Enhanced authentication with each allocation failing in turn: every exchange of the provider
+ * that began ends once, the operation completes once, the session can be used again, and nothing
+ * leaks.
+ */
 #include <string.h>
 
 #include "fault/fail_mem.h"
@@ -37,7 +40,8 @@ end(void *userdata, void *exchange)
 	ck_assert_int_eq(begun, ended);
 }
 
-static const struct mqev_auth provider = {.size = sizeof(provider), .begin = begin, .step = step, .end = end};
+static const struct mqev_auth provider = {
+    .size = sizeof(provider), .begin = begin, .step = step, .end = end};
 
 static void
 prepare(struct vclient *v)

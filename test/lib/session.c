@@ -104,13 +104,14 @@ tk_session_release(struct tk_session *s, struct tk_out *o)
 	free(o);
 }
 
-/* Whether nothing of it can appear in the connection that begins. */
+/* Whether nothing of it can appear in the connection that begins. A message whose last acknowledgement
+ * was told may: it can be lost, and the next connections can end before its turn to be sent again. */
 static int
-over(const struct tk_session *s, const struct tk_out *o)
+over(const struct tk_out *o)
 {
 	if (o->state == TK_OUT_SUBSCRIBE || o->state == TK_OUT_UNSUBSCRIBE)
 		return 1;
-	return o->state == TK_OUT_DONE && (o->qos == 0 || o->done_in < s->connection);
+	return o->state == TK_OUT_DONE && o->qos == 0;
 }
 
 void
@@ -122,7 +123,7 @@ tk_session_connect(struct tk_session *s)
 		next = o->next;
 		o->sent_here = o->rel_here = 0;
 		tk_session_not_due(s, o);
-		if (over(s, o))
+		if (over(o))
 			tk_session_release(s, o);
 	}
 	s->connection++;

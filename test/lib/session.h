@@ -57,7 +57,7 @@ void tk_session_free(struct tk_session *s);
 /* The session is over: all is forgotten but the client id. */
 void tk_session_reset(struct tk_session *s);
 
-/* A new connection begins: SUBSCRIBE and UNSUBSCRIBE are free, what is older than the last one too.
+/* A new connection begins: SUBSCRIBE and UNSUBSCRIBE are free.
  */
 void tk_session_connect(struct tk_session *s);
 

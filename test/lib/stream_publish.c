@@ -180,19 +180,19 @@ resend(struct tk_stream *s, struct tk_out *o)
 	check_resend(s, o);
 	if (o->state == TK_OUT_DONE)
 		o->state = TK_OUT_PUBLISH;
+	o->refused = 0;
 	if (!o->sent_here)
 		s->last_resent = o->order;
 	tk_session_not_due(s->session, o);
 	take_quota(s, o);
 }
 
-/* The server acknowledged it in the connection before, but the client may never have learnt that.
- */
+/* The server acknowledged it in an earlier connection, but the client may never have learnt that. */
 static int
 may_be_unknown(const struct tk_stream *s, const struct tk_out *o)
 {
 	return o && o->state == TK_OUT_DONE && s->resumed &&
-	       o->done_in == s->session->connection - 1;
+	       o->done_in < s->session->connection;
 }
 
 static void

@@ -152,7 +152,7 @@ on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
 	if (!tk_out_live(o))
 		return;
 	if (o->state == TK_OUT_PUBREC || o->state == TK_OUT_PUBREL)
-		tk_stream_done(s, o, p->reason);
+		tk_stream_done(s, o, 0);
 	else
 		broke(s, "PUBCOMP for something else");
 }

@@ -126,8 +126,7 @@ expect(struct vclient *v, const char *lines)
 	vbuf_put(&v->record, "", 1);
 	v->record.len--;
 	got_len = v->record.len - v->checked;
-	if (got_len != want.len - 1 ||
-	    memcmp(want.data, v->record.data + v->checked, got_len) != 0)
+	if (got_len != want.len - 1 || memcmp(want.data, v->record.data + v->checked, got_len) != 0)
 		flunk(v, "another record", (const char *)want.data,
 		    (const char *)v->record.data + v->checked);
 	v->checked = v->record.len;

@@ -104,8 +104,7 @@ sink_grow(struct mqev_sink *base, void *owner, size_t n)
 }
 
 static bool
-sink_lend(
-    struct mqev_sink *base, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
+sink_lend(struct mqev_sink *base, void *owner, struct mqev_op *op, const uint8_t *data, size_t len)
 {
 	struct vsink *sink = (struct vsink *)base;
 	uint8_t *at = mqev_sink_reserve(base, owner, len);
@@ -148,7 +147,9 @@ vclient_flush_record(struct vclient *v)
 	struct vsink *sink = &v->sink;
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
 
-	if (len > sink->recorded && !v->only_events) {
+	if (v->no_record)
+		v->record.len = 0;
+	else if (len > sink->recorded && !v->only_events) {
 		/* One line until something happens in between, however often this is called. */
 		if (v->writing == v->record.len && v->checked < v->record.len)
 			v->record.len--;
@@ -215,6 +216,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	vbuf_put(&v->record, "\n", 1);
 	if ((packet->reason >= 0x80) != (v->s.state == MQEV_SESSION_ENDED))
 		vclient_break(v, "CONNACK %02X in state %d", packet->reason, v->s.state);
+	v->connack = packet;
 	after_event(v, V_CONNACK);
 }
 
@@ -265,7 +267,8 @@ on_message(void *owner, const struct mqev_message *m)
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "message ");
 	record_text(&v->record, (const uint8_t *)m->topic, m->topic_len);
-	vbuf_printf(&v->record, " %d%s%s", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
+	vbuf_printf(
+	    &v->record, " %d%s%s", m->qos, m->retain ? " retain" : "", m->dup ? " dup" : "");
 	if (m->payload_len > 0)
 		vbuf_put(&v->record, " ", 1);
 	record_text(&v->record, m->payload, m->payload_len);
@@ -276,6 +279,7 @@ on_message(void *owner, const struct mqev_message *m)
 		v->held[v->held_count] = mqev_message_hold(m);
 		v->held_count += v->held[v->held_count] != NULL;
 	}
+	v->message = m;
 	after_event(v, V_MESSAGE);
 	return !v->deaf;
 }
@@ -317,6 +321,8 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	}
 	vbuf_put(&v->record, "\n", 1);
 	check_completion(v, op->number);
+	v->done = op;
+	v->end = end;
 	after_event(v, V_COMPLETE);
 }
 
@@ -440,13 +446,16 @@ vclient_sent(struct vclient *v, uint64_t unsent)
 void
 vclient_pump(struct vclient *v)
 {
-	while (v->wants_pump && !v->freed) {
-		v->wants_pump = false;
-		for (int i = 0; mqev_session_pump(&v->s, v->now, v->budget); i++) {
-			if (i > 1000000) {
+	while (v->wants_pump && !v->freed && v->broken[0] == '\0') {
+		bool more = true;
+
+		for (int i = 0; more; i++) {
+			v->wants_pump = false;
+			more = mqev_session_pump(&v->s, v->now, v->budget);
+			if (i > 1000000)
 				vclient_break(v, "the pump never ends");
+			if (v->broken[0] != '\0')
 				break;
-			}
 		}
 	}
 	record_end(v);
@@ -466,8 +475,7 @@ after_call(struct vclient *v)
 static void
 check_rest(struct vclient *v, size_t need)
 {
-	bool open =
-	    v->s.state == MQEV_SESSION_CONNECTED || v->s.state == MQEV_SESSION_CONNECTING;
+	bool open = v->s.state == MQEV_SESSION_CONNECTED || v->s.state == MQEV_SESSION_CONNECTING;
 
 	if (open && !v->s.paused && v->s.partial != (v->in.len > 0))
 		vclient_break(v, "partial is %d with %zu bytes left", v->s.partial, v->in.len);
@@ -643,8 +651,7 @@ static int64_t
 submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filters, size_t len,
     size_t count, uint16_t flags)
 {
-	struct mqev_op_parts parts = {
-	    .type = type, .payload = {filters, len}, .done = dummy_done};
+	struct mqev_op_parts parts = {.type = type, .payload = {filters, len}, .done = dummy_done};
 	int64_t number;
 
 	v->submitting = true;
@@ -654,8 +661,7 @@ submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filter
 }
 
 int64_t
-vclient_subscribe(
-    struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags)
+vclient_subscribe(struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags)
 {
 	return submit_filters(v, MQEV_PACKET_SUBSCRIBE, filters, len, count, flags);
 }

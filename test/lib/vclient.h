@@ -1,17 +1,17 @@
 /*
- * A session without a network: driven under a virtual clock, its bytes go to a growable sink, and all that it
- * writes and tells is recorded as text. Knows lib/core, so it is no part of the judge that the rest of this
- * folder is.
+ * A session without a network: driven under a virtual clock, its bytes go to a growable sink, and
+ *all that it writes and tells is recorded as text. Knows lib/core, so it is no part of the judge
+ *that the rest of this folder is.
  *
  * The record has one line per event, and one per run of written bytes between two events:
  *
  *	> 40 02 00 01                            bytes handed to the sink
  *	connack 1 00 [11 00 00 00 05]            Session Present, code, [properties]
  *	message a/b 1 retain dup hi [02 ..]      topic, QoS, flags, payload, [properties]
- *	done 7 #3 ok 00 [1F ..] codes 01 02      number, identifier, error, reason, [properties], SUBACK's codes
- *	overdue #5 1 5000ms                      a message was held back for long: identifier, QoS, time
- *	disconnect 8B [..]                       the server's DISCONNECT
- *	end PROTOCOL 82                          the state became ENDED: error, reason
+ *	done 7 #3 ok 00 [1F ..] codes 01 02      number, identifier, error, reason, [properties],
+ *SUBACK's codes overdue #5 1 5000ms                      a message was held back for long:
+ *identifier, QoS, time disconnect 8B [..]                       the server's DISCONNECT end
+ *PROTOCOL 82                          the state became ENDED: error, reason
  */
 #ifndef MQEV_TEST_VCLIENT_H
 #define MQEV_TEST_VCLIENT_H
@@ -31,15 +31,7 @@ void vbuf_put(struct vbuf *b, const void *data, size_t len);
 void vbuf_printf(struct vbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vbuf_free(struct vbuf *b);
 
-enum vevent {
-	V_CONNACK,
-	V_DISCONNECT,
-	V_MESSAGE,
-	V_COMPLETE,
-	V_OVERDUE,
-	V_PUMP,
-	V_PACKET
-};
+enum vevent { V_CONNACK, V_DISCONNECT, V_MESSAGE, V_COMPLETE, V_OVERDUE, V_PUMP, V_PACKET };
 
 /* Called in each event of the session, after it was recorded. */
 typedef void (*vclient_hook)(struct vclient *v, enum vevent event);
@@ -49,7 +41,7 @@ struct vsink {
 	struct mqev_sink base; /* first */
 	uint8_t *data;
 	size_t recorded; /* so much of it stands in the record */
-	bool exact;      /* each write allocates */
+	bool exact;	 /* each write allocates */
 	struct mqev_op **lent;
 	size_t lent_count;
 };
@@ -70,23 +62,30 @@ struct vclient {
 	struct vsink sink;
 	uint64_t now;
 	const char *client_id;
-	size_t budget;    /* of one pump; SIZE_MAX at first */
+	size_t budget;	  /* of one pump; SIZE_MAX at first */
 	bool quiet_sent;  /* bytes stay on their way until vclient_sent() */
+	bool no_record;	  /* nothing is recorded, for long runs */
 	bool only_events; /* written bytes are not recorded */
-	bool no_pump;     /* nothing is pumped until vclient_pump() */
+	bool no_pump;	  /* nothing is pumped until vclient_pump() */
 	bool wants_pump;
 	bool submitting; /* in a call that submits an operation */
-	bool ended;  /* the end stands in the record */
+	bool ended;	 /* the end stands in the record */
 	bool freed;
-	struct vbuf in;     /* received and not used yet */
+	struct vbuf in; /* received and not used yet */
 	struct vbuf record;
-	size_t checked;     /* of the record, by the test */
-	size_t writing;     /* where its last line of written bytes ends */
+	size_t checked; /* of the record, by the test */
+	size_t writing; /* where its last line of written bytes ends */
 	vclient_hook hook;
 	void *hook_arg;
+	/* What the event that is being hooked is about. */
+	const struct mqev_connack_packet *connack;
+	const struct mqev_message *message;
+	const struct mqev_op *done;
+	const struct mqev_op_end *end;
 	int hook_depth;
 
-	/* How received bytes are cut: at up to two places of the whole input of the test, or everywhere. */
+	/* How received bytes are cut: at up to two places of the whole input of the test, or
+	 * everywhere. */
 	size_t cut[2];
 	bool every_byte;
 	size_t fed; /* bytes given so far, over all connections */
@@ -97,11 +96,12 @@ struct vclient {
 	int held_count;
 
 	uint8_t op[V_OPS]; /* enum vop by number */
-	int releases;      /* calls of release functions */
+	int releases;	   /* calls of release functions */
 	char broken[200];  /* the first rule of the interface that the session broke; empty: none */
 };
 
-/* A session that was never connected; settings are set to defaults and may be changed until it is. */
+/* A session that was never connected; settings are set to defaults and may be changed until it is.
+ */
 void vclient_init(struct vclient *v, enum mqev_version version);
 /* The session anew, after a change of settings which it reads at its beginning. */
 void vclient_restart(struct vclient *v);
@@ -142,8 +142,8 @@ int64_t vclient_publish_with(struct vclient *v, const struct vpublish *p);
 #define VPUBLISH(v, ...) vclient_publish_with((v), &(struct vpublish){__VA_ARGS__})
 
 /* filters: as in the packet of version 5 (with options in a SUBSCRIBE). */
-int64_t vclient_subscribe(
-    struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags);
+int64_t
+vclient_subscribe(struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags);
 int64_t vclient_unsubscribe(struct vclient *v, const void *filters, size_t len, size_t count);
 int vclient_cancel(struct vclient *v, int64_t number);
 /* Acknowledges the message held as number i. */

@@ -81,7 +81,8 @@ answer(struct vserver *vs, const struct tk_packet *p)
 		break;
 	case TK_PUBLISH:
 		if (p->qos > 0)
-			owe(vs, tk_make_ack(p->version, p->qos == 1 ? TK_PUBACK : TK_PUBREC, p->mid, 0, NULL));
+			owe(vs, tk_make_ack(p->version, p->qos == 1 ? TK_PUBACK : TK_PUBREC, p->mid,
+				    0, NULL));
 		break;
 	case TK_PUBREC:
 		if (p->reason < 0x80)
@@ -118,7 +119,8 @@ vserver_look(struct vserver *vs)
 	while (tk_frame(sink->data + vs->seen, len - vs->seen, &size) == 1) {
 		struct tk_packet p;
 
-		tk_packet_parse(&p, (int)vs->v->s.version, TK_FROM_CLIENT, sink->data + vs->seen, size);
+		tk_packet_parse(
+		    &p, (int)vs->v->s.version, TK_FROM_CLIENT, sink->data + vs->seen, size);
 		answer(vs, &p);
 		tk_packet_clear(&p);
 		vs->seen += size;

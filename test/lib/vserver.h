@@ -1,6 +1,6 @@
 /*
- * A server for a vclient that answers all it gets, at once or when told to, and has the judge of stream.h look at
- * each byte of both sides, over as many connections as there are.
+ * A server for a vclient that answers all it gets, at once or when told to, and has the judge of
+ * stream.h look at each byte of both sides, over as many connections as there are.
  */
 #ifndef MQEV_TEST_VSERVER_H
 #define MQEV_TEST_VSERVER_H
@@ -13,7 +13,7 @@ struct vserver {
 	struct tk_session *session;
 	struct tk_stream stream;
 	bool open;
-	size_t seen;           /* of what the client wrote on this connection */
+	size_t seen;	       /* of what the client wrote on this connection */
 	struct tk_buf answers; /* owed to it */
 	bool got_connect;
 	char error[256]; /* the first rule that the client broke */

@@ -1,4 +1,6 @@
-/* Enhanced authentication: each rule of the AUTH exchange, byte for byte, under the virtual clock. */
+/*
+ * Enhanced authentication: each rule of the AUTH exchange, byte for byte, under the virtual clock.
+ */
 #include <string.h>
 
 #include "lib/loop.h"
@@ -87,8 +89,12 @@ end(void *userdata, void *exchange)
 	ck_assert_int_eq(p.begun, p.ended);
 }
 
-static const struct mqev_auth provider = {
-    .size = sizeof(provider), .begin = begin, .step = step, .finish = finish, .end = end, .userdata = &p};
+static const struct mqev_auth provider = {.size = sizeof(provider),
+    .begin = begin,
+    .step = step,
+    .finish = finish,
+    .end = end,
+    .userdata = &p};
 
 static void
 use(struct vclient *v, const struct mqev_auth *auth)
@@ -184,7 +190,8 @@ SCENARIO(no_method_before_5, V3)
 	ck_assert_int_eq(p.begun, 0);
 	rx(v, "20 02 00 00");
 	ck_assert_int_eq(v->s.state, MQEV_SESSION_CONNECTED);
-	ck_assert_int_eq((int)mqev_session_reauthenticate(&v->s, NULL, NULL, v->now), MQEV_ERR_UNSUPPORTED);
+	ck_assert_int_eq(
+	    (int)mqev_session_reauthenticate(&v->s, NULL, NULL, v->now), MQEV_ERR_UNSUPPORTED);
 	v->checked = v->record.len;
 }
 

@@ -144,7 +144,8 @@ asked_clean(struct vclient *v)
 	vbuf_put(&v->record, "", 1);
 	line = (const char *)v->record.data + v->checked;
 	/* The byte of flags follows the protocol's name and level, behind one byte of length. */
-	ck_assert_int_eq(sscanf(line + 2 + 3 * (v->s.version == MQEV_V31 ? 11 : 9), "%x", &flags), 1);
+	ck_assert_int_eq(
+	    sscanf(line + 2 + 3 * (v->s.version == MQEV_V31 ? 11 : 9), "%x", &flags), 1);
 	v->record.len--;
 	v->checked = v->record.len;
 	return (flags & 2) != 0;
@@ -298,7 +299,8 @@ SCENARIO(refused_v5, V5)
 		vclient_connect(v);
 		v->checked = v->record.len;
 		vclient_receive(v, connack, sizeof(connack));
-		snprintf(want, sizeof(want), "connack 0 %02X; end REFUSED %02X", codes[i], codes[i]);
+		snprintf(
+		    want, sizeof(want), "connack 0 %02X; end REFUSED %02X", codes[i], codes[i]);
 		expect(v, want);
 		vclient_close(v);
 	}
@@ -335,8 +337,7 @@ SCENARIO(limits_by_default, VALL)
 SCENARIO(limits_of_the_server, V5)
 {
 	v->settings.keepalive_s = 60;
-	up(v, 0,
-	    "11 00000007 13 0005 21 0003 22 0009 24 01 25 00 27 00000400 28 00 29 00 2A 00");
+	up(v, 0, "11 00000007 13 0005 21 0003 22 0009 24 01 25 00 27 00000400 28 00 29 00 2A 00");
 	ck_assert_uint_eq(v->s.session_expiry_s, 7);
 	ck_assert_uint_eq(v->s.keepalive_s, 5);
 	ck_assert_uint_eq(v->s.server.receive_maximum, 3);
@@ -456,7 +457,11 @@ SCENARIO(disconnect_raises_expiry, V5)
 SCENARIO(disconnect_too_large, V5)
 {
 	up(v, 0, "27 0000000C");
-	vclient_disconnect(v, 0, "\x1F\x00\x0A" "aaaaaaaaaa" "\x11\0\0\0\1", 18);
+	vclient_disconnect(v, 0,
+	    "\x1F\x00\x0A"
+	    "aaaaaaaaaa"
+	    "\x11\0\0\0\1",
+	    18);
 	expect(v, "> E0 (00 (11 00000001)); end ok 00");
 	vclient_close(v);
 	vclient_advance(v, 1000);

@@ -40,7 +40,8 @@ SCENARIO(hold_qos0, VALL)
 	expect_nothing(v);
 }
 
-/* [MQTT-4.6.0-2] [MQTT-4.6.0-3]: in the order of the messages, whatever the order of the application's. */
+/* [MQTT-4.6.0-2] [MQTT-4.6.0-3]: in the order of the messages, whatever the order of the
+ * application's. */
 SCENARIO(hold_order, VALL)
 {
 	v->hold = true;
@@ -150,7 +151,8 @@ SCENARIO(quota_comes_back, V5)
 	v->checked = v->record.len;
 }
 
-/* A handle of an older connection acknowledges nothing and harms nothing; the message comes again. */
+/* A handle of an older connection acknowledges nothing and harms nothing; the message comes again.
+ */
 SCENARIO(held_over_a_reconnect, V311 | V5)
 {
 	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
@@ -172,7 +174,8 @@ SCENARIO(held_over_a_reconnect, V311 | V5)
 	expect(v, "> 50 (0002) 40 (0001)");
 }
 
-/* What the application has taken is not delivered again, though its PUBREC waited behind another. */
+/* What the application has taken is not delivered again, though its PUBREC waited behind another.
+ */
 SCENARIO(taken_but_not_answered, V311 | V5)
 {
 	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
@@ -297,7 +300,8 @@ SCENARIO(held_for_long, VALL)
 	expect(v, "> 50 (0002) 40 (0001)");
 }
 
-/* --- topic aliases of the server --------------------------------------------------------------- */
+/* --- topic aliases of the server ---------------------------------------------------------------
+ */
 
 SCENARIO(alias_set_and_used, V5)
 {
@@ -305,9 +309,10 @@ SCENARIO(alias_set_and_used, V5)
 	up(v, 0, "");
 	rx(v, "30 ({'long/topic'} (23 0001) '1') 30 ({} (23 0001) '2') 32 ({} 0001 (23 0001) '3')"
 	      "34 ({} 0001 (23 0001) '4')");
-	expect(v, "message long/topic 0 1 [23 00 01]; message long/topic 0 2 [23 00 01];"
-		  "message long/topic 1 3 [23 00 01]; > 40 (0001); message long/topic 2 4 [23 00 01];"
-		  "> 50 (0001)");
+	expect(v,
+	    "message long/topic 0 1 [23 00 01]; message long/topic 0 2 [23 00 01];"
+	    "message long/topic 1 3 [23 00 01]; > 40 (0001); message long/topic 2 4 [23 00 01];"
+	    "> 50 (0001)");
 }
 
 SCENARIO(alias_remapped, V5)
@@ -324,8 +329,8 @@ SCENARIO(alias_remapped, V5)
 /* Row 59. */
 SCENARIO(alias_unknown, V5)
 {
-	static const char *const packets[] = {"30 ({} (23 0001))", "30 ({} (23 000A))",
-	    "32 ({} 0001 (23 0003))"};
+	static const char *const packets[] = {
+	    "30 ({} (23 0001))", "30 ({} (23 000A))", "32 ({} 0001 (23 0003))"};
 
 	v->settings.topic_alias_maximum = 10;
 	for (size_t i = 0; i < 3; i++) {
@@ -386,8 +391,9 @@ SCENARIO(alias_remapped_for_ever, V5)
 	up(v, 0, "");
 	v->only_events = true;
 	for (unsigned i = 0; i < 20000; i++) {
-		const uint8_t publish[] = {0x30, 10, 0, 4, (uint8_t)('a' + i % 26), (uint8_t)('a' + i % 7),
-		    (uint8_t)('a' + i % 3), 'x', 3, 0x23, 0, (uint8_t)(1 + i % 10)};
+		const uint8_t publish[] = {0x30, 10, 0, 4, (uint8_t)('a' + i % 26),
+		    (uint8_t)('a' + i % 7), (uint8_t)('a' + i % 3), 'x', 3, 0x23, 0,
+		    (uint8_t)(1 + i % 10)};
 
 		vclient_receive(v, publish, sizeof(publish));
 		v->record.len = v->checked;

@@ -1,4 +1,5 @@
-/* Messages from the server: delivery and acknowledgement by QoS, and what the client allows itself. */
+/* Messages from the server: delivery and acknowledgement by QoS, and what the client allows itself.
+ */
 #include <string.h>
 
 #include "lib/loop.h"
@@ -43,8 +44,9 @@ SCENARIO(in_properties, V5)
 	up(v, 0, "");
 	rx(v, "32 ({'a'} 0001 (01 01 02 00000009 03 {'t'} 08 {'r'} 09 {'c'} 0B 01 0B 02"
 	      "26 {'k'}{'v'}) 'x')");
-	expect(v, "message a 1 x [01 01 02 00 00 00 09 03 00 01 74 08 00 01 72 09 00 01 63 0B 01 0B 02"
-		  " 26 00 01 6B 00 01 76]; > 40 (0001)");
+	expect(v,
+	    "message a 1 x [01 01 02 00 00 00 09 03 00 01 74 08 00 01 72 09 00 01 63 0B 01 0B 02"
+	    " 26 00 01 6B 00 01 76]; > 40 (0001)");
 }
 
 /* In 3.1 the flags of PUBREL mean nothing, and DUP may stand on QoS 0. */
@@ -59,7 +61,8 @@ SCENARIO(in_v31_flags, V31)
 SCENARIO(in_many_at_once, VALL)
 {
 	up(v, 0, "");
-	rx(v, "34 ({'a'} 0003 ~) 32 ({'a'} 0002 ~) 30 ({'a'} ~) 34 ({'a'} 0001 ~) 62 (0003) 62 (0001)");
+	rx(v, "34 ({'a'} 0003 ~) 32 ({'a'} 0002 ~) 30 ({'a'} ~) 34 ({'a'} 0001 ~) 62 (0003) 62 "
+	      "(0001)");
 	expect(v, "message a 2; > 50 (0003); message a 1; > 40 (0002); message a 0; message a 2;"
 		  "> 50 (0001) 70 (0003) 70 (0001)");
 }
@@ -100,8 +103,8 @@ SCENARIO(in_receive_maximum_v3, V3)
 }
 
 /*
- * The count begins anew with the connection: what an earlier one brought takes a place when the server sends
- * it again, not before (4.9).
+ * The count begins anew with the connection: what an earlier one brought takes a place when the
+ * server sends it again, not before (4.9).
  */
 SCENARIO(in_receive_maximum_after_resume, V5)
 {

@@ -369,7 +369,8 @@ SCENARIO(identifiers_wrap, V311)
 	expect(v, "done 2 #1 ok 00; done 1 #64511 ok 00");
 }
 
-/* A message that is never acknowledged stalls nothing: the next one in its place takes another identifier. */
+/* A message that is never acknowledged stalls nothing: the next one in its place takes another
+ * identifier. */
 SCENARIO(identifier_in_use_is_skipped, V311)
 {
 	up(v, 0, "");
@@ -568,7 +569,8 @@ SCENARIO(cancel_what_waits, VALL)
 	expect(v, "> 32 ({'a'} 0002 ~ '2')");
 }
 
-/* The identifier stays taken until the server has answered ([MQTT-2.2.1-3]), the answer is quietly heard. */
+/* The identifier stays taken until the server has answered ([MQTT-2.2.1-3]), the answer is quietly
+ * heard. */
 SCENARIO(cancel_in_flight, VALL)
 {
 	v->settings.max_inflight = 2;

@@ -1,6 +1,7 @@
 /*
- * What callbacks may do: in each single event of a session that does everything, each call of the interface.
- * Afterwards each operation has completed once, and the judge found nothing wrong with the bytes.
+ * What callbacks may do: in each single event of a session that does everything, each call of the
+ * interface. Afterwards each operation has completed once, and the judge found nothing wrong with
+ * the bytes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,8 @@ enum action {
 
 struct plan {
 	enum action action;
-	unsigned at;  /* in this event, counted from 0 ... */
-	bool always;  /* ... or in each one */
+	unsigned at; /* in this event, counted from 0 ... */
+	bool always; /* ... or in each one */
 	unsigned events;
 	unsigned done;
 };
@@ -138,8 +139,8 @@ submit_all(struct vclient *v)
 		vclient_publish(v, 2, "a", "2");
 		VPUBLISH(v, .qos = 1, .topic = "a", .payload = payload, .len = sizeof(payload),
 		    .by_reference = true);
-		VPUBLISH(v, .qos = 2, .topic = "a", .has_expiry = true, .expiry_at = 1, .expiry_s = 1,
-		    .properties = "\x02\0\0\0\1", .properties_len = 5);
+		VPUBLISH(v, .qos = 2, .topic = "a", .has_expiry = true, .expiry_at = 1,
+		    .expiry_s = 1, .properties = "\x02\0\0\0\1", .properties_len = 5);
 		sub(v, "{'f'} 02", 1);
 		unsub(v, "{'f'}", 1);
 	}
@@ -200,10 +201,13 @@ live(enum mqev_version version, struct plan *plan)
 	whole_life(&vs);
 	v.hook = NULL;
 	vclient_free_session(&v);
-	ck_assert_msg(v.broken[0] == '\0', "action %d at event %u: %s", plan->action, plan->at, v.broken);
-	ck_assert_msg(vs.error[0] == '\0', "action %d at event %u: %s", plan->action, plan->at, vs.error);
-	ck_assert_msg(vclient_pending(&v) == 0, "action %d at event %u: %zu operations never completed",
-	    plan->action, plan->at, vclient_pending(&v));
+	ck_assert_msg(
+	    v.broken[0] == '\0', "action %d at event %u: %s", plan->action, plan->at, v.broken);
+	ck_assert_msg(
+	    vs.error[0] == '\0', "action %d at event %u: %s", plan->action, plan->at, vs.error);
+	ck_assert_msg(vclient_pending(&v) == 0,
+	    "action %d at event %u: %zu operations never completed", plan->action, plan->at,
+	    vclient_pending(&v));
 	vserver_free(&vs);
 	vclient_free(&v);
 	return plan->events;
@@ -297,7 +301,8 @@ SCENARIO(lost_message_disconnects, V5)
 	v->checked = v->record.len;
 	v->hook = disconnect_on_completion;
 	rx(v, "20 (00 00 ())");
-	expect(v, "connack 0 00; done 1 #0 SESSION_LOST 00; > E0 00; done 2 #0 SESSION_LOST 00; end ok 00");
+	expect(v, "connack 0 00; done 1 #0 SESSION_LOST 00; > E0 00; done 2 #0 SESSION_LOST 00; "
+		  "end ok 00");
 }
 
 int

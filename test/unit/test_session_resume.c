@@ -1,4 +1,5 @@
-/* A new connection for the same session, or for one that the server has lost: what goes out again, in which order. */
+/* A new connection for the same session, or for one that the server has lost: what goes out again,
+ * in which order. */
 #include <string.h>
 
 #include "lib/loop.h"
@@ -42,7 +43,8 @@ in_flight(struct vclient *v)
 	expect_nothing(v);
 }
 
-/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-3.3.1-1]: in the original order, with the old identifiers, before what is new. */
+/* [MQTT-4.4.0-1] [MQTT-4.6.0-1] [MQTT-3.3.1-1]: in the original order, with the old identifiers,
+ * before what is new. */
 SCENARIO(resume_in_order, VALL)
 {
 	in_flight(v);
@@ -50,7 +52,8 @@ SCENARIO(resume_in_order, VALL)
 	expect(v, "> 3A ({'a'} 0001 ~ '1') 3C ({'a'} 0002 ~ '2') 62 (0003) 3A ({'a'} 0004 ~ '4')"
 		  "32 ({'a'} 0005 ~ '5')");
 	rx(v, "40 (0001) 50 (0002) 70 (0003) 40 (0004) 40 (0005)");
-	expect(v, "done 1 #1 ok 00; > 62 (0002); done 3 #3 ok 00; done 4 #4 ok 00; done 5 #5 ok 00");
+	expect(
+	    v, "done 1 #1 ok 00; > 62 (0002); done 3 #3 ok 00; done 4 #4 ok 00; done 5 #5 ok 00");
 	rx(v, "70 (0002)");
 	expect(v, "done 2 #2 ok 00");
 }
@@ -136,7 +139,8 @@ SCENARIO(acks_before_the_resend, VALL)
 
 /* --- the server lost the session ------------------------------------------------------------- */
 
-/* QoS 1 goes out as a new message, QoS 2 ends with an unknown outcome, what was never sent waits on. */
+/* QoS 1 goes out as a new message, QoS 2 ends with an unknown outcome, what was never sent waits
+ * on. */
 SCENARIO(lost_session, V311 | V5)
 {
 	in_flight(v);
@@ -187,6 +191,25 @@ SCENARIO(lost_by_expiry, V5)
 		  "> 32 ({'a'} 0001 () '1') 32 ({'a'} 0004 () '4') 32 ({'a'} 0005 () '5')");
 }
 
+/* Expired before it could go out again: nobody knows whether it arrived, so this is no mere expiry.
+ */
+SCENARIO(lost_session_then_expired, V5)
+{
+	static const uint8_t expiry[] = {2, 0, 0, 0, 9};
+
+	v->settings.max_inflight = 1;
+	first_up(v);
+	for (int i = 0; i < 2; i++)
+		VPUBLISH(v, .qos = 1, .topic = "a", .properties = expiry,
+		    .properties_len = sizeof(expiry), .has_expiry = true, .expiry_at = 1,
+		    .expiry_s = 9);
+	expect(v, "> 32 ({'a'} 0001 (02 00000009))");
+	vclient_close(v);
+	vclient_advance(v, 9000);
+	up(v, 0, "");
+	expect(v, "done 1 #0 SESSION_LOST 00; done 2 #0 EXPIRED 00");
+}
+
 /* A refused or lost CONNECT with a clean start settles nothing yet. */
 SCENARIO(nothing_settled_without_connack, V5)
 {
@@ -226,8 +249,8 @@ SCENARIO(requests_begin_anew, VALL)
 	vclient_close(v);
 	up(v, 1, "");
 	expect(v, "> 82 (0001 ~ {'f'} 01) A2 (0003 ~ {'f'}) 3A ({'a'} 0002 ~)");
-	rx(v, v->s.version == MQEV_V5 ? "B0 (0003 () 00) 90 (0001 () 01)"
-				      : "B0 (0003) 90 (0001 01)");
+	rx(v,
+	    v->s.version == MQEV_V5 ? "B0 (0003 () 00) 90 (0001 () 01)" : "B0 (0003) 90 (0001 01)");
 	expect_v(v, "done 3 #3 ok 00; done 1 #1 ok 01 codes 01",
 	    "done 3 #3 ok 00 codes 00; done 1 #1 ok 01 codes 01");
 }
@@ -326,6 +349,7 @@ main(void)
 	tcase_add_test(tc, lost_session_other_options);
 	tcase_add_test(tc, lost_session_small_window);
 	tcase_add_test(tc, lost_by_expiry);
+	tcase_add_test(tc, lost_session_then_expired);
 	tcase_add_test(tc, nothing_settled_without_connack);
 	tcase_add_test(tc, v31_takes_the_session_for_granted);
 	tcase_add_test(tc, requests_begin_anew);

@@ -135,10 +135,10 @@ wrong_answer(struct vclient *v, bool subscribe, const char *answer)
 
 SCENARIO(wrong_answers, VALL)
 {
-	wrong_answer(v, true, "90 (0001 ~ 00)");	/* too few codes */
-	wrong_answer(v, true, "90 (0001 ~ 00 00 00)");	/* too many */
-	wrong_answer(v, true, "90 (0002 ~ 00 00)");	/* another identifier */
-	wrong_answer(v, false, "90 (0001 ~ 00 00)");	/* row 152 */
+	wrong_answer(v, true, "90 (0001 ~ 00)");       /* too few codes */
+	wrong_answer(v, true, "90 (0001 ~ 00 00 00)"); /* too many */
+	wrong_answer(v, true, "90 (0002 ~ 00 00)");    /* another identifier */
+	wrong_answer(v, false, "90 (0001 ~ 00 00)");   /* row 152 */
 	wrong_answer(v, true, "40 (0001)");
 	wrong_answer(v, true, "50 (0001)");
 	wrong_answer(v, true, "70 (0001)");
@@ -178,7 +178,8 @@ SCENARIO(answered_before_it_was_sent, V311)
 
 /* --- identifiers ----------------------------------------------------------------------------- */
 
-/* With all that messages can have in flight, 1,024 are left for requests, and a request that finds none waits. */
+/* With all that messages can have in flight, 1,024 are left for requests, and a request that finds
+ * none waits. */
 SCENARIO(reserved_identifiers, V311)
 {
 	char text[60];

@@ -63,7 +63,7 @@ teardown(void)
 static int64_t
 reauthenticate(void)
 {
-	int64_t op = KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL));
+	int64_t op = KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op()));
 
 	kit_note_accepted(op);
 	return op;
@@ -96,19 +96,25 @@ START_TEST(options)
 
 	ck_assert_int_eq(
 	    mqev_properties_add_integer(asks, MQEV_PROP_REQUEST_RESPONSE_INFORMATION, 0), 0);
-	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V311, .auth = PROVIDER}),
+	ck_assert_int_eq(
+	    error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V311, .auth = PROVIDER}),
 	    MQEV_ERR_UNSUPPORTED);
-	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = MQEV_AUTH(.begin = begin)}),
+	ck_assert_int_eq(error_of((struct mqev_options){
+			     .protocol = MQEV_PROTOCOL_V5, .auth = MQEV_AUTH(.begin = begin)}),
 	    MQEV_ERR_INVALID);
-	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = MQEV_AUTH(.method = "\xFF")}),
+	ck_assert_int_eq(error_of((struct mqev_options){
+			     .protocol = MQEV_PROTOCOL_V5, .auth = MQEV_AUTH(.method = "\xFF")}),
 	    MQEV_ERR_INVALID);
-	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = &no_size}),
+	ck_assert_int_eq(
+	    error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = &no_size}),
 	    MQEV_ERR_INVALID);
-	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5, .auth = PROVIDER,
-				     .protocol_fallback = true}),
+	ck_assert_int_eq(
+	    error_of((struct mqev_options){
+		.protocol = MQEV_PROTOCOL_V5, .auth = PROVIDER, .protocol_fallback = true}),
 	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(error_of((struct mqev_options){.protocol = MQEV_PROTOCOL_V5,
-				     .request_response_information = true, .connect_properties = asks}),
+			     .request_response_information = true,
+			     .connect_properties = asks}),
 	    MQEV_ERR_INVALID);
 	mqev_properties_free(asks);
 }
@@ -135,8 +141,9 @@ END_TEST
 /* Each attempt has an exchange of its own. */
 START_TEST(each_attempt_anew)
 {
-	static const struct tk_step script[] = {HELLO, CHALLENGE, RESPONSE, TK_RESET(), TK_ACCEPT(), HELLO,
-	    CHALLENGE, RESPONSE, ACCEPT, TK_CLOSE(), TK_ACCEPT(), HELLO, ACCEPT, TK_QUIET(20), TK_END};
+	static const struct tk_step script[] = {HELLO, CHALLENGE, RESPONSE, TK_RESET(), TK_ACCEPT(),
+	    HELLO, CHALLENGE, RESPONSE, ACCEPT, TK_CLOSE(), TK_ACCEPT(), HELLO, ACCEPT,
+	    TK_QUIET(20), TK_END};
 
 	kit_broker(script);
 	AUTH_CLIENT(.client_id = "c");
@@ -203,8 +210,9 @@ static int asked;
 
 START_TEST(again)
 {
-	static const struct tk_step script[] = {HELLO, ACCEPT, AGAIN, TK_EXPECT_BYTES("30 ({'a'} () 'x')"),
-	    CHALLENGE, RESPONSE, SUCCESS, TK_UNTIL(asked), AGAIN, SUCCESS, TK_QUIET(20), TK_END};
+	static const struct tk_step script[] = {HELLO, ACCEPT, AGAIN,
+	    TK_EXPECT_BYTES("30 ({'a'} () 'x')"), CHALLENGE, RESPONSE, SUCCESS, TK_UNTIL(asked),
+	    AGAIN, SUCCESS, TK_QUIET(20), TK_END};
 
 	kit_broker(script);
 	AUTH_CLIENT(.client_id = "c");
@@ -225,7 +233,8 @@ END_TEST
 
 START_TEST(again_needs_version_5_and_a_provider)
 {
-	static const struct tk_step v3[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_QUIET(20), TK_END};
+	static const struct tk_step v3[] = {
+	    TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_QUIET(20), TK_END};
 
 	kit_broker(v3);
 	KIT_CLIENT(.keepalive = 60);
@@ -270,7 +279,8 @@ END_TEST
 
 START_TEST(again_refused)
 {
-	static const struct tk_step script[] = {HELLO, ACCEPT, AGAIN, TK_SEND("E0 (87)"), TK_EXPECT_CLOSE(), TK_END};
+	static const struct tk_step script[] = {
+	    HELLO, ACCEPT, AGAIN, TK_SEND("E0 (87)"), TK_EXPECT_CLOSE(), TK_END};
 
 	kit_broker(script);
 	AUTH_CLIENT(.client_id = "c");
@@ -295,7 +305,8 @@ free_in_done(enum kit_event event, struct mqev_client *c, const void *what, void
 
 START_TEST(client_freed_in_its_completion)
 {
-	static const struct tk_step script[] = {HELLO, ACCEPT, AGAIN, SUCCESS, TK_EXPECT_CLOSE(), TK_END};
+	static const struct tk_step script[] = {
+	    HELLO, ACCEPT, AGAIN, SUCCESS, TK_EXPECT_CLOSE(), TK_END};
 
 	kit_broker(script);
 	kit.hook = free_in_done;

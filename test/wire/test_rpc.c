@@ -156,11 +156,14 @@ static void
 start_responder(void)
 {
 	served_subscription = 0;
-	responder = mqev_client_new(kit.fleet, MQEV_OPTIONS(.client_id = "server", .protocol = MQEV_PROTOCOL_V5, .session_expiry = 100,
-						      .reconnect_min_ms = 10, .reconnect_max_ms = 20), NULL);
+	responder = mqev_client_new(kit.fleet,
+	    MQEV_OPTIONS(.client_id = "server", .protocol = MQEV_PROTOCOL_V5, .session_expiry = 100,
+		.reconnect_min_ms = 10, .reconnect_max_ms = 20),
+	    NULL);
 	ck_assert_ptr_nonnull(responder);
 	ck_assert_int_eq(mqev_connect(responder, tk_auto_url(broker)), 0);
-	ck_assert_int_gt(mqev_subscribe(responder, MQEV_SUBSCRIPTION(.filter = "service", .qos = 2, .on_message = serve),
+	ck_assert_int_gt(mqev_subscribe(responder,
+			     MQEV_SUBSCRIPTION(.filter = "service", .qos = 2, .on_message = serve),
 			     1, NULL, on_serving, NULL),
 	    0);
 	TK_RUN_UNTIL(kit.base, served_subscription, 2000);
@@ -210,7 +213,8 @@ START_TEST(each_qos)
 	ck_assert_uint_eq(mqev_request_count(kit.client), 0);
 	ck_assert_uint_eq(mqev_request_stray_replies(kit.client), 0);
 	/* The library's own operations are its own affair. */
-	ck_assert_int_eq(kit.count[KIT_PUBLISH] + kit.count[KIT_SUBSCRIBE] + kit.count[KIT_MESSAGE], 0);
+	ck_assert_int_eq(
+	    kit.count[KIT_PUBLISH] + kit.count[KIT_SUBSCRIBE] + kit.count[KIT_MESSAGE], 0);
 	request("again", 1);
 	await(4);
 	assert_reply(3, "re: again");
@@ -218,8 +222,10 @@ START_TEST(each_qos)
 }
 END_TEST
 
-/* Also while there is no connection yet, and after one was lost: the server keeps the responder's session,
- * not that of the other. */
+/*
+ * Also while there is no connection yet, and after one was lost: the server keeps the responder's
+ * session, not that of the other.
+ */
 START_TEST(before_and_after_connections)
 {
 	start();
@@ -261,8 +267,8 @@ count_release(void *arg)
 START_TEST(payload_by_reference)
 {
 	start();
-	ck_assert_int_gt(try_request(MQEV_MESSAGE(.topic = "service", .payload = "ref", .payload_len = 3, .qos = 1,
-					 .release = count_release),
+	ck_assert_int_gt(try_request(MQEV_MESSAGE(.topic = "service", .payload = "ref",
+					 .payload_len = 3, .qos = 1, .release = count_release),
 			     5000),
 	    0);
 	ck_assert_int_eq(releases, 0);
@@ -278,7 +284,8 @@ response_topic_begins(const char *prefix)
 	struct mqev_property topic;
 	size_t len = strlen(prefix);
 
-	ck_assert_int_eq(mqev_properties_find(last_request->properties, MQEV_PROP_RESPONSE_TOPIC, &topic), 0);
+	ck_assert_int_eq(
+	    mqev_properties_find(last_request->properties, MQEV_PROP_RESPONSE_TOPIC, &topic), 0);
 	return topic.value_len == len + 32 && memcmp(topic.value, prefix, len) == 0;
 }
 
@@ -293,7 +300,8 @@ END_TEST
 
 START_TEST(response_information)
 {
-	start_with((struct mqev_options){.client_id = "c", .request_response_information = true}, "1A {'own/c'}");
+	start_with((struct mqev_options){.client_id = "c", .request_response_information = true},
+	    "1A {'own/c'}");
 	request("x", 0);
 	await(1);
 	assert_reply(0, "re: x");
@@ -309,7 +317,8 @@ END_TEST
 
 START_TEST(response_information_of_no_use)
 {
-	start_with((struct mqev_options){.client_id = "c", .request_response_information = true}, "1A {'a/#'}");
+	start_with((struct mqev_options){.client_id = "c", .request_response_information = true},
+	    "1A {'a/#'}");
 	request("x", 0);
 	await(1);
 	ck_assert(response_topic_begins("mqev/reply/"));
@@ -318,7 +327,8 @@ END_TEST
 
 START_TEST(response_information_not_given)
 {
-	start_with((struct mqev_options){.client_id = "c", .request_response_information = true}, NULL);
+	start_with(
+	    (struct mqev_options){.client_id = "c", .request_response_information = true}, NULL);
 	request("x", 0);
 	await(1);
 	ck_assert(response_topic_begins("mqev/reply/"));
@@ -347,7 +357,9 @@ START_TEST(deadline_without_a_connection)
 {
 	broker = tk_auto_new(kit.base, NULL);
 	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5);
-	ck_assert_int_gt(try_request(MQEV_MESSAGE(.topic = "service", .qos = 1, .release = count_release), 50), 0);
+	ck_assert_int_gt(
+	    try_request(MQEV_MESSAGE(.topic = "service", .qos = 1, .release = count_release), 50),
+	    0);
 	await(1);
 	ck_assert_int_eq(got[0].error, MQEV_ERR_TIMEOUT);
 	ck_assert_int_eq(releases, 1);
@@ -370,7 +382,9 @@ START_TEST(late_double_and_foreign_replies)
 	TK_RUN_UNTIL(kit.base, served, 2000);
 	await(1);
 	ck_assert_int_eq(got[0].error, MQEV_ERR_TIMEOUT);
-	ck_assert_int_gt(mqev_respond(responder, last_request, MQEV_MESSAGE(.payload = "late", .payload_len = 4), NULL, NULL), 0);
+	ck_assert_int_gt(mqev_respond(responder, last_request,
+			     MQEV_MESSAGE(.payload = "late", .payload_len = 4), NULL, NULL),
+	    0);
 	ck_assert_int_eq(mqev_properties_add_string(foreign, MQEV_PROP_RESPONSE_TOPIC, "x"), 0);
 	mqev_properties_clear(foreign);
 	{
@@ -379,9 +393,15 @@ START_TEST(late_double_and_foreign_replies)
 
 		mqev_properties_find(last_request->properties, MQEV_PROP_RESPONSE_TOPIC, &topic);
 		snprintf(text, sizeof(text), "%.*s", (int)topic.value_len, topic.value);
-		ck_assert_int_gt(mqev_publish(responder, MQEV_MESSAGE(.topic = text), NULL, NULL), 0);
-		ck_assert_int_eq(mqev_properties_add_binary(foreign, MQEV_PROP_CORRELATION_DATA, "0123456789abcdef", 16), 0);
-		ck_assert_int_gt(mqev_publish(responder, MQEV_MESSAGE(.topic = text, .properties = foreign), NULL, NULL), 0);
+		ck_assert_int_gt(
+		    mqev_publish(responder, MQEV_MESSAGE(.topic = text), NULL, NULL), 0);
+		ck_assert_int_eq(mqev_properties_add_binary(
+				     foreign, MQEV_PROP_CORRELATION_DATA, "0123456789abcdef", 16),
+		    0);
+		ck_assert_int_gt(
+		    mqev_publish(
+			responder, MQEV_MESSAGE(.topic = text, .properties = foreign), NULL, NULL),
+		    0);
 	}
 	mqev_properties_free(foreign);
 	for (int i = 0; i < 100 && mqev_request_stray_replies(kit.client) < 3; i++)
@@ -401,7 +421,8 @@ START_TEST(cancel)
 	request("not sent", 1);
 	ck_assert_int_eq(KIT_CALL(mqev_request_cancel(kit.client, (uint64_t)got[1].op)), 0);
 	ck_assert_int_eq(KIT_CALL(mqev_request_cancel(kit.client, (uint64_t)got[0].op)), 0);
-	ck_assert_int_eq(KIT_CALL(mqev_request_cancel(kit.client, (uint64_t)got[0].op)), MQEV_ERR_NOT_FOUND);
+	ck_assert_int_eq(
+	    KIT_CALL(mqev_request_cancel(kit.client, (uint64_t)got[0].op)), MQEV_ERR_NOT_FOUND);
 	ck_assert_int_eq(ended, 0);
 	await(2);
 	ck_assert_int_eq(got[0].error, MQEV_ERR_CANCELED);
@@ -441,8 +462,12 @@ free_in_reply(struct mqev_client *c, const struct mqev_reply *reply, void *arg)
 START_TEST(freed_in_a_reply)
 {
 	start();
-	ck_assert_int_gt(mqev_request(kit.client, MQEV_MESSAGE(.topic = "service", .qos = 1), 2000, free_in_reply, NULL), 0);
-	ck_assert_int_gt(mqev_request(kit.client, MQEV_MESSAGE(.topic = "service", .qos = 1), 2000, free_in_reply, NULL), 0);
+	ck_assert_int_gt(mqev_request(kit.client, MQEV_MESSAGE(.topic = "service", .qos = 1), 2000,
+			     free_in_reply, NULL),
+	    0);
+	ck_assert_int_gt(mqev_request(kit.client, MQEV_MESSAGE(.topic = "service", .qos = 1), 2000,
+			     free_in_reply, NULL),
+	    0);
 	accepted = 2;
 	await(2);
 }
@@ -454,8 +479,9 @@ END_TEST
 
 START_TEST(subscription_refused)
 {
-	static const struct tk_step script[] = {ACCEPT_V5, TK_EXPECT(SUBSCRIBE), TK_SEND("90 (@ () 87)"),
-	    TK_EXPECT(SUBSCRIBE), TK_SEND("90 (@ () 01)"), TK_EXPECT(PUBLISH), TK_QUIET(20), TK_END};
+	static const struct tk_step script[] = {ACCEPT_V5, TK_EXPECT(SUBSCRIBE),
+	    TK_SEND("90 (@ () 87)"), TK_EXPECT(SUBSCRIBE), TK_SEND("90 (@ () 01)"),
+	    TK_EXPECT(PUBLISH), TK_QUIET(20), TK_END};
 
 	kit_broker(script);
 	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5);
@@ -474,8 +500,9 @@ END_TEST
 
 START_TEST(publish_refused)
 {
-	static const struct tk_step script[] = {ACCEPT_V5, TK_EXPECT(SUBSCRIBE), TK_SEND("90 (@ () 01)"),
-	    TK_EXPECT(PUBLISH), TK_SEND("40 (@ 87)"), TK_QUIET(20), TK_END};
+	static const struct tk_step script[] = {ACCEPT_V5, TK_EXPECT(SUBSCRIBE),
+	    TK_SEND("90 (@ () 01)"), TK_EXPECT(PUBLISH), TK_SEND("40 (@ 87)"), TK_QUIET(20),
+	    TK_END};
 
 	kit_broker(script);
 	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5);
@@ -512,16 +539,19 @@ START_TEST(bad_calls)
 	struct mqev_properties *own = mqev_properties_new();
 
 	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .max_queued = 3);
-	ck_assert_int_eq(mqev_request(NULL, MQEV_MESSAGE(.topic = "a"), 0, NULL, NULL), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_request(NULL, MQEV_MESSAGE(.topic = "a"), 0, NULL, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_request(kit.client, NULL, 0, NULL, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(try_request(MQEV_MESSAGE(.topic = "a/#"), 0), MQEV_ERR_INVALID);
 	ck_assert_int_eq(try_request(MQEV_MESSAGE(.topic = NULL), 0), MQEV_ERR_INVALID);
 	ck_assert_int_eq(try_request(MQEV_MESSAGE(.topic = "a", .qos = 3), 0), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_properties_add_string(own, MQEV_PROP_RESPONSE_TOPIC, "r"), 0);
-	ck_assert_int_eq(try_request(MQEV_MESSAGE(.topic = "a", .properties = own), 0), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    try_request(MQEV_MESSAGE(.topic = "a", .properties = own), 0), MQEV_ERR_INVALID);
 	mqev_properties_clear(own);
 	ck_assert_int_eq(mqev_properties_add_binary(own, MQEV_PROP_CORRELATION_DATA, "c", 1), 0);
-	ck_assert_int_eq(try_request(MQEV_MESSAGE(.topic = "a", .properties = own), 0), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    try_request(MQEV_MESSAGE(.topic = "a", .properties = own), 0), MQEV_ERR_INVALID);
 	mqev_properties_free(own);
 	ck_assert_uint_eq(mqev_request_count(kit.client), 0);
 	/* The subscription and two requests are all that fits. */
@@ -552,7 +582,9 @@ START_TEST(bad_responses)
 	ck_assert_int_eq(mqev_properties_add_string(asked, MQEV_PROP_RESPONSE_TOPIC, "r"), 0);
 	ck_assert_int_eq(mqev_properties_add_binary(asked, MQEV_PROP_CORRELATION_DATA, "c", 1), 0);
 	ck_assert_int_eq(mqev_properties_add_binary(own, MQEV_PROP_CORRELATION_DATA, "d", 1), 0);
-	ck_assert_int_eq(mqev_respond(kit.client, &wants, MQEV_MESSAGE(.properties = own), NULL, NULL), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_respond(kit.client, &wants, MQEV_MESSAGE(.properties = own), NULL, NULL),
+	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_respond(kit.client, NULL, plain, NULL, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_respond(kit.client, &wants, NULL, NULL, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_respond(NULL, &wants, plain, NULL, NULL), MQEV_ERR_INVALID);
@@ -573,8 +605,8 @@ fails_at(size_t n)
 	int64_t op;
 
 	fail_mem_after(n);
-	op = try_request(MQEV_MESSAGE(.topic = "service", .payload = "x", .payload_len = 1, .qos = 1,
-			     .release = count_release),
+	op = try_request(MQEV_MESSAGE(.topic = "service", .payload = "x", .payload_len = 1,
+			     .qos = 1, .release = count_release),
 	    1500);
 	ck_assert(op > 0 || op == MQEV_ERR_NOMEM);
 	TK_RUN_UNTIL_COUNT(kit.base, ended, accepted, 4000);
@@ -586,8 +618,10 @@ fails_at(size_t n)
 	return refused;
 }
 
-/* Whatever fails, each accepted request ends once, and nothing leaks (teardown counts): the first request of a
- * client, and one for which all is ready. */
+/*
+ * Whatever fails, each accepted request ends once, and nothing leaks (teardown counts): the first
+ * request of a client, and one for which all is ready.
+ */
 START_TEST(without_memory)
 {
 	const bool ready = _i % 2 == 1;

@@ -11,8 +11,8 @@ static struct {
 	Gsasl_session *session;
 	const char *password;
 	const char *iterations;
-	bool forge;	  /* the signature is wrong */
-	bool bare;	  /* success comes without a signature */
+	bool forge;	   /* the signature is wrong */
+	bool bare;	   /* success comes without a signature */
 	bool as_challenge; /* the signature comes in an AUTH 18 of its own */
 	struct tk_buf reply;
 } server;
@@ -55,8 +55,7 @@ static void
 new_session(void)
 {
 	end_session();
-	ck_assert_int_eq(
-	    gsasl_server_start(server.gsasl, mechanism, &server.session), GSASL_OK);
+	ck_assert_int_eq(gsasl_server_start(server.gsasl, mechanism, &server.session), GSASL_OK);
 	gsasl_property_set(server.session, GSASL_PASSWORD, server.password);
 	gsasl_property_set(server.session, GSASL_SCRAM_ITER, server.iterations);
 }
@@ -128,7 +127,8 @@ compute(const struct tk_packet *p, void *arg)
 	else if (result == GSASL_OK)
 		finish_with(*(const unsigned *)arg, &out);
 	tk_buf_free(&out);
-	return result == GSASL_OK || result == GSASL_NEEDS_MORE ? NULL : gsasl_strerror_name(result);
+	return result == GSASL_OK || result == GSASL_NEEDS_MORE ? NULL
+								: gsasl_strerror_name(result);
 }
 
 /* The server's half says no. */
@@ -173,8 +173,7 @@ start(const struct tk_step *script, const char *password)
 
 /* --- right ----------------------------------------------------------------------------------- */
 
-static const struct tk_step accepts[] = {
-    HELLO, ANSWER, PROOF, ANSWER, TK_QUIET(20), TK_END};
+static const struct tk_step accepts[] = {HELLO, ANSWER, PROOF, ANSWER, TK_QUIET(20), TK_END};
 
 static void
 connects(void)
@@ -219,7 +218,7 @@ START_TEST(again)
 
 	start(script, "pencil");
 	KIT_AWAIT(KIT_CONNECT, 1, 3000);
-	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL)));
+	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op())));
 	KIT_PLAY(3000);
 	kit_await_all(2000);
 	KIT_DIARY("connect:00 done1:OK");
@@ -230,8 +229,9 @@ END_TEST
 
 START_TEST(wrong_password)
 {
-	static const struct tk_step script[] = {HELLO, ANSWER, TK_EXPECT_IF(AUTH, refuses, &by_connack),
-	    TK_SEND("20 (00 87 ())"), TK_EXPECT_CLOSE(), TK_END};
+	static const struct tk_step script[] = {HELLO, ANSWER,
+	    TK_EXPECT_IF(AUTH, refuses, &by_connack), TK_SEND("20 (00 87 ())"), TK_EXPECT_CLOSE(),
+	    TK_END};
 
 	start(script, "pen");
 	KIT_PLAY(3000);
@@ -292,7 +292,7 @@ START_TEST(wrong_signature_again)
 	start(script, "pencil");
 	KIT_AWAIT(KIT_CONNECT, 1, 3000);
 	server.forge = true;
-	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, NULL)));
+	kit_note_accepted(KIT_CALL(mqev_reauthenticate(kit.client, kit_done, kit_op())));
 	KIT_PLAY(3000);
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
 	KIT_DIARY("connect:00 done1:AUTH disconnect:AUTH");
@@ -319,8 +319,8 @@ END_TEST
 
 #define CHALLENGE(text) "F0 (18 (15 {'SCRAM-SHA-256'} 16 {" text "}))"
 
-static const char *const nonsense[] = {"F0 (18 (15 {'SCRAM-SHA-256'}))", CHALLENGE(""), CHALLENGE("'x'"),
-    CHALLENGE("00 01 FF"), CHALLENGE("'r=other,s=QSXCR+Q6sek8bf92,i=4096'"),
+static const char *const nonsense[] = {"F0 (18 (15 {'SCRAM-SHA-256'}))", CHALLENGE(""),
+    CHALLENGE("'x'"), CHALLENGE("00 01 FF"), CHALLENGE("'r=other,s=QSXCR+Q6sek8bf92,i=4096'"),
     CHALLENGE("'r=a,s=QSXCR+Q6sek8bf92,i=99999999999999999999999999999999'"),
     CHALLENGE("'r=a,s=QSXCR+Q6sek8bf92,i=-4096'"), CHALLENGE("',i='"), CHALLENGE("'e=other-error'"),
     CHALLENGE("'a'*60000 ',i=4096'")};
@@ -374,11 +374,13 @@ authenticate(const struct mqev_auth *auth)
 	if (error != 0)
 		return error;
 	new_session();
-	ck_assert_int_eq(gsasl_step(server.session, said.data, said.len, &first, &heard.len), GSASL_NEEDS_MORE);
+	ck_assert_int_eq(
+	    gsasl_step(server.session, said.data, said.len, &first, &heard.len), GSASL_NEEDS_MORE);
 	heard.data = first;
 	error = auth->step(auth->userdata, exchange, &heard, &said);
 	if (error == 0) {
-		ck_assert_int_eq(gsasl_step(server.session, said.data, said.len, &last, &heard.len), GSASL_OK);
+		ck_assert_int_eq(
+		    gsasl_step(server.session, said.data, said.len, &last, &heard.len), GSASL_OK);
 		heard.data = last;
 		error = auth->finish(auth->userdata, exchange, &heard);
 	}
@@ -444,7 +446,8 @@ main(void)
 	tcase_add_test(tc, wrong_signature_again);
 	tcase_add_test(tc, too_few_iterations);
 	tcase_add_test(tc, too_many_iterations);
-	tcase_add_loop_test(tc, nonsense_as_a_challenge, 0, (int)(sizeof(nonsense) / sizeof(nonsense[0])));
+	tcase_add_loop_test(
+	    tc, nonsense_as_a_challenge, 0, (int)(sizeof(nonsense) / sizeof(nonsense[0])));
 	tcase_add_test(tc, arguments);
 	tcase_add_test(tc, without_memory);
 	tcase_add_test(tc, one_provider_for_many);

@@ -222,9 +222,9 @@ START_TEST(test_rubbish)
 		bytes = tk_buf_copy(rubbish[_i], lengths[_i - 3]);
 	}
 	peer = tk_peer_start("127.0.0.1", talk_rubbish, &bytes);
-	l.a.config.tls_ms = 1000;
+	l.a.config.tls_ms = _i == 2 || _i == 5 ? 500 : 8000;
 	start(&l, peer, NULL);
-	attempt_await(&l.a, 5000);
+	attempt_await(&l.a, 10000);
 	ck_assert_ptr_null(l.a.conn.bev);
 	ck_assert_int_eq(l.a.error.stage, MQEV_NET_TLS);
 	/* What looks like the beginning of a record or a message is waited for. */
@@ -257,9 +257,9 @@ START_TEST(test_early_end_and_silence)
 	struct tk_peer *peer = tk_peer_start("127.0.0.1", close_somehow, &how);
 	struct link l = {0};
 
-	l.a.config.tls_ms = how == 2 ? 300 : 4000;
+	l.a.config.tls_ms = how == 2 ? 300 : 8000;
 	start(&l, peer, NULL);
-	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, errors[_i]);
+	attempt_await_error(&l.a, 10000, MQEV_NET_TLS, errors[_i]);
 	ck_assert_uint_eq(l.a.error.tls_error, 0);
 	link_end(&l);
 	tk_peer_stop(peer);

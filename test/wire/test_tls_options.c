@@ -10,6 +10,8 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "net/tls.h"
+
 /* Client certificates -------------------------------------------------------------------------- */
 
 static void
@@ -260,12 +262,12 @@ START_TEST(test_system_trust_is_the_default)
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
 	assert_error_says(&l.a, "issuer certificate");
-	first = world.net->default_tls;
+	first = mqev_tls_default(world.net, NULL, 0);
 	ck_assert_ptr_nonnull(first);
 	link_end(&l);
 	start(&l, peer, NULL);
 	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
-	ck_assert_ptr_eq(world.net->default_tls, first);
+	ck_assert_ptr_eq(mqev_tls_default(world.net, NULL, 0), first);
 	link_end(&l);
 	tk_peer_stop(peer);
 }
