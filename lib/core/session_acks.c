@@ -62,10 +62,11 @@ mqev_session_on_pubrec(struct mqev_session *s, const struct mqev_packet *packet)
 		    s, "PUBREC for something else than a QoS 2 message [MQTT-4.3.3-3]");
 		return;
 	}
-	if (ack->reason >= 0x80 && op->state == MQEV_OP_WAIT_PUBREC)
-		finish_acked(s, op, ack);
-	else
+	/* A failure after an earlier PUBREC changes nothing: its PUBREL is on its way. */
+	if (ack->reason < 0x80)
 		received_pubrec(s, op);
+	else if (op->state == MQEV_OP_WAIT_PUBREC)
+		finish_acked(s, op, ack);
 }
 
 void

@@ -43,6 +43,7 @@ enum tk_in_state {
 
 struct tk_session {
 	struct tk_buf client_id;
+	int clean;	/* asked for by the last CONNECT */
 	int connection; /* how many connections it had */
 	uint64_t orders;
 	int due;		     /* how many entries are due */

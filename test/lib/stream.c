@@ -39,8 +39,10 @@ on_connect(struct tk_stream *s, const struct tk_packet *p)
 		tk_buf_put(&s->method, method->value.data, method->value.len);
 	adopt_session(s, p->connect.client_id);
 	tk_session_connect(s->session);
-	if (s->clean)
+	/* A clean session of 3.1 ends with its connection, and no CONNACK says so. */
+	if (s->clean || (s->version == TK_V31 && s->session->clean))
 		tk_session_reset(s->session);
+	s->session->clean = s->clean;
 }
 
 /* SUBSCRIBE and UNSUBSCRIBE */

@@ -53,6 +53,7 @@ struct tk_stream {
 	int reauth;	      /* re-authentication is under way */
 	struct tk_buf *alias; /* topic of each alias, from 1 */
 	uint32_t n_alias;
+	int repeated;	      /* the server sent a QoS 2 PUBLISH again before its PUBREC */
 	unsigned in_flight;   /* PUBLISHes of this connection that take quota */
 	uint64_t last_resent; /* order of the last PUBLISH sent again */
 	struct tk_queue puback, pubrec, pubrel, pubcomp; /* what the client has to send */

@@ -13,6 +13,9 @@ void tk_limits_default(struct tk_limits *l);
 /* One whole packet of the server. */
 void tk_stream_server_packet(struct tk_stream *s, const struct tk_packet *p);
 
+/* Whether an entry that is due could be sent under the limits of this connection. */
+int tk_stream_sendable(const struct tk_stream *s, const struct tk_out *o);
+
 /* The identifier's exchange is over by the server's last packet of it. */
 void tk_stream_done(struct tk_stream *s, struct tk_out *o, unsigned code);
 

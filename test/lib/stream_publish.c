@@ -105,9 +105,8 @@ check_limits(struct tk_stream *s, const struct tk_packet *p)
 		RULE(s, "3.2.2-14", NULL, "PUBLISH with RETAIN, which the server has not");
 }
 
-/* Whether an entry that is due could be sent under the limits of this connection. */
-static int
-sendable(const struct tk_stream *s, const struct tk_out *o)
+int
+tk_stream_sendable(const struct tk_stream *s, const struct tk_out *o)
 {
 	const struct tk_limits *l = &s->limits;
 
@@ -125,7 +124,7 @@ check_nothing_due(struct tk_stream *s)
 	if (s->session->due == 0 || s->resend_optional || s->server_broke)
 		return;
 	for (o = s->session->first; o; o = o->next)
-		if (o->due && sendable(s, o))
+		if (o->due && tk_stream_sendable(s, o))
 			break;
 	if (o)
 		RULE(s, "4.6.0-1", "4.6.0-1",
@@ -262,7 +261,15 @@ tk_stream_on_puback(struct tk_stream *s, const struct tk_packet *p)
 void
 tk_stream_on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 {
-	check_in_order(s, &s->pubrec, p, "4.6.0-3");
+	long at = tk_queue_find(&s->pubrec, p->mid);
+
+	int again = tk_session_in(s->session, p->mid) == TK_IN_KNOWN;
+
+	/* Once more for a PUBLISH that the server repeats: the first answer had its turn. */
+	if (again && at >= 0)
+		tk_queue_remove(&s->pubrec, (size_t)at);
+	else if (!again || !s->repeated)
+		check_in_order(s, &s->pubrec, p, "4.6.0-3");
 	tk_session_set_in(s->session, p->mid, p->reason < 0x80 ? TK_IN_KNOWN : TK_IN_NONE);
 }
 

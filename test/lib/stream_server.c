@@ -44,6 +44,21 @@ rename_session(struct tk_stream *s, const struct tk_prop *assigned)
 	tk_buf_put(&s->session->client_id, assigned->value.data, assigned->value.len);
 }
 
+/* What the server would not take any more: the client may have given it up, identifier and all. */
+static void
+forgive_unsendable(struct tk_stream *s)
+{
+	struct tk_out *o;
+
+	for (o = s->session->first; o; o = o->next) {
+		if (!o->due || tk_stream_sendable(s, o))
+			continue;
+		tk_session_not_due(s->session, o);
+		o->state = TK_OUT_DONE;
+		o->done_in = s->session->connection - 1;
+	}
+}
+
 static void
 session_answer(struct tk_stream *s, int present)
 {
@@ -57,10 +72,12 @@ session_answer(struct tk_stream *s, int present)
 		return;
 	}
 	s->resumed = present;
-	if (present)
-		tk_session_resume(s->session);
-	else
+	if (!present) {
 		tk_session_lost(s->session);
+		return;
+	}
+	tk_session_resume(s->session);
+	forgive_unsendable(s);
 }
 
 static void
@@ -88,7 +105,11 @@ on_publish(struct tk_stream *s, const struct tk_packet *p)
 		tk_queue_push(&s->puback, p->mid);
 	if (p->qos != 2)
 		return;
-	tk_queue_push(&s->pubrec, p->mid);
+	/* One PUBREC may answer both, or each its own. */
+	if (tk_queue_find(&s->pubrec, p->mid) >= 0)
+		s->repeated = 1;
+	else
+		tk_queue_push(&s->pubrec, p->mid);
 	if (tk_session_in(s->session, p->mid) == TK_IN_NONE)
 		tk_session_set_in(s->session, p->mid, TK_IN_MAYBE);
 }

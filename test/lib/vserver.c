@@ -2,6 +2,7 @@
 #include "lib/vserver.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/make.h"
@@ -17,7 +18,8 @@ judge(struct vserver *vs)
 {
 	const char *error = tk_stream_error(&vs->stream);
 
-	if (error != NULL && vs->error[0] == '\0')
+	/* Of a fault on this side the client may know later than the judge. */
+	if (error != NULL && !vs->stream.server_broke && !vs->unsure && vs->error[0] == '\0')
 		snprintf(vs->error, sizeof(vs->error), "%s", error);
 }
 
@@ -27,6 +29,9 @@ end_connection(struct vserver *vs)
 	if (!vs->open)
 		return;
 	vserver_look(vs);
+	/* Of what it never read the client cannot know that its session is another one. */
+	if (vs->stream.phase == TK_PHASE_CONNECTED && vs->v->s.server.receive_maximum == 0)
+		vs->unsure = true;
 	tk_stream_clear(&vs->stream);
 	tk_buf_clear(&vs->answers);
 	vs->open = false;
@@ -121,17 +126,27 @@ vserver_look(struct vserver *vs)
 
 		tk_packet_parse(
 		    &p, (int)vs->v->s.version, TK_FROM_CLIENT, sink->data + vs->seen, size);
+		if (p.fault.id[0] != '\0' && vs->error[0] == '\0')
+			snprintf(vs->error, sizeof(vs->error), "[%s] %s", p.fault.id, p.fault.text);
 		answer(vs, &p);
 		tk_packet_clear(&p);
 		vs->seen += size;
 	}
-	if (vs->seen != len && vs->error[0] == '\0')
+	/* Without memory for its payload a packet ends in the middle, and the connection with it. */
+	if (vs->seen != len && vs->v->s.state == MQEV_SESSION_CONNECTED && vs->error[0] == '\0')
 		snprintf(vs->error, sizeof(vs->error), "half a packet was written");
 }
 
 static void
 send_bytes(struct vserver *vs, struct tk_buf bytes)
 {
+	if (!vs->v->no_record && !vs->v->only_events) {
+		char *text = tk_dump(bytes.data, bytes.len, 200);
+
+		vclient_flush_record(vs->v);
+		vbuf_printf(&vs->v->record, "< %.400s\n", text);
+		free(text);
+	}
 	tk_stream_from_server(&vs->stream, bytes.data, bytes.len);
 	vclient_receive(vs->v, bytes.data, bytes.len);
 	tk_buf_free(&bytes);
@@ -146,16 +161,41 @@ vserver_send(struct vserver *vs, const char *packets)
 }
 
 void
+vserver_send_bytes(struct vserver *vs, const void *data, size_t len)
+{
+	vserver_look(vs);
+	send_bytes(vs, tk_buf_copy(data, len));
+	vserver_look(vs);
+}
+
+void
+vserver_answer(struct vserver *vs)
+{
+	struct tk_buf now = vs->answers;
+
+	vs->answers = (struct tk_buf){0};
+	send_bytes(vs, now);
+	vserver_look(vs);
+}
+
+void
 vserver_run(struct vserver *vs)
 {
 	vserver_look(vs);
-	for (int i = 0; vs->answers.len > 0 && i < 10000; i++) {
-		struct tk_buf now = vs->answers;
+	for (int i = 0; vs->answers.len > 0 && i < 10000; i++)
+		vserver_answer(vs);
+}
 
-		vs->answers = (struct tk_buf){0};
-		send_bytes(vs, now);
-		vserver_look(vs);
-	}
+void
+vserver_open(struct vserver *vs)
+{
+	end_connection(vs);
+	vs->seen = 0;
+	vs->got_connect = false;
+	vs->open = true;
+	tk_stream_init(&vs->stream, (int)vs->v->s.version, vs->session);
+	vclient_connect(vs->v);
+	vserver_look(vs);
 }
 
 void
@@ -163,14 +203,9 @@ vserver_connect(struct vserver *vs, bool session_present, const char *properties
 {
 	enum mqev_version version = (enum mqev_version)vs->v->s.version;
 
-	end_connection(vs);
-	vs->seen = 0;
-	vs->got_connect = false;
-	vs->open = true;
-	tk_stream_init(&vs->stream, (int)version, vs->session);
-	if (!vclient_connect(vs->v))
+	vserver_open(vs);
+	if (!vs->got_connect)
 		return;
-	vserver_look(vs);
 	send_bytes(vs, tk_make_connack((int)version, session_present, 0,
 			   version == MQEV_V5 ? properties : NULL));
 	vserver_look(vs);

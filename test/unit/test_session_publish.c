@@ -234,6 +234,20 @@ SCENARIO(qos2_refused, V5)
 	expect(v, "> 62 (0001 92)");
 }
 
+/* The exchange goes on, its PUBREL was sent. */
+SCENARIO(qos2_refused_after_pubrec, V5)
+{
+	up(v, 0, "");
+	vclient_publish(v, 2, "a", "x");
+	v->checked = v->record.len;
+	rx(v, "50 (0001)");
+	expect(v, "> 62 (0001)");
+	rx(v, "50 (0001 97)");
+	expect_nothing(v);
+	rx(v, "70 (0001)");
+	expect(v, "done 1 #1 ok 00");
+}
+
 SCENARIO(qos2_pubrec_with_reason_10, V5)
 {
 	up(v, 0, "");
@@ -697,6 +711,7 @@ main(void)
 	tcase_add_test(tc, qos1_out_of_order_acks);
 	tcase_add_test(tc, qos2_handshake);
 	tcase_add_test(tc, qos2_refused);
+	tcase_add_test(tc, qos2_refused_after_pubrec);
 	tcase_add_test(tc, qos2_pubrec_with_reason_10);
 	tcase_add_test(tc, unknown_identifiers);
 	tcase_add_test(tc, wrong_acknowledgements);
