@@ -24,11 +24,13 @@ fail_for_time(struct mqev_session *s)
 	    "an acknowledgement did not come in time");
 }
 
-/* [MQTT-4.4.0-1]: in 5.0 nothing is sent again on a live connection. */
+/* [MQTT-4.4.0-1]: in 5.0 nothing is sent again on a live connection. A request is not either: its
+ * second answer would be one to nothing. */
 static bool
-may_resend(const struct mqev_session *s)
+may_resend(const struct mqev_session *s, const struct mqev_op *op)
 {
-	return s->settings->ack_action == MQEV_ACK_ACTION_RESEND && s->version != MQEV_V5;
+	return s->settings->ack_action == MQEV_ACK_ACTION_RESEND && s->version != MQEV_V5 &&
+	       op->type == MQEV_PACKET_PUBLISH;
 }
 
 static void
@@ -52,7 +54,7 @@ overdue(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 		fail_for_time(s);
 		return;
 	}
-	if (may_resend(s)) {
+	if (may_resend(s, op)) {
 		resend(s, op, now);
 		return;
 	}

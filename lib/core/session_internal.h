@@ -153,7 +153,7 @@ bool mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *de
 void mqev_outbox_stamp_departing(struct mqev_session *s);
 
 /* session_send.c */
-/* Sends an operation again that was not acknowledged in time (before 5.0 only). */
+/* Sends a message's PUBLISH or PUBREL again that was not acknowledged in time (before 5.0 only). */
 void mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now);
 /* 0, or why the server would not take it: TOO_LARGE, QOS, RETAIN, WILDCARD, SHARED,
  * SUBSCRIPTION_ID. */

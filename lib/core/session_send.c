@@ -54,12 +54,12 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 {
 	const struct mqev_ids *ids = &s->out->ids;
 
-	for (uint32_t left = MQEV_NUMBERED_IDS; s->out->numbered_ids < left; left--) {
-		if (mqev_ids_get(ids, id_of_number(op->n)) == NULL)
-			return id_of_number(op->n);
+	if (s->out->numbered_ids == MQEV_NUMBERED_IDS)
+		return 0;
+	/* Ends, for one of that many identifiers in a row is free. */
+	while (mqev_ids_get(ids, id_of_number(op->n)) != NULL)
 		op->n = s->next_n++;
-	}
-	return 0;
+	return id_of_number(op->n);
 }
 
 static uint16_t
@@ -433,30 +433,19 @@ write_subscribe(struct mqev_writer *w, const struct mqev_session *s, const struc
 	write_filters(w, s, op);
 }
 
-/* The size that was written and is still to be told of; 0: not now, or the connection ended. */
-static size_t
-put_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+static bool
+send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	size_t size = subscribe_size(s, op);
 	struct mqev_writer w;
 
 	if (!give_id(s, op) || !mqev_session_write(s, size, &w))
-		return 0;
+		return false;
 	write_subscribe(&w, s, op);
 	mqev_sink_commit(s->sink, size);
+	s->out->next_subscribe = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
-	return size;
-}
-
-static bool
-send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
-{
-	size_t size = put_subscribe(s, op, now);
-
-	if (size == 0)
-		return false;
-	s->out->next_subscribe = op->queue.next;
 	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	return true;
 }
@@ -493,23 +482,12 @@ resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o.size);
 }
 
-static void
-resend_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
-{
-	size_t size = put_subscribe(s, op, now);
-
-	if (size > 0)
-		mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
-}
-
 void
 mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	s->last_sent_ms = now;
 	if (op->state == MQEV_OP_WAIT_PUBCOMP)
 		send_release(s, op, now);
-	else if (op->state == MQEV_OP_WAIT_SUBACK)
-		resend_subscribe(s, op, now);
 	else
 		resend_message(s, op, now);
 }

@@ -178,7 +178,8 @@ static void
 resend(struct tk_stream *s, struct tk_out *o)
 {
 	check_resend(s, o);
-	if (o->state == TK_OUT_DONE)
+	/* One that has crossed its last acknowledgement stays as it is. */
+	if (o->state == TK_OUT_DONE && o->done_in != s->session->connection)
 		o->state = TK_OUT_PUBLISH;
 	o->refused = 0;
 	if (!o->sent_here)
@@ -187,12 +188,16 @@ resend(struct tk_stream *s, struct tk_out *o)
 	take_quota(s, o);
 }
 
-/* The server acknowledged it in an earlier connection, but the client may never have learnt that. */
+/* The server acknowledged it in an earlier connection, but the client may never have learnt that; or in
+ * this one, and it has not come yet: below version 5 the client may repeat until it does. */
 static int
 may_be_unknown(const struct tk_stream *s, const struct tk_out *o)
 {
-	return o && o->state == TK_OUT_DONE && s->resumed &&
-	       o->done_in < s->session->connection;
+	if (!o || o->state != TK_OUT_DONE)
+		return 0;
+	if (o->done_in == s->session->connection)
+		return s->version < TK_V5;
+	return s->resumed;
 }
 
 static void
@@ -288,7 +293,11 @@ check_asked_pubrel(struct tk_stream *s, const struct tk_packet *p, const struct 
 {
 	int known = tk_out_live(o) && o->qos == 2;
 
-	check_in_order(s, &s->pubrel, p, "4.6.0-4");
+	/* Below version 5 it may also be a repetition, whose turn is any time. */
+	if (s->version < TK_V5 && o && o->rel_here)
+		tk_queue_remove(&s->pubrel, (size_t)tk_queue_find(&s->pubrel, p->mid));
+	else
+		check_in_order(s, &s->pubrel, p, "4.6.0-4");
 	if (known && p->reason != 0)
 		RULE(s, "3.6.2-1", NULL, "PUBREL %u with code %02X, the identifier is known",
 		    p->mid, p->reason);

@@ -285,6 +285,16 @@ on_message(void *owner, const struct mqev_message *m)
 }
 
 static void
+on_ack_overdue(void *owner, const struct mqev_op *op)
+{
+	struct vclient *v = owner;
+
+	vclient_flush_record(v);
+	vbuf_printf(&v->record, "late %u #%u\n", (unsigned)op->number, op->mid);
+	after_event(v, V_LATE);
+}
+
+static void
 on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 {
 	struct vclient *v = owner;
@@ -367,6 +377,7 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.disconnect = on_disconnect,
 		.message = on_message,
 		.complete = on_complete,
+		.ack_overdue = on_ack_overdue,
 		.hold_overdue = on_hold_overdue,
 		.wants_pump = on_wants_pump,
 		.packet = on_packet},

@@ -75,6 +75,8 @@ mb_free(struct model_broker *mb)
 	tk_buf_free(&mb->part);
 	for (int i = 0; i < MB_LANES; i++)
 		tk_buf_free(&mb->lane[i]);
+	for (int i = 0; i <= 16; i++)
+		tk_buf_free(&mb->client_alias[i]);
 }
 
 static void
@@ -228,6 +230,8 @@ connack_props(struct model_broker *mb, struct tk_buf *text)
 		tk_buf_printf(text, "27 %08X ", l->max_packet);
 	if (l->keepalive > 0)
 		tk_buf_printf(text, "13 %04X ", l->keepalive);
+	if (l->alias_max > 0)
+		tk_buf_printf(text, "22 %04X ", l->alias_max);
 	if (l->max_qos_1)
 		tk_buf_printf(text, "24 01 ");
 	if (l->no_retain)
@@ -279,16 +283,40 @@ on_connect(struct model_broker *mb, const struct tk_packet *p, uint64_t now)
 	accept_client(mb);
 }
 
+/* The topic, also behind an alias; empty: the alias says nothing. */
+static struct tk_str
+topic_of(struct model_broker *mb, const struct tk_packet *p)
+{
+	unsigned alias = tk_props_number(&p->props, 0x23, 0);
+	struct tk_buf *known = &mb->client_alias[alias <= 16 ? alias : 0];
+
+	if (alias == 0)
+		return p->topic;
+	if (alias > mb->limits.alias_max) {
+		broke(mb, "a Topic Alias beyond the maximum:", alias);
+	} else if (p->topic.len > 0) {
+		tk_buf_clear(known);
+		tk_buf_put(known, p->topic.data, p->topic.len);
+	} else if (known->len == 0) {
+		broke(mb, "an unknown Topic Alias", alias);
+	}
+	return (struct tk_str){known->data, known->len};
+}
+
 static void
 on_publish(struct model_broker *mb, const struct tk_packet *p)
 {
-	unsigned code = 0;
+	struct tk_str topic = topic_of(mb, p);
+	unsigned code;
+
+	if (mb->over)
+		return;
 
 	if (p->qos == 2 && mb->in[p->mid] != 0) {
 		put(mb, MB_LANE_PUBREC, tk_make_ack(mb->version, TK_PUBREC, p->mid, 0, NULL));
 		return;
 	}
-	code = mb->events->received(mb->arg, p);
+	code = mb->events->received(mb->arg, p, topic);
 	if (p->qos == 1)
 		put(mb, MB_LANE_PUBACK, tk_make_ack(mb->version, TK_PUBACK, p->mid, code, NULL));
 	if (p->qos == 2) {
@@ -448,6 +476,8 @@ mb_open(struct model_broker *mb)
 	mb->in_flight = 0;
 	for (size_t i = 0; i < sizeof(mb->alias_topic) / sizeof(mb->alias_topic[0]); i++)
 		mb->alias_topic[i] = -1;
+	for (int i = 0; i <= 16; i++)
+		tk_buf_clear(&mb->client_alias[i]);
 	for (struct mb_message *m = mb->first; m != NULL; m = m->next)
 		m->sent_here = m->counted = false;
 }

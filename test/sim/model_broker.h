@@ -18,7 +18,7 @@ enum { MB_FILTERS = 4, MB_TOPICS = 3 };
 struct mb_events {
 	/* A PUBLISH that it takes over: QoS 2 once per exchange. Returns the code to answer with.
 	 */
-	unsigned (*received)(void *arg, const struct tk_packet *publish);
+	unsigned (*received)(void *arg, const struct tk_packet *publish, struct tk_str topic);
 	/* A message of its own has been acknowledged to the end. */
 	void (*completed)(void *arg, unsigned token);
 	/* A session that it had is gone. */
@@ -53,6 +53,7 @@ struct mb_limits { /* announced in CONNACK; 0: not */
 	unsigned receive_max;
 	unsigned max_packet;
 	unsigned keepalive;
+	unsigned alias_max; /* up to 16 */
 	bool max_qos_1;
 	bool no_retain;
 };
@@ -85,8 +86,9 @@ struct model_broker {
 	struct tk_buf lane[MB_LANES];
 	unsigned client_receive_max, client_alias_max, client_max_packet;
 	unsigned in_flight;
-	int alias_topic[17]; /* by alias; -1: none */
-	char error[200];     /* what the client did wrong; empty: nothing */
+	int alias_topic[17];		/* given to the client, by alias; -1: none */
+	struct tk_buf client_alias[17]; /* given by the client; empty: none */
+	char error[200];		/* what the client did wrong; empty: nothing */
 };
 
 void mb_init(struct model_broker *mb, int version, struct rng *rng, const struct mb_events *events,

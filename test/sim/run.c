@@ -154,6 +154,10 @@ choose_settings(struct world *w)
 	    (uint16_t)(rng_percent(&w->rng, 50) ? 65535 : 1 + rng_below(&w->rng, 4));
 	set->topic_alias_maximum =
 	    (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4));
+	set->topic_aliases = (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4));
+	set->ack_timeout_ms = rng_percent(&w->rng, 60) ? 0 : 500 + rng_below(&w->rng, 5000);
+	set->ack_action =
+	    rng_percent(&w->rng, 50) ? MQEV_ACK_ACTION_RESEND : MQEV_ACK_ACTION_REPORT;
 	set->max_queued = rng_percent(&w->rng, 20) ? 5 : 1000;
 	w->hold_percent = rng_percent(&w->rng, 50) ? 0 : 40;
 	vclient_restart(&w->v);
@@ -172,6 +176,7 @@ choose_limits(struct world *w)
 	l->receive_max = rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 5);
 	l->max_packet = rng_percent(&w->rng, 20) ? 40 + rng_below(&w->rng, 100) : 0;
 	l->keepalive = rng_percent(&w->rng, 20) ? 1 + rng_below(&w->rng, 20) : 0;
+	l->alias_max = rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4);
 	l->max_qos_1 = rng_percent(&w->rng, 10);
 	l->no_retain = rng_percent(&w->rng, 10);
 	w->judge.limits = l->max_packet > 0 || l->max_qos_1 || l->no_retain;

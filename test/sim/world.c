@@ -76,7 +76,7 @@ number_in(struct tk_str text)
 
 /* Payload "<seq> ...", topic "t/<n>". */
 static unsigned
-broker_received(void *arg, const struct tk_packet *p)
+broker_received(void *arg, const struct tk_packet *p, struct tk_str topic)
 {
 	struct world *w = arg;
 	unsigned seq = number_in(p->payload);
@@ -84,8 +84,8 @@ broker_received(void *arg, const struct tk_packet *p)
 
 	if (p->dup)
 		w->stats->dups++;
-	judge_received(&w->judge, seq, p->topic.len == 3 ? (unsigned)(p->topic.data[2] - '0') : 99,
-	    p->qos, refuse);
+	judge_received(
+	    &w->judge, seq, topic.len == 3 ? (unsigned)(topic.data[2] - '0') : 99, p->qos, refuse);
 	return refuse ? 0x97 : 0;
 }
 

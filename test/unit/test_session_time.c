@@ -319,6 +319,7 @@ SCENARIO(packet_before_connack, VALL)
 SCENARIO(ack_deadline, VALL)
 {
 	v->settings.ack_timeout_ms = 5000;
+	v->settings.ack_action = MQEV_ACK_ACTION_RECONNECT;
 	up(v, 0, "");
 	vclient_publish(v, 1, "a", "");
 	vclient_advance(v, 3000);
@@ -341,6 +342,7 @@ SCENARIO(ack_deadline, VALL)
 SCENARIO(ack_deadline_of_a_request, VALL)
 {
 	v->settings.ack_timeout_ms = 5000;
+	v->settings.ack_action = MQEV_ACK_ACTION_RECONNECT;
 	up(v, 0, "");
 	sub(v, "{'f'} 00", 1);
 	v->checked = v->record.len;
@@ -354,6 +356,7 @@ SCENARIO(ack_deadline_of_a_request, VALL)
 SCENARIO(ack_deadline_after_a_resume, V311)
 {
 	v->settings.ack_timeout_ms = 5000;
+	v->settings.ack_action = MQEV_ACK_ACTION_RECONNECT;
 	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
 	vclient_restart(v);
 	up(v, 1, "");
@@ -369,6 +372,107 @@ SCENARIO(ack_deadline_after_a_resume, V311)
 	expect_nothing(v);
 	vclient_advance(v, 1);
 	expect(v, "end TIMEOUT 80");
+}
+
+/* By default, and in 5.0 instead of resending ([MQTT-4.4.0-1]): it is told, again and again. */
+SCENARIO(ack_deadline_reports, VALL)
+{
+	v->settings.ack_timeout_ms = 5000;
+	if (v->s.version == MQEV_V5)
+		v->settings.ack_action = MQEV_ACK_ACTION_RESEND;
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "");
+	vclient_advance(v, 1000);
+	sub(v, "{'f'} 00", 1);
+	v->checked = v->record.len;
+	vclient_advance(v, 3999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "late 1 #1");
+	vclient_advance(v, 1000);
+	expect(v, "late 2 #2");
+	rx(v, "90 (0002 ~ 00)");
+	expect(v, "done 2 #2 ok 00 codes 00");
+	vclient_advance(v, 4000);
+	expect(v, "late 1 #1");
+	rx(v, "40 (0001)");
+	expect(v, "done 1 #1 ok 00");
+	vclient_advance(v, 100000);
+	expect_nothing(v);
+}
+
+/* Before 5.0 on request: PUBLISH with DUP, and PUBREL; not SUBSCRIBE, which would be answered twice. */
+SCENARIO(ack_deadline_resends, V3)
+{
+	v->settings.ack_timeout_ms = 5000;
+	v->settings.ack_action = MQEV_ACK_ACTION_RESEND;
+	v->settings.ack_resends = 2;
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "1");
+	vclient_publish(v, 2, "a", "2");
+	vclient_publish(v, 2, "a", "3");
+	sub(v, "{'f'} 00", 1);
+	rx(v, "50 (0003)");
+	v->checked = v->record.len;
+	vclient_advance(v, 5000);
+	expect(v, "> 3A ({'a'} 0001 '1') 3C ({'a'} 0002 '2'); late 4 #4; > 62 (0003)");
+	rx(v, "50 (0002) 70 (0003) 90 (0004 00)");
+	expect(v, "> 62 (0002); done 3 #3 ok 00; done 4 #4 ok 00 codes 00");
+	vclient_advance(v, 4999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> 3A ({'a'} 0001 '1') 62 (0002)");
+	rx(v, "70 (0002)");
+	expect(v, "done 2 #2 ok 00");
+	vclient_advance(v, 4999);
+	expect_nothing(v);
+	vclient_advance(v, 1); /* twice was enough */
+	expect(v, "end TIMEOUT 80");
+}
+
+/* While receiving is paused the acknowledgement may lie in the socket. */
+SCENARIO(ack_deadline_while_paused, VALL)
+{
+	v->settings.ack_timeout_ms = 5000;
+	v->settings.ack_action = MQEV_ACK_ACTION_RECONNECT;
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "");
+	v->checked = v->record.len;
+	v->s.paused = true;
+	vclient_advance(v, 12000);
+	expect_nothing(v);
+	v->s.paused = false;
+	vclient_advance(v, 2999);
+	expect_nothing(v);
+	rx(v, "40 (0001)");
+	expect(v, "done 1 #1 ok 00");
+}
+
+/* Expired messages end when their time has come, within a second, connected or not. */
+SCENARIO(expiry_comes_by_itself, V5)
+{
+	static const uint8_t expiry[] = {2, 0, 0, 0, 5};
+
+	for (int i = 0; i < 3; i++)
+		VPUBLISH(v, .qos = (uint8_t)i, .topic = "a", .properties = expiry,
+		    .properties_len = sizeof(expiry), .has_expiry = true, .expiry_at = 1,
+		    .expiry_s = (uint32_t)(5 + i));
+	vclient_advance(v, 4999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "done 1 #0 EXPIRED 00");
+	vclient_advance(v, 1000);
+	expect(v, "done 2 #0 EXPIRED 00");
+	v->settings.max_inflight = 1;
+	up(v, 0, "");
+	expect(v, "> 34 ({'a'} 0002 (02 00000001))");
+	VPUBLISH(v, .qos = 1, .topic = "a", .properties = expiry, .properties_len = sizeof(expiry),
+	    .has_expiry = true, .expiry_at = 1, .expiry_s = 5);
+	vclient_advance(v, 5999);
+	expect(v, "done 4 #0 EXPIRED 00");
+	rx(v, "50 (0002) 70 (0002)");
+	expect(v, "> 62 (0002); done 3 #2 ok 00");
+	ck_assert_uint_eq(mqev_session_deadline(&v->s), UINT64_MAX);
 }
 
 int
@@ -401,5 +505,9 @@ main(void)
 	tcase_add_test(tc, ack_deadline);
 	tcase_add_test(tc, ack_deadline_of_a_request);
 	tcase_add_test(tc, ack_deadline_after_a_resume);
+	tcase_add_test(tc, ack_deadline_reports);
+	tcase_add_test(tc, ack_deadline_resends);
+	tcase_add_test(tc, ack_deadline_while_paused);
+	tcase_add_test(tc, expiry_comes_by_itself);
 	return tk_main(suite);
 }
