@@ -71,19 +71,19 @@ static void
 stop(evutil_socket_t sig, short what, void *arg)
 {
 	struct mqev_client *client = arg;
+	bool connected = mqev_client_is_connected(client);
 
 	(void)sig;
 	(void)what;
-	if (mqev_disconnect(client, NULL) != 0 || !mqev_client_is_connected(client))
+	if (mqev_disconnect(client, NULL) != 0 || !connected)
 		event_base_loopbreak(mqev_fleet_base(mqev_client_fleet(client)));
 }
 
 static int
 usage(void)
 {
-	fprintf(stderr,
-	    "usage: sub [-q QOS] [-n MESSAGES] [-v 31|311|5] [-i CLIENT_ID] URL FILTER\n"
-	    "       sub mqtt://localhost 'plant/+/alarm'\n");
+	fprintf(stderr, "usage: sub [-q QOS] [-n MESSAGES] [-v 31|311|5] URL FILTER\n"
+			"       sub mqtt://localhost 'plant/+/alarm'\n");
 	return 2;
 }
 
@@ -135,8 +135,6 @@ main(int argc, char **argv)
 			options.protocol = strcmp(argv[i + 1], "5") == 0    ? MQEV_PROTOCOL_V5
 					   : strcmp(argv[i + 1], "31") == 0 ? MQEV_PROTOCOL_V31
 									    : MQEV_PROTOCOL_V311;
-		else if (strcmp(argv[i], "-i") == 0)
-			options.client_id = argv[i + 1];
 		else
 			return usage();
 	}

@@ -319,7 +319,7 @@ MQEV_EXPORT const char *mqev_client_id(const struct mqev_client *client);
 /* The protocol in use: as in the options, or lower after a fallback. */
 MQEV_EXPORT enum mqev_protocol mqev_client_protocol(const struct mqev_client *client);
 
-/* True between an accepted CONNACK and the end of that connection. */
+/* True between an accepted CONNACK and the end of that connection or mqev_disconnect(). */
 MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);
 
 /*

@@ -31,7 +31,8 @@ mqev_message_copy(const struct mqev_message *given)
 	size_t topic_len;
 	uint8_t *at;
 
-	if (given == NULL || mqev_options_take(&m, sizeof(m), given) != 0 || m.topic == NULL)
+	if (given == NULL || mqev_options_take(&m, sizeof(m), given) != 0 || m.topic == NULL ||
+	    (m.payload == NULL && m.payload_len > 0) || m.payload_len > SIZE_MAX / 2)
 		return NULL;
 	topic_len = m.topic_len > 0 ? m.topic_len : strlen(m.topic);
 	block = mqev_properties_block(m.properties);

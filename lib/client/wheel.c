@@ -4,11 +4,17 @@
 #include <stddef.h>
 #include <string.h>
 
+static uint64_t
+begin_of_slot(uint64_t ms)
+{
+	return ms - ms % MQEV_WHEEL_SLOT_MS;
+}
+
 void
 mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now)
 {
 	memset(wheel, 0, sizeof(*wheel));
-	wheel->turned_ms = now - now % MQEV_WHEEL_SLOT_MS;
+	wheel->turned_ms = begin_of_slot(now);
 }
 
 static void
@@ -63,7 +69,7 @@ mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
 	uint64_t whole_turn = (uint64_t)MQEV_WHEEL_SLOTS * MQEV_WHEEL_SLOT_MS;
 
 	if (now > wheel->turned_ms + whole_turn)
-		wheel->turned_ms = now - whole_turn;
+		wheel->turned_ms = begin_of_slot(now - whole_turn);
 	for (;;) {
 		struct mqev_wheel_node *node = due_in(*slot_of(wheel, wheel->turned_ms), now);
 

@@ -53,6 +53,7 @@ struct kit {
 	int64_t accepted;	   /* operations */
 	int64_t completed;
 	struct kit_operation *ops; /* the latest first */
+	struct kit_operation *last_done;
 	/* The last ones, without their pointers. */
 	struct mqev_connack connack;
 	struct mqev_connect_failure failure;

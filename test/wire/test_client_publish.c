@@ -775,7 +775,8 @@ START_TEST(ack_timeout)
 	    TK_EXPECT(CONNECT), TK_SEND("20 (01 00 ())"), TK_EXPECT_BYTES("3A ({'a'} 0001 () 'm')"),
 	    TK_SEND("40 (@)"), TK_END};
 
-	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 100, .ack_timeout_ms = 200);
+	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 100, .ack_timeout_ms = 200,
+	    .ack_timeout_action = MQEV_ACK_TIMEOUT_RECONNECT);
 	start(script);
 	kit_publish("a", "m", 1);
 	KIT_PLAY(3000);
