@@ -11,7 +11,7 @@ static void
 broke(struct model_broker *mb, const char *what, unsigned mid)
 {
 	if (mb->error[0] == '\0')
-		snprintf(mb->error, sizeof(mb->error), "broker: %s %u", what, mid);
+		snprintf(mb->error, sizeof(mb->error), "broker: %.150s %u", what, mid);
 	mb->over = true;
 }
 
