@@ -421,6 +421,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->end = (struct mqev_session_end){0};
 	s->written = 0;
 	s->last_sent_ms = s->last_received_ms = now;
+	s->last_ping_ms = 0;
+	s->ping_early_ms = 0;
 	s->keepalive_s = s->settings->keepalive_s;
 	s->session_expiry_s = s->settings->session_expiry_s;
 	s->no_problem_information = asks_for_no_problem_information(s);
@@ -469,17 +471,29 @@ ping_after_ms(const struct mqev_session *s)
 	return interval > 4000 ? interval - 1000 : interval - interval / 4;
 }
 
+void
+mqev_session_spread_pings(struct mqev_session *s, uint64_t window_ms, uint32_t fraction)
+{
+	uint64_t most = ping_after_ms(s) / 2;
+
+	s->ping_early_ms = (uint32_t)((window_ms < most ? window_ms : most) * fraction >> 32);
+}
+
 /* While an answer is awaited only the duty to send goes on. */
 static uint64_t
 ping_due(const struct mqev_session *s)
 {
 	uint64_t idle_since = s->last_sent_ms;
+	uint32_t early = 0;
 
 	if (s->keepalive_s == 0 || s->state != MQEV_SESSION_CONNECTED)
 		return UINT64_MAX;
 	if (s->ping_sent_ms == 0 && s->last_received_ms < idle_since)
 		idle_since = s->last_received_ms;
-	return idle_since + ping_after_ms(s);
+	/* From one ping to the next it is a whole interval: their places stay apart. */
+	if (idle_since != s->last_ping_ms)
+		early = s->ping_early_ms;
+	return idle_since + ping_after_ms(s) - early;
 }
 
 static uint64_t
@@ -524,7 +538,7 @@ send_ping(struct mqev_session *s, uint64_t now)
 		return;
 	mqev_pingreq_write(&w);
 	mqev_sink_commit(s->sink, MQEV_PINGREQ_SIZE);
-	s->last_sent_ms = now;
+	s->last_sent_ms = s->last_ping_ms = now;
 	if (s->ping_sent_ms == 0)
 		s->ping_sent_ms = now > 0 ? now : 1;
 	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
