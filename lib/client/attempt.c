@@ -62,11 +62,15 @@ on_transport(struct mqev_conn *conn, const struct mqev_net_error *error, void *a
 }
 
 static void
-on_progress(enum mqev_net_stage stage, const char *text, void *arg)
+on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg)
 {
 	struct mqev_client *c = arg;
+	char text[160];
 
 	c->attempt->stage = (enum mqev_stage)stage;
+	if (!mqev_log_wanted(c))
+		return;
+	mqev_transport_describe(transport, text, sizeof(text));
 	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 
