@@ -209,6 +209,19 @@ mqev_fleet_client_count(const struct mqev_fleet *fleet)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* A base of the fleet's own goes with it, unless somebody is still running it. */
+static void
+part_from_base(struct mqev_fleet *fleet)
+{
+	struct event_base *own = fleet->owns_base ? fleet->base : NULL;
+	bool in_use = fleet->base_in_use;
+
+	if (fleet->front != NULL && fleet->hooks->gone(fleet->front, own))
+		return;
+	if (own != NULL && !in_use)
+		event_base_free(own);
+}
+
 static void
 free_parts(struct mqev_fleet *fleet)
 {
@@ -220,6 +233,7 @@ free_parts(struct mqev_fleet *fleet)
 		mqev_net_free(fleet->net);
 	mqev_cork_free(&fleet->cork);
 	mqev_free(fleet->scratch);
+	part_from_base(fleet);
 	mqev_free(fleet);
 }
 
@@ -247,19 +261,30 @@ make_parts(struct mqev_fleet *fleet)
 	       fleet->agenda_event != NULL && fleet->tick_event != NULL;
 }
 
+static bool
+take_base(struct mqev_fleet *fleet, struct event_base *base)
+{
+	fleet->owns_base = base == NULL;
+	fleet->base = base != NULL ? base : mqev_own_base_new();
+	return fleet->base != NULL;
+}
+
 struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options)
 {
 	struct mqev_fleet_options taken = {.size = sizeof(taken)};
 	struct mqev_fleet *fleet;
 
-	if (base == NULL ||
-	    (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0))
+	if (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0)
 		return NULL;
 	fleet = mqev_calloc(1, sizeof(*fleet));
 	if (fleet == NULL)
 		return NULL;
-	fleet->base = base;
+	if (!take_base(fleet, base)) {
+		mqev_free(fleet);
+		return NULL;
+	}
+	fleet->process = mqev_port_process();
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->agenda_end = &fleet->agenda;
 	mqev_wheel_init(&fleet->wheel, mqev_port_now_ms());
@@ -274,6 +299,10 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 {
 	if (fleet == NULL || fleet->freed)
 		return;
+	mqev_fleet_meet_fork(fleet);
+	if (fleet->front != NULL)
+		fleet->hooks->going(fleet->front);
+	fleet->base_in_use = fleet->depth > 0;
 	mqev_fleet_enter(fleet);
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
