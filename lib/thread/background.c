@@ -65,9 +65,16 @@ stops_now(struct mqev_front *front)
 static void
 announce_end(struct mqev_front *front)
 {
+	bool for_good;
+
 	atomic_store(&front->stop, false);
 	event_del(front->timer);
-	mqev_front_set_drive(front, MQEV_DRIVE_STOPPED);
+	pthread_mutex_lock(&front->lock);
+	for_good = front->stop_for_good;
+	pthread_mutex_unlock(&front->lock);
+	/* Else those who wait hear of the end of what they wait for. */
+	if (!for_good)
+		mqev_front_set_drive(front, MQEV_DRIVE_STOPPED);
 	pthread_mutex_lock(&front->lock);
 	front->background = MQEV_BACKGROUND_ENDED;
 	front->stopping = false;
@@ -226,6 +233,7 @@ mqev_background_end(struct mqev_front *front)
 		pthread_detach(front->thread);
 		front->background = MQEV_BACKGROUND_NONE;
 	} else if (front->background == MQEV_BACKGROUND_RUNNING) {
+		front->stop_for_good = true;
 		ask_to_stop(front, MQEV_STOP_NOW, 0);
 		while (front->background == MQEV_BACKGROUND_RUNNING)
 			pthread_cond_wait(&front->changed, &front->lock);

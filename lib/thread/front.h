@@ -57,6 +57,7 @@ struct mqev_front {
 	pthread_t thread;
 	bool stopping; /* a stop that the loop has not answered yet */
 	bool stop_flush;
+	bool stop_for_good;  /* the fleet is freed next */
 	uint64_t stop_at_ms; /* when flushing ends */
 	bool flushed;	     /* how the last stop ended */
 	struct mqev_remote *remotes;
