@@ -215,17 +215,24 @@ mqev_step_leave(struct mqev_step_ctx *ctx)
 	return false;
 }
 
+void
+mqev_transport_describe(const struct mqev_transport *t, char *text, size_t size)
+{
+	const struct mqev_step *step = steps[t->step];
+
+	snprintf(text, size, "%s", step->name);
+	if (step->describe != NULL)
+		step->describe(&t->ctx, text, size);
+}
+
 /* Tells what is begun; false when the listener ended the attempt. */
 static bool
 report(struct mqev_transport *t, const struct mqev_step *step)
 {
-	char text[160];
-
 	if (t->progress == NULL || step->describe == NULL)
 		return true;
-	step->describe(&t->ctx, text, sizeof text);
 	mqev_step_enter(&t->ctx);
-	t->progress(step->stage, text, t->arg);
+	t->progress(t, step->stage, t->arg);
 	return mqev_step_leave(&t->ctx);
 }
 
@@ -288,6 +295,17 @@ next_target(struct mqev_transport *t)
 	return true;
 }
 
+static const struct mqev_proxy *
+wanted_proxy(const struct mqev_step_ctx *ctx)
+{
+	const struct mqev_endpoint *endpoint = ctx->endpoint;
+
+	if (endpoint->unix_socket ||
+	    mqev_no_proxy_covers(ctx->config->no_proxy, endpoint->host, endpoint->port))
+		return NULL;
+	return ctx->config->proxy;
+}
+
 /* What the configuration says about sockets and proxies, whole; a wrong proxy must never mean none.
  */
 static bool
@@ -298,8 +316,7 @@ load_options(struct mqev_transport *t)
 	int rc = mqev_socket_options_load(&ctx->socket, ctx->config->socket, &why);
 
 	if (rc == 0)
-		rc = mqev_proxy_load(
-		    &ctx->proxy, ctx->endpoint->unix_socket ? NULL : ctx->config->proxy, &why);
+		rc = mqev_proxy_load(&ctx->proxy, wanted_proxy(ctx), &why);
 	if (rc == 0)
 		return true;
 	mqev_net_error_set(&t->error, rc, 0, "options: %s", why);
@@ -377,15 +394,12 @@ mqev_step_fail_nomem(struct mqev_step_ctx *ctx)
 static void
 set_timeout_error(struct mqev_transport *t, const char *which, uint32_t ms)
 {
-	const struct mqev_step *step = steps[t->step];
 	char text[120];
 
-	snprintf(text, sizeof text, "%s", step->name);
-	if (step->describe != NULL)
-		step->describe(&t->ctx, text, sizeof text);
+	mqev_transport_describe(t, text, sizeof text);
 	mqev_net_error_set(
 	    &t->error, MQEV_ERR_TIMEOUT, 0, "%s: %s of %u ms passed", text, which, ms);
-	t->error.stage = step->stage;
+	t->error.stage = steps[t->step]->stage;
 }
 
 static void

@@ -47,6 +47,17 @@ struct mqev_net *mqev_net_new(struct event_base *base);
 /* All transports must have ended. */
 void mqev_net_free(struct mqev_net *net);
 struct event_base *mqev_net_base(const struct mqev_net *net);
+/* Does now what the first TLS link without a configuration would do in the loop. That it fails is
+ * told by that link. */
+void mqev_net_prepare_tls(struct mqev_net *net);
+
+/* Counted over all links since the start. */
+struct mqev_net_stats {
+	uint64_t tls_handshakes; /* that succeeded */
+	uint64_t tls_resumed;	 /* of these, with a kept session */
+	uint64_t tls_failed;
+};
+const struct mqev_net_stats *mqev_net_stats(const struct mqev_net *net);
 
 /* How to connect. Everything is lent for the time of the attempt. 0 in a deadline means its
  * default. */
@@ -60,6 +71,8 @@ struct mqev_transport_config {
 	uint32_t dial_stagger_ms; /* RFC 8305 "Connection Attempt Delay"; default 250 */
 	const struct mqev_socket_options *socket; /* NULL: defaults */
 	const struct mqev_proxy *proxy;		  /* NULL: none */
+	const char *no_proxy; /* hosts that are reached without it, as mqev_no_proxy_covers() takes
+				 them; NULL: none */
 	struct mqev_tls *tls; /* NULL: system trust, used when the endpoint wants TLS */
 	const struct mqev_websocket_options *websocket; /* NULL: defaults */
 };
@@ -109,16 +122,20 @@ void mqev_conn_close(struct mqev_conn *conn);
 typedef void
 mqev_transport_done(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg);
 
-/* A stage begins, for logs: text names what is being done. May be NULL. */
-typedef void mqev_transport_progress(enum mqev_net_stage stage, const char *text, void *arg);
-
 struct mqev_transport;
+
+/* A stage begins. mqev_transport_describe() tells within the call what is being done. May be NULL. */
+typedef void mqev_transport_progress(
+    const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg);
 
 /* Starts an attempt; NULL when memory runs out. The endpoint is copied, the config must outlive the
  * transport. */
 struct mqev_transport *mqev_transport_start(struct mqev_net *net,
     const struct mqev_endpoint *endpoint, const struct mqev_transport_config *config,
     mqev_transport_done *done, mqev_transport_progress *progress, void *arg);
+
+/* What the transport is doing, for logs: one line of text, cut to size. */
+void mqev_transport_describe(const struct mqev_transport *transport, char *text, size_t size);
 
 /* Ends an attempt without calling done; everything is closed. Legal from any callback but done
  * itself. */
