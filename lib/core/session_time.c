@@ -12,6 +12,8 @@ ping_after_ms(const struct mqev_session *s)
 {
 	uint64_t interval = (uint64_t)s->keepalive_s * 1000;
 
+	if (interval < 2000)
+		return interval - 500;
 	return interval > 4000 ? interval - 1000 : interval - interval / 4;
 }
 
