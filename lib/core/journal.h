@@ -15,7 +15,9 @@ struct mqev_session;
 
 /* One change on its way to the store. */
 struct mqev_entry {
-	enum mqev_change_kind kind; /* PUT, SET, DROP, REMOVE; CLIENT: journal->row as it is now */
+	enum mqev_change_kind
+	    kind;	/* PUT, SET, DROP, REMOVE; CLIENT: journal->row as it is now, in a
+				  call of its own, for a refused PUT must not take it along */
 	bool refusable; /* PUT: may be refused for want of room, alone or with the entries that were
 			   appended in the same call; else it waits until there is room */
 	struct mqev_journal

@@ -12,6 +12,8 @@ ping_after_ms(const struct mqev_session *s)
 {
 	uint64_t interval = (uint64_t)s->keepalive_s * 1000;
 
+	if (interval < 2000)
+		return interval - 500;
 	return interval > 4000 ? interval - 1000 : interval - interval / 4;
 }
 
@@ -85,6 +87,7 @@ send_ping(struct mqev_session *s, uint64_t now)
 	s->last_sent_ms = s->last_ping_ms = now;
 	if (s->ping_sent_ms == 0)
 		s->ping_sent_ms = now > 0 ? now : 1;
+	s->pong_owed = true;
 	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 }
 

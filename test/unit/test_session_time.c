@@ -56,6 +56,16 @@ SCENARIO(keepalive_short, VALL)
 	expect(v, "> C0 00");
 }
 
+/* A tick that comes half a second late still keeps to one second. */
+SCENARIO(keepalive_shortest, VALL)
+{
+	up_with_keepalive(v, 1);
+	vclient_advance(v, 499);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> C0 00");
+}
+
 SCENARIO(keepalive_late_tick, VALL)
 {
 	up_with_keepalive(v, 10);
@@ -529,6 +539,7 @@ main(void)
 	tcase_add_test(tc, keepalive_off);
 	tcase_add_test(tc, keepalive_idle);
 	tcase_add_test(tc, keepalive_short);
+	tcase_add_test(tc, keepalive_shortest);
 	tcase_add_test(tc, keepalive_late_tick);
 	tcase_add_test(tc, keepalive_sender_only);
 	tcase_add_test(tc, keepalive_receiver_only);
