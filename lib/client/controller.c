@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/link.h"
+#include "core/mem.h"
 #include "port/port.h"
 
 #define CLOSING_MS 2000
@@ -230,11 +231,16 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
+/* The session keeps a pointer only. What the link itself says is told unless the session had ended
+ * before. */
 void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text)
+mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause)
 {
-	mqev_session_abort(&c->session, error, text);
-	c->system_errno = system_errno;
+	static const char text[] = "the connection was lost";
+
+	mqev_session_abort(&c->session, cause->error, text);
+	if (c->session.end.text == text && c->link_error == NULL)
+		c->link_error = mqev_memdup(cause, sizeof(*cause));
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_link_close(c->link);
 	c->link = NULL;
@@ -262,34 +268,38 @@ part_from_link(struct mqev_client *c, int error)
 }
 
 static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
-    const struct mqev_properties *properties, uint32_t wait_ms)
+tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms)
 {
 	static const struct mqev_properties none = {0};
 	struct mqev_disconnection disconnection = {
 	    .error = end->error,
 	    .reason = (enum mqev_reason)end->reason,
 	    .from_server = end->from_server,
-	    .system_errno = system_errno,
+	    .system_errno = cause->system_errno,
 	    .properties = properties != NULL ? properties : &none,
-	    .text = end->text,
+	    .text = cause->text,
 	    .retry_ms = wait_ms,
 	};
 
 	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
+	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", cause->text);
 	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
 		c->config->on_disconnect(c, &disconnection, c->userdata);
 }
 
+/* Why the connection ended, taken from the client: as the link says, or the session. */
 static void
-tell_failed_handshake(
-    struct mqev_client *c, const struct mqev_session_end *end, int system_errno, uint32_t wait_ms)
+take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
 {
-	struct mqev_net_error error = {.error = end->error, .system_errno = system_errno};
-
-	set_text(&error, end->text);
-	tell_connect_fail(c, &error, MQEV_STAGE_CONNACK, wait_ms);
+	memset(cause, 0, sizeof(*cause));
+	if (c->link_error != NULL)
+		*cause = *c->link_error;
+	else
+		set_text(cause, end->text);
+	cause->error = end->error;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
 }
 
 static void
@@ -297,13 +307,13 @@ end_connection(struct mqev_client *c)
 {
 	struct mqev_session_end end = c->session.end;
 	struct mqev_properties *properties = c->end_properties;
-	int system_errno = c->system_errno;
+	struct mqev_net_error cause;
 	bool got_connack = c->got_connack;
 	uint64_t now = mqev_port_now_ms();
 	uint32_t wait_ms;
 
 	c->end_properties = NULL;
-	c->system_errno = 0;
+	take_cause(c, &end, &cause);
 	part_from_link(c, end.error);
 	mqev_retry_note_uptime(c, now);
 	wait_ms = mqev_retry_after_end(c, &end);
@@ -312,9 +322,9 @@ end_connection(struct mqev_client *c)
 	if (got_connack)
 		mqev_figures_ended(c, &end);
 	if (!c->freed && got_connack)
-		tell_disconnect(c, &end, system_errno, properties, wait_ms);
+		tell_disconnect(c, &end, &cause, properties, wait_ms);
 	else if (!c->freed)
-		tell_failed_handshake(c, &end, system_errno, wait_ms);
+		tell_connect_fail(c, &cause, MQEV_STAGE_CONNACK, wait_ms);
 	mqev_properties_free(properties);
 }
 
@@ -376,4 +386,6 @@ mqev_controller_drop(struct mqev_client *c)
 	c->link = NULL;
 	mqev_properties_free(c->end_properties);
 	c->end_properties = NULL;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
 }
