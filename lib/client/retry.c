@@ -28,7 +28,7 @@ backoff(struct mqev_client *c, bool slow)
 	if (slow && config->reconnect_max_ms / 2 > min)
 		min = config->reconnect_max_ms / 2;
 	return mqev_backoff_ms(
-	    c->retries++, min, config->reconnect_max_ms, MQEV_JITTER_HALF, random_number());
+	    c->retries++, min, config->reconnect_max_ms, MQEV_JITTER_EQUAL, random_number());
 }
 
 /* How long to wait; MQEV_NONE: there is to be no further attempt. */
