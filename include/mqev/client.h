@@ -233,6 +233,19 @@ struct mqev_options {
 	bool request_response_information; /* MQTT 5: ask the server where replies may go, see
 					      mqev_request() */
 
+	/* Deadlines of an attempt's stages, each within connect_timeout_ms. */
+	uint32_t resolve_timeout_ms;   /* default 10,000 */
+	uint32_t dial_timeout_ms;      /* for each address; default 10,000 */
+	uint32_t proxy_timeout_ms;     /* default 10,000 */
+	uint32_t tls_timeout_ms;       /* default 15,000 */
+	uint32_t websocket_timeout_ms; /* the upgrade; default 10,000 */
+	/*
+	 * When proxy is NULL, mqev_client_new() reads the environment: mqtt_proxy is a URL as
+	 * mqev_proxy_from_url() takes it (a bad one is MQEV_ERR_INVALID, none or "" means no
+	 * proxy), no_proxy lists the hosts of URLs that need none.
+	 */
+	bool proxy_from_environment;
+
 	const struct mqev_reconnect_options
 	    *reconnect; /* <mqev/connect.h>: when and where it tries again; copied */
 	mqev_pre_connect_cb *on_pre_connect; /* an attempt begins, before anything of it is done */

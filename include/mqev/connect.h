@@ -73,8 +73,9 @@ struct mqev_disconnection {
 	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent; 0x80 when neither said one */
 	bool from_server;			  /* the server sent a DISCONNECT packet */
 	int system_errno;			  /* 0 when no system call failed */
-	const struct mqev_properties *properties; /* of the server's DISCONNECT; never NULL */
-	const char *text;			  /* one line for people; never NULL */
+	const struct mqev_properties
+	    *properties;  /* of the server's DISCONNECT or refused CONNACK; never NULL */
+	const char *text; /* one line for people; never NULL */
 	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
 };
 

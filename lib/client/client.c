@@ -92,6 +92,8 @@ mqev_client_leave(struct mqev_client *c)
 
 	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (c->watch_writing && !c->freed)
+			mqev_socket_note_writing(c);
 		if (mqev_log_tell_kept(c) && c->last_line != NULL)
 			mqev_fleet_plan(fleet, c);
 	}
@@ -100,6 +102,15 @@ mqev_client_leave(struct mqev_client *c)
 	if (c->depth == 0 && c->freed)
 		free_memory(c);
 	mqev_fleet_leave(fleet);
+}
+
+void
+mqev_client_follow_config(struct mqev_client *c)
+{
+	c->session.settings = &c->config->session;
+	c->session.report_all = c->config->on_publish != NULL;
+	c->watch_writing = c->config->on_socket_register_write != NULL ||
+			   c->config->on_socket_unregister_write != NULL;
 }
 
 static struct mqev_client *
@@ -120,7 +131,7 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 	c->error_text = "";
 	mqev_session_init(&c->session, c->config->version, &c->config->session, &mqev_client_events,
 	    c, &fleet->cork.sink);
-	c->session.report_all = c->config->on_publish != NULL;
+	mqev_client_follow_config(c);
 	if (c->config->session.clean == MQEV_SESSION_CLEAN_NEVER)
 		start_anywhere(c);
 	return c;

@@ -133,11 +133,23 @@ mqev_config_take_timeouts(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
+/* 0 is the transport's own default. */
+static void
+take_stage_times(struct mqev_transport_config *t, const struct mqev_options *o)
+{
+	t->resolve_ms = o->resolve_timeout_ms;
+	t->dial_ms = o->dial_timeout_ms;
+	t->proxy_ms = o->proxy_timeout_ms;
+	t->tls_ms = o->tls_timeout_ms;
+	t->websocket_ms = o->websocket_timeout_ms;
+}
+
 static int
 take_times(struct mqev_config *c, const struct mqev_options *o)
 {
 	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
+	take_stage_times(&c->transport, o);
 	c->min_uptime_ms = o->min_uptime_ms;
 	c->no_reconnect = o->no_reconnect;
 	return 0;

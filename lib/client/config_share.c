@@ -65,8 +65,8 @@ same_bytes(const struct mqev_bytes *a, const struct mqev_bytes *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-/* Views are compared by what they show, and the rest bit for bit: what this does not know keeps
- * configurations apart, not together. */
+/* Views and the way to the server are compared by what they show, and the rest bit for bit: what
+ * this does not know keeps configurations apart, not together. */
 static bool
 same(const struct mqev_config *a, struct mqev_config *b)
 {
@@ -85,6 +85,8 @@ same(const struct mqev_config *a, struct mqev_config *b)
 		like_b.session.will = b->session.will;
 	if (a->session.auth != NULL && b->session.auth != NULL)
 		like_b.session.auth = b->session.auth;
+	if (mqev_config_same_net(a->net, b->net))
+		mqev_config_point_to_net(&like_b, b);
 	like_b.refs = b->refs;
 	like_b.will_properties = b->will_properties;
 	like_b.copied = b->copied;

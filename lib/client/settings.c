@@ -37,8 +37,7 @@ put(struct mqev_client *c, struct mqev_config *made)
 	if (error != 0)
 		return error;
 	c->config = config;
-	c->session.settings = &config->session;
-	c->session.report_all = config->on_publish != NULL;
+	mqev_client_follow_config(c);
 	give_up(c->fleet, old);
 	mqev_fleet_set_tick(c->fleet, c);
 	return 0;
@@ -106,7 +105,7 @@ mqev_client_set_login(
 	    mqev_config_take_login);
 
 	if (error == 0)
-		c->needs_login = false;
+		c->refused = 0;
 	return error;
 }
 

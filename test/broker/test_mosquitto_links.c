@@ -13,6 +13,7 @@
 #include "lib/certs.h"
 #include "lib/loop.h"
 #include "lib/server.h"
+#include "net/ws.h"
 
 #define WAIT_MS 10000
 
@@ -324,6 +325,12 @@ END_TEST
 
 /* --- links ------------------------------------------------------------------------------------- */
 
+#define NEED_WEBSOCKET()                                        \
+	do {                                                    \
+		if (!mqev_ws_supported())                       \
+			tk_skip("this build has no WebSocket"); \
+	} while (0)
+
 static void
 round_trip(const char *url, struct mqev_options options)
 {
@@ -352,6 +359,7 @@ START_TEST(test_websocket)
 {
 	char url[100];
 
+	NEED_WEBSOCKET();
 	TK_SERVER_MOSQUITTO(&server, "listener @PORT2@ 127.0.0.1\nprotocol websockets\n");
 	snprintf(url, sizeof(url), "ws://127.0.0.1:%d/mqtt", server.ports[1]);
 	round_trip(url, (struct mqev_options){.protocol = versions[1 + _i]});
@@ -362,12 +370,15 @@ END_TEST
 START_TEST(test_tls)
 {
 	bool websocket = _i == 1;
-	struct tk_pki *pki = tk_pki_new("broker CA");
+	struct tk_pki *pki;
 	struct mqev_tls *tls;
 	char extra[1200];
 	char error[200];
 	char url[100];
 
+	if (websocket)
+		NEED_WEBSOCKET();
+	pki = tk_pki_new("broker CA");
 	tk_pki_issue(pki, "broker", &(struct tk_cert_spec){.san = "DNS:localhost,IP:127.0.0.1"});
 	tk_pki_issue(pki, "me", &(struct tk_cert_spec){.cn = "me"});
 	snprintf(extra, sizeof(extra),
