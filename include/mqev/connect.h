@@ -31,13 +31,13 @@ enum mqev_stage {
 
 /* What a client is doing. Behind each: which states may follow. */
 enum mqev_client_state {
-	MQEV_CLIENT_IDLE,	/* nothing -> PREPARING */
-	MQEV_CLIENT_WAITING,	/* for the next attempt -> PREPARING, IDLE */
-	MQEV_CLIENT_DIALING,	/* a transport is on its way -> HANDSHAKE, WAITING, IDLE */
-	MQEV_CLIENT_HANDSHAKE,	/* CONNECT was sent -> CONNECTED, WAITING, IDLE */
-	MQEV_CLIENT_CONNECTED,	/* CONNACK accepted us -> CLOSING, WAITING, IDLE */
-	MQEV_CLIENT_CLOSING,	/* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
-	MQEV_CLIENT_PREPARING	/* an attempt has begun; the application is asked, or was and may
+	MQEV_CLIENT_IDLE,      /* nothing -> PREPARING */
+	MQEV_CLIENT_WAITING,   /* for the next attempt -> PREPARING, IDLE */
+	MQEV_CLIENT_DIALING,   /* a transport is on its way -> HANDSHAKE, WAITING, IDLE */
+	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, WAITING, IDLE */
+	MQEV_CLIENT_CONNECTED, /* CONNACK accepted us -> CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CLOSING,   /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
+	MQEV_CLIENT_PREPARING  /* an attempt has begun; the application is asked, or was and may
 				   take its time -> DIALING, WAITING, IDLE */
 };
 
@@ -71,11 +71,11 @@ struct mqev_disconnection {
 	int error; /* 0: by mqev_disconnect(); else enum mqev_error */
 	enum mqev_reason
 	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent; 0x80 when neither said one */
-	bool from_server;			  /* the server sent a DISCONNECT packet */
-	int system_errno;			  /* 0 when no system call failed */
+	bool from_server; /* the server sent a DISCONNECT packet */
+	int system_errno; /* 0 when no system call failed */
 	const struct mqev_properties
-	    *properties;  /* of the server's DISCONNECT or refused CONNACK; never NULL */
-	const char *text; /* one line for people; never NULL */
+	    *properties;   /* of the server's DISCONNECT or refused CONNACK; never NULL */
+	const char *text;  /* one line for people; never NULL */
 	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
 };
 
@@ -85,11 +85,11 @@ struct mqev_disconnection {
  * time.
  */
 struct mqev_pre_connect {
-	uint64_t attempt;   /* its number: of this client, from 1 */
-	uint32_t failures;  /* attempts and connections in a row that ended before they counted as a
+	uint64_t attempt;  /* its number: of this client, from 1 */
+	uint32_t failures; /* attempts and connections in a row that ended before they counted as a
 			       success (min_uptime_ms) */
-	const char *host;   /* of the server's URL; the path of a unix socket */
-	uint16_t port;	    /* 0: unix socket, or SRV */
+	const char *host;  /* of the server's URL; the path of a unix socket */
+	uint16_t port;	   /* 0: unix socket, or SRV */
 	/*
 	 * The server refused the login that it was given last, with this reason, or ended the
 	 * connection because its time is over (0xA0); 0: it did not. Without a new login (see
@@ -109,8 +109,8 @@ struct mqev_socket {
  * or on_disconnect follows and has the outcome. Not asked after mqev_disconnect().
  */
 struct mqev_retry {
-	enum mqev_stage stage; /* of the attempt; NONE: a connection that had a CONNACK */
-	int error;	       /* enum mqev_error */
+	enum mqev_stage stage;	 /* of the attempt; NONE: a connection that had a CONNACK */
+	int error;		 /* enum mqev_error */
 	enum mqev_reason reason; /* of the server; 0: it said none */
 	bool from_server;	 /* the reason is that of a DISCONNECT packet */
 	uint32_t failures;	 /* as in struct mqev_pre_connect, this one included */
@@ -173,7 +173,7 @@ struct mqev_reconnect_options {
 	 * tried once and then no more. Default: the first connection is tried for like any other.
 	 */
 	bool give_up_first;
-	uint32_t max_failures; /* so many in a row (struct mqev_pre_connect), and no further
+	uint32_t max_failures;	/* so many in a row (struct mqev_pre_connect), and no further
 				  attempt; default: no limit */
 	uint32_t max_trying_ms; /* no attempt begins later than that after mqev_connect(), or after
 				   the end of the last connection that counted as a success;
@@ -224,8 +224,7 @@ MQEV_EXPORT int mqev_attempt_go(struct mqev_client *client, uint64_t attempt, in
  * several calls counts. 0; MQEV_ERR_INVALID: a bad URL, or ms is MQEV_NONE; MQEV_ERR_NOMEM. */
 MQEV_EXPORT int mqev_retry_after(const struct mqev_retry *retry, uint32_t ms);
 MQEV_EXPORT int mqev_retry_stop(const struct mqev_retry *retry);
-MQEV_EXPORT int
-mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t ms);
+MQEV_EXPORT int mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t ms);
 
 #ifdef __cplusplus
 }

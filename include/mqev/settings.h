@@ -18,14 +18,12 @@ extern "C" {
 /* --- callbacks ---------------------------------------------------------------------------------
  * From the next event on; NULL: none. In the callback itself too.
  */
-MQEV_EXPORT int
-mqev_client_set_on_connect(struct mqev_client *client, mqev_connect_cb *on_connect);
+MQEV_EXPORT int mqev_client_set_on_connect(struct mqev_client *client, mqev_connect_cb *on_connect);
 MQEV_EXPORT int
 mqev_client_set_on_connect_fail(struct mqev_client *client, mqev_connect_fail_cb *on_connect_fail);
 MQEV_EXPORT int
 mqev_client_set_on_disconnect(struct mqev_client *client, mqev_disconnect_cb *on_disconnect);
-MQEV_EXPORT int
-mqev_client_set_on_message(struct mqev_client *client, mqev_message_cb *on_message);
+MQEV_EXPORT int mqev_client_set_on_message(struct mqev_client *client, mqev_message_cb *on_message);
 MQEV_EXPORT int mqev_client_set_on_publish(struct mqev_client *client, mqev_result_cb *on_publish);
 MQEV_EXPORT int
 mqev_client_set_on_subscribe(struct mqev_client *client, mqev_result_cb *on_subscribe);
@@ -56,8 +54,8 @@ mqev_client_set_on_redirect(struct mqev_client *client, mqev_redirect_cb *on_red
 
 /* User and password as the options of these names. NULL and NULL: none, and those of the URL are
  * used again. */
-MQEV_EXPORT int mqev_client_set_login(struct mqev_client *client, const char *username,
-    const void *password, size_t password_len);
+MQEV_EXPORT int mqev_client_set_login(
+    struct mqev_client *client, const char *username, const void *password, size_t password_len);
 /* NULL: none. */
 MQEV_EXPORT int mqev_client_set_will(struct mqev_client *client, const struct mqev_will *will);
 /* Seconds, at most 65,535; 0: the default; MQEV_NONE: off. */
@@ -88,16 +86,14 @@ MQEV_EXPORT int mqev_client_set_reconnect_options(
  */
 
 /* 0: the default. Messages that are in flight stay so; the next ones wait until there are fewer. */
-MQEV_EXPORT int
-mqev_client_set_max_inflight(struct mqev_client *client, uint32_t max_inflight);
+MQEV_EXPORT int mqev_client_set_max_inflight(struct mqev_client *client, uint32_t max_inflight);
 /* 0: the default. What is queued stays so. */
 MQEV_EXPORT int mqev_client_set_max_queued(
     struct mqev_client *client, uint32_t max_queued, size_t max_queued_bytes);
 MQEV_EXPORT int
 mqev_client_set_offline_qos0(struct mqev_client *client, enum mqev_offline offline_qos0);
 /* Milliseconds; 0: the default. */
-MQEV_EXPORT int
-mqev_client_set_ping_timeout(struct mqev_client *client, uint32_t ping_timeout_ms);
+MQEV_EXPORT int mqev_client_set_ping_timeout(struct mqev_client *client, uint32_t ping_timeout_ms);
 /* Milliseconds; 0 or MQEV_NONE: off. */
 MQEV_EXPORT int mqev_client_set_ack_timeout(
     struct mqev_client *client, uint32_t ack_timeout_ms, enum mqev_ack_timeout action);
@@ -136,8 +132,7 @@ struct mqev_limits {
 };
 
 /* 0; MQEV_ERR_STATE: not connected; MQEV_ERR_INVALID: size is 0. */
-MQEV_EXPORT int
-mqev_client_limits(const struct mqev_client *client, struct mqev_limits *limits);
+MQEV_EXPORT int mqev_client_limits(const struct mqev_client *client, struct mqev_limits *limits);
 
 /* --- callbacks for filters ---------------------------------------------------------------------
  */
@@ -149,8 +144,8 @@ mqev_client_limits(const struct mqev_client *client, struct mqev_limits *limits)
  * these, the most specific filter first. Nothing is sent. 0; MQEV_ERR_INVALID: not a filter, or no
  * callback; MQEV_ERR_STATE: being freed; MQEV_ERR_NOMEM.
  */
-MQEV_EXPORT int mqev_message_callback_add(struct mqev_client *client, const char *filter,
-    mqev_message_cb *on_message, void *userdata);
+MQEV_EXPORT int mqev_message_callback_add(
+    struct mqev_client *client, const char *filter, mqev_message_cb *on_message, void *userdata);
 /* From the next message on, and for one that is being handed out. 0; MQEV_ERR_NOT_FOUND. */
 MQEV_EXPORT int mqev_message_callback_remove(struct mqev_client *client, const char *filter);
 

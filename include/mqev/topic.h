@@ -58,8 +58,8 @@ typedef bool mqev_topic_map_visit(void *value, void *arg);
 
 /* Visits the values whose filters match the topic, by the rules of mqev_topic_matches(), the most
  * specific first: at each level the literal one, '+', '#'. An invalid topic matches nothing. */
-MQEV_EXPORT void mqev_topic_map_match(const struct mqev_topic_map *map, const char *topic,
-    mqev_topic_map_visit *visit, void *arg);
+MQEV_EXPORT void mqev_topic_map_match(
+    const struct mqev_topic_map *map, const char *topic, mqev_topic_map_visit *visit, void *arg);
 /* Visits all values, in no particular order. */
 MQEV_EXPORT void
 mqev_topic_map_each(const struct mqev_topic_map *map, mqev_topic_map_visit *visit, void *arg);

@@ -10,9 +10,9 @@ struct mqev_attempt {
 	struct mqev_config *config; /* that the transport uses, whatever the client's is by then */
 	struct event *timer;
 	enum mqev_stage stage;
-	int answer;    /* of mqev_attempt_go() */
-	bool asking;   /* on_pre_connect runs */
-	bool held;     /* mqev_attempt_go() has not been called yet */
+	int answer;  /* of mqev_attempt_go() */
+	bool asking; /* on_pre_connect runs */
+	bool held;   /* mqev_attempt_go() has not been called yet */
 };
 
 static void

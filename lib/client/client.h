@@ -31,17 +31,17 @@ struct mqev_client {
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
-	char *client_id; /* NULL: none yet */
+	char *client_id;	    /* NULL: none yet */
 	void *userdata;
 	const char *error_text;
 	struct mqev_client *next; /* in the fleet */
 	struct mqev_client **at;
 	struct mqev_client *agenda_next;
 	uint64_t connected_ms;
-	uint64_t attempt_number; /* of the attempt that began last */
+	uint64_t attempt_number;  /* of the attempt that began last */
 	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
-	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
-	int system_errno; /* of the link that failed, until on_disconnect */
+	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
+	int system_errno;	  /* of the link that failed, until on_disconnect */
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t failures; /* in a row, since the last success */
@@ -59,9 +59,9 @@ struct mqev_client {
 	bool replay_owed : 1; /* the server's session lacks the subscriptions */
 	bool trim_owed : 1;   /* some time after connected_ms the link is to give back what the
 				 handshake left */
-	bool deciding : 1; /* an attempt or connection has ended, what follows is being decided */
+	bool deciding : 1;  /* an attempt or connection has ended, what follows is being decided */
 	bool succeeded : 1; /* the connection that has just ended counts as a success */
-	bool accepted : 1; /* by a CONNACK since mqev_connect() */
+	bool accepted : 1;  /* by a CONNACK since mqev_connect() */
 	bool socket_told : 1;	/* on_socket_open was called, on_socket_close is owed */
 	bool writing_told : 1;	/* likewise on_socket_register_write */
 	bool watch_writing : 1; /* somebody wants to know of writing */

@@ -170,9 +170,8 @@ mqev_config_take_reconnect(struct mqev_config *c, const struct mqev_options *o)
 	if ((int)r->jitter < 0 || r->jitter > MQEV_JITTER_NONE)
 		return MQEV_ERR_INVALID;
 	r->size = 0; /* the same for all, whichever program it came from */
-	r->max_redirects = r->max_redirects == MQEV_NONE
-			       ? 0
-			       : or_default(r->max_redirects, DEFAULT_MAX_REDIRECTS);
+	r->max_redirects =
+	    r->max_redirects == MQEV_NONE ? 0 : or_default(r->max_redirects, DEFAULT_MAX_REDIRECTS);
 	r->prepare_timeout_ms = or_default(r->prepare_timeout_ms, DEFAULT_PREPARE_MS);
 	return 0;
 }
@@ -383,9 +382,9 @@ mqev_config_take(struct mqev_config *c, const struct mqev_options *o)
 	    take_protocol, take_session, take_times, mqev_config_take_keepalive,
 	    mqev_config_take_ping, mqev_config_take_ack_timeout, mqev_config_take_delays,
 	    mqev_config_take_timeouts, take_limits, mqev_config_take_inflight,
-	    mqev_config_take_queue, take_policies, mqev_config_take_offline,
-	    mqev_config_take_login, mqev_config_take_will, take_auth,
-	    mqev_config_take_properties, mqev_config_take_net, mqev_config_take_reconnect};
+	    mqev_config_take_queue, take_policies, mqev_config_take_offline, mqev_config_take_login,
+	    mqev_config_take_will, take_auth, mqev_config_take_properties, mqev_config_take_net,
+	    mqev_config_take_reconnect};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int error = steps[i](c, o);

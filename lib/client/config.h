@@ -39,10 +39,10 @@ struct mqev_config {
 	bool no_reconnect;
 	bool protocol_fallback;
 	bool random_client_id;
-	struct mqev_net_config *net; /* what transport points to; NULL: all defaults */
-	uint8_t *copied;	     /* the bytes that views above point to */
+	struct mqev_net_config *net;		/* what transport points to; NULL: all defaults */
+	uint8_t *copied;			/* the bytes that views above point to */
 	struct mqev_properties will_properties; /* a view of those of the will */
-	struct mqev_config *next;    /* among those in use */
+	struct mqev_config *next;		/* among those in use */
 	struct mqev_config **at;
 	uint32_t retired; /* references that wait to be dropped */
 	struct mqev_config *next_retired;

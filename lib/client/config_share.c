@@ -147,8 +147,8 @@ mqev_config_settle(struct mqev_config **in_use, struct mqev_config *c, struct mq
 }
 
 int
-mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
-    struct mqev_config **config)
+mqev_config_get(
+    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config)
 {
 	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
 	int error;

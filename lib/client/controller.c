@@ -383,8 +383,7 @@ tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
 static uint32_t
 decide_after(struct mqev_client *c, const struct farewell *f)
 {
-	bool said_why =
-	    f->end.error == MQEV_ERR_REFUSED || f->end.error == MQEV_ERR_DISCONNECTED;
+	bool said_why = f->end.error == MQEV_ERR_REFUSED || f->end.error == MQEV_ERR_DISCONNECTED;
 	const struct mqev_ending ending = {
 	    .stage = f->got_connack ? MQEV_STAGE_NONE : MQEV_STAGE_CONNACK,
 	    .error = f->end.error,

@@ -26,7 +26,7 @@ struct mqev_fleet {
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_config *retired; /* not any more, but calls in progress may look at them */
-	struct mqev_client *agenda; /* clients with something to do before the loop sleeps */
+	struct mqev_client *agenda;  /* clients with something to do before the loop sleeps */
 	struct mqev_client **agenda_end;
 	struct mqev_link *lingering; /* links that say good-bye, without a client */
 	uint8_t *scratch;	     /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */

@@ -114,8 +114,8 @@ urls_of(const struct words *words, const struct mqev_endpoint *now)
 	for (size_t i = 0; urls != NULL && i < words->count; i++) {
 		bool whole = has_scheme(words->at[i], words->len[i]);
 
-		used += (size_t)snprintf(urls + used, size - used, "%s%.*s%s ",
-		    whole ? "" : scheme, (int)words->len[i], words->at[i], whole ? "" : path);
+		used += (size_t)snprintf(urls + used, size - used, "%s%.*s%s ", whole ? "" : scheme,
+		    (int)words->len[i], words->at[i], whole ? "" : path);
 	}
 	return urls;
 }
@@ -150,8 +150,7 @@ prepare_servers(const struct mqev_endpoint *now, struct mqev_endpoint_list *serv
 }
 
 static bool
-servers_of(
-    const struct mqev_client *c, const char *reference, struct mqev_endpoint_list *servers)
+servers_of(const struct mqev_client *c, const char *reference, struct mqev_endpoint_list *servers)
 {
 	const struct mqev_endpoint *now = mqev_client_server(c);
 	struct words words;

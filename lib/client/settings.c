@@ -62,16 +62,16 @@ change(struct mqev_client *c, const struct mqev_options *options,
 /* --- callbacks ---------------------------------------------------------------------------------
  */
 
-#define CALLBACK_SETTER(name, type, member)                                                     \
-	int mqev_client_set_##name(struct mqev_client *c, type *callback)                       \
-	{                                                                                       \
-		struct mqev_config *made = NULL;                                                \
-		int error = edit(c, &made);                                                     \
-                                                                                                \
-		if (error != 0)                                                                 \
-			return error;                                                           \
-		made->member = callback;                                                        \
-		return put(c, made);                                                            \
+#define CALLBACK_SETTER(name, type, member)                               \
+	int mqev_client_set_##name(struct mqev_client *c, type *callback) \
+	{                                                                 \
+		struct mqev_config *made = NULL;                          \
+		int error = edit(c, &made);                               \
+                                                                          \
+		if (error != 0)                                           \
+			return error;                                     \
+		made->member = callback;                                  \
+		return put(c, made);                                      \
 	}
 
 CALLBACK_SETTER(on_connect, mqev_connect_cb, on_connect)
@@ -100,8 +100,7 @@ mqev_client_set_login(
     struct mqev_client *c, const char *username, const void *password, size_t password_len)
 {
 	int error = change(c,
-	    MQEV_OPTIONS(
-		    .username = username, .password = password, .password_len = password_len),
+	    MQEV_OPTIONS(.username = username, .password = password, .password_len = password_len),
 	    mqev_config_take_login);
 
 	if (error == 0)
@@ -131,8 +130,7 @@ take_connect_properties(struct mqev_config *config, const struct mqev_options *o
 }
 
 int
-mqev_client_set_connect_properties(
-    struct mqev_client *c, const struct mqev_properties *properties)
+mqev_client_set_connect_properties(struct mqev_client *c, const struct mqev_properties *properties)
 {
 	return change(c, MQEV_OPTIONS(.connect_properties = properties), take_connect_properties);
 }
@@ -167,8 +165,8 @@ mqev_client_set_reconnect_delay(
     struct mqev_client *c, uint32_t reconnect_min_ms, uint32_t reconnect_max_ms)
 {
 	int error = change(c,
-	    MQEV_OPTIONS(
-		    .reconnect_min_ms = reconnect_min_ms, .reconnect_max_ms = reconnect_max_ms),
+	    MQEV_OPTIONS(.reconnect_min_ms = reconnect_min_ms,
+		.reconnect_max_ms = reconnect_max_ms),
 	    mqev_config_take_delays);
 
 	if (error == 0)
@@ -198,8 +196,7 @@ mqev_client_set_max_inflight(struct mqev_client *c, uint32_t max_inflight)
 }
 
 int
-mqev_client_set_max_queued(
-    struct mqev_client *c, uint32_t max_queued, size_t max_queued_bytes)
+mqev_client_set_max_queued(struct mqev_client *c, uint32_t max_queued, size_t max_queued_bytes)
 {
 	return change(c,
 	    MQEV_OPTIONS(.max_queued = max_queued, .max_queued_bytes = max_queued_bytes),
@@ -209,15 +206,13 @@ mqev_client_set_max_queued(
 int
 mqev_client_set_offline_qos0(struct mqev_client *c, enum mqev_offline offline_qos0)
 {
-	return change(
-	    c, MQEV_OPTIONS(.offline_qos0 = offline_qos0), mqev_config_take_offline);
+	return change(c, MQEV_OPTIONS(.offline_qos0 = offline_qos0), mqev_config_take_offline);
 }
 
 int
 mqev_client_set_ping_timeout(struct mqev_client *c, uint32_t ping_timeout_ms)
 {
-	return change(
-	    c, MQEV_OPTIONS(.ping_timeout_ms = ping_timeout_ms), mqev_config_take_ping);
+	return change(c, MQEV_OPTIONS(.ping_timeout_ms = ping_timeout_ms), mqev_config_take_ping);
 }
 
 int

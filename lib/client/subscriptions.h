@@ -9,7 +9,7 @@
 struct mqev_topic_tree;
 
 struct mqev_subscriptions {
-	struct mqev_topic_tree *tree; /* of struct mqev_entry */
+	struct mqev_topic_tree *tree;	 /* of struct mqev_entry */
 	struct mqev_topic_tree *filters; /* the same for callbacks without a subscription; NULL:
 					    none was made */
 	size_t callbacks;		 /* entries of both that have one */

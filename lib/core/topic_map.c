@@ -84,8 +84,8 @@ mqev_topic_map_count(const struct mqev_topic_map *map)
 }
 
 void
-mqev_topic_map_match(const struct mqev_topic_map *map, const char *topic,
-    mqev_topic_map_visit *visit, void *arg)
+mqev_topic_map_match(
+    const struct mqev_topic_map *map, const char *topic, mqev_topic_map_visit *visit, void *arg)
 {
 	struct mqev_bytes name = bytes_of(topic);
 
