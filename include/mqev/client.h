@@ -72,9 +72,12 @@ enum mqev_log_level {
 struct mqev_result {
 	uint64_t op;		 /* what mqev_publish() or its kin returned */
 	int error;		 /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
-	enum mqev_reason reason; /* of the acknowledgement; of several filters: the worst */
+	/* of the acknowledgement; of several filters the worst; QoS 2: of the PUBCOMP, or when that
+	   says no more than success, of the PUBREC */
+	enum mqev_reason reason;
 	uint16_t mid;		 /* packet identifier; 0 when none was used */
-	const struct mqev_properties *properties; /* of the acknowledgement; never NULL */
+	const struct mqev_properties *properties; /* of the acknowledgement; QoS 2: the PUBREC's, then
+						     the PUBCOMP's; never NULL */
 	const uint8_t *reasons; /* SUBACK, UNSUBACK: one reason code per filter, in their order */
 	size_t reason_count;
 };
@@ -288,9 +291,6 @@ MQEV_EXPORT void mqev_client_set_userdata(struct mqev_client *client, void *user
 /* The fleet that it was made in. */
 MQEV_EXPORT struct mqev_fleet *mqev_client_fleet(const struct mqev_client *client);
 
-/* What it is doing. */
-MQEV_EXPORT enum mqev_client_state mqev_client_state(const struct mqev_client *client);
-
 /* The identifier in use: the own, or the one that the server assigned; "" before that. Valid until
  * the next CONNACK. */
 MQEV_EXPORT const char *mqev_client_id(const struct mqev_client *client);
@@ -300,6 +300,9 @@ MQEV_EXPORT enum mqev_protocol mqev_client_protocol(const struct mqev_client *cl
 
 /* True between an accepted CONNACK and the end of that connection or mqev_disconnect(). */
 MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);
+
+/* What it is doing now. It changes in mqev_disconnect() and from the event loop. */
+MQEV_EXPORT enum mqev_client_state mqev_client_state(const struct mqev_client *client);
 
 /*
  * Connects, and reconnects whenever the connection fails, until mqev_disconnect(). Returns at once;
@@ -358,8 +361,9 @@ struct mqev_disconnect_options {
  *
  * From the event loop on_disconnect follows, when DISCONNECT has been handed to the kernel; while an
  * attempt is under way on_connect_fail with MQEV_ERR_CANCELED; while the client waits for the next
- * attempt, nothing. Without memory for DISCONNECT the connection ends all the same and on_disconnect
- * has MQEV_ERR_NOMEM. Messages that wait stay queued for the next mqev_connect().
+ * attempt, nothing. Without memory for DISCONNECT, or when the server's Maximum Packet Size is below
+ * it, the connection ends all the same and on_disconnect has MQEV_ERR_NOMEM or MQEV_ERR_TOO_LARGE.
+ * Messages that wait stay queued for the next mqev_connect().
  *
  * 0; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID: a reason or property that a client's
  * DISCONNECT may not have, or a Session Expiry Interval though CONNECT had none.

@@ -29,16 +29,19 @@ enum mqev_stage {
 	MQEV_STAGE_PREPARE /* the application was asked by on_pre_connect */
 };
 
-/* What a client is doing. Behind each: which states may follow. */
+/* What a client is doing, and what may follow. */
 enum mqev_client_state {
-	MQEV_CLIENT_IDLE,      /* nothing -> PREPARING */
-	MQEV_CLIENT_WAITING,   /* for the next attempt -> PREPARING, IDLE */
-	MQEV_CLIENT_DIALING,   /* a transport is on its way -> HANDSHAKE, WAITING, IDLE */
-	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, WAITING, IDLE */
-	MQEV_CLIENT_CONNECTED, /* CONNACK accepted us -> CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_IDLE = 0, /* -> QUEUED, PREPARING, DIALING, WAITING */
+	MQEV_CLIENT_WAITING,  /* for the time of the next attempt -> QUEUED, PREPARING, DIALING, IDLE */
+	/* for its turn among the fleet's clients -> PREPARING, DIALING, WAITING, IDLE */
+	MQEV_CLIENT_QUEUED,
+	MQEV_CLIENT_DIALING,   /* on the way to the server -> HANDSHAKE, WAITING, IDLE */
+	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
 	MQEV_CLIENT_CLOSING,   /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
-	MQEV_CLIENT_PREPARING  /* an attempt has begun; the application is asked, or was and may
-				   take its time -> DIALING, WAITING, IDLE */
+	/* an attempt has begun, the application is asked by on_pre_connect -> DIALING, WAITING, IDLE
+	 */
+	MQEV_CLIENT_PREPARING
 };
 
 /* --- events ------------------------------------------------------------------------------------
@@ -206,6 +209,7 @@ struct mqev_reconnect_options {
 /*
  * In on_pre_connect: this attempt goes on when mqev_attempt_go() is called, for which there are
  * prepare_timeout_ms; then it ends in on_connect_fail with MQEV_STAGE_PREPARE and MQEV_ERR_TIMEOUT.
+ * Meanwhile it counts among the fleet's max_handshakes: no more of them ask for logins at once.
  * 0; MQEV_ERR_STATE outside that callback.
  */
 MQEV_EXPORT int mqev_attempt_hold(struct mqev_client *client);

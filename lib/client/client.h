@@ -144,6 +144,13 @@ void mqev_socket_closed(struct mqev_client *c);
 void mqev_socket_note_writing(struct mqev_client *c);
 
 /* attempt.c */
+/* Asks the governor. *begin: dial now; else mqev_controller_begin() is called when it is its turn.
+ * MQEV_ERR_NOMEM. */
+int mqev_attempt_ask(struct mqev_client *c, bool *begin);
+/* Its place in the line or among those that connect is free. */
+void mqev_attempt_leave_turn(struct mqev_client *c);
+/* For turns.c: this one's turn has come. */
+void mqev_attempt_begin(struct mqev_turn *turn);
 /* Starts to connect to the next server; the controller is told how it ends. MQEV_ERR_NOMEM. */
 int mqev_attempt_dial(struct mqev_client *c);
 /* Runs what is due after ms: the next dial while WAITING, the end of patience otherwise.
@@ -151,14 +158,15 @@ int mqev_attempt_dial(struct mqev_client *c);
 int mqev_attempt_wait(struct mqev_client *c, uint32_t ms);
 void mqev_attempt_end(struct mqev_client *c);
 enum mqev_stage mqev_attempt_stage(const struct mqev_client *c);
-/* on_pre_connect is to be called, and was. MQEV_ERR_NOMEM. */
-int mqev_attempt_begin_asking(struct mqev_client *c);
+/* on_pre_connect is to be called, and was. */
+void mqev_attempt_begin_asking(struct mqev_client *c);
 void mqev_attempt_end_asking(struct mqev_client *c);
 /* What the application said: it needs time; it is ready (0) or not (negative). */
 bool mqev_attempt_is_held(const struct mqev_client *c);
 int mqev_attempt_answer(const struct mqev_client *c);
 
 /* controller.c, called by attempt.c */
+void mqev_controller_begin(struct mqev_client *c);
 void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
 void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
 void mqev_controller_time_is_up(struct mqev_client *c);

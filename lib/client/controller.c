@@ -9,12 +9,21 @@
 
 #define CLOSING_MS 2000
 
+/* Whether it takes, or waits for, one of the places that the governor gives. */
+static bool
+has_turn(enum mqev_client_state state)
+{
+	return state == MQEV_CLIENT_QUEUED || state == MQEV_CLIENT_PREPARING ||
+	       state == MQEV_CLIENT_DIALING || state == MQEV_CLIENT_HANDSHAKE;
+}
+
 void
 mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 {
 	static const char *const names[] = {
 	    [MQEV_CLIENT_IDLE] = "idle",
 	    [MQEV_CLIENT_WAITING] = "waiting",
+	    [MQEV_CLIENT_QUEUED] = "queued",
 	    [MQEV_CLIENT_DIALING] = "dialing",
 	    [MQEV_CLIENT_HANDSHAKE] = "handshake",
 	    [MQEV_CLIENT_CONNECTED] = "connected",
@@ -24,6 +33,8 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
 	c->state = (uint8_t)state;
+	if (!has_turn(state))
+		mqev_attempt_leave_turn(c);
 }
 
 /* --- starting ----------------------------------------------------------------------------------
@@ -103,6 +114,7 @@ fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqe
 void
 mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error)
 {
+	mqev_turns_note(c->fleet, error->system_errno);
 	fail_attempt(c, error, (enum mqev_stage)error->stage);
 }
 
@@ -121,14 +133,20 @@ set_text(struct mqev_net_error *error, const char *text)
  */
 
 static void
-dial(struct mqev_client *c)
+fail_without_memory(struct mqev_client *c)
 {
 	static const struct mqev_net_error no_memory = {
 	    .stage = MQEV_NET_RESOLVE, .error = MQEV_ERR_NOMEM, .text = "out of memory"};
 
+	mqev_controller_dial_failed(c, &no_memory);
+}
+
+static void
+dial(struct mqev_client *c)
+{
 	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
 	if (mqev_attempt_dial(c) != 0)
-		mqev_controller_dial_failed(c, &no_memory);
+		fail_without_memory(c);
 }
 
 static void
@@ -176,10 +194,7 @@ prepare(struct mqev_client *c)
 	uint64_t number = c->attempt_number;
 
 	mqev_controller_set_state(c, MQEV_CLIENT_PREPARING);
-	if (mqev_attempt_begin_asking(c) != 0) {
-		fail_preparing(c, MQEV_ERR_NOMEM, "out of memory");
-		return;
-	}
+	mqev_attempt_begin_asking(c);
 	if (mqev_log_tell_kept(c) && c->state == MQEV_CLIENT_PREPARING)
 		ask_application(c);
 	/* It may have freed the client, or begun anew. */
@@ -192,14 +207,40 @@ prepare(struct mqev_client *c)
 		end_preparing(c);
 }
 
-static void
-begin_attempt(struct mqev_client *c)
+void
+mqev_controller_begin(struct mqev_client *c)
 {
 	c->attempt_number++;
 	if (c->config->on_pre_connect != NULL)
 		prepare(c);
 	else
 		dial(c);
+}
+
+/* Begins an attempt, or stands in line for it. */
+static void
+take_turn(struct mqev_client *c)
+{
+	bool begin = false;
+
+	if (mqev_attempt_ask(c, &begin) != 0)
+		fail_without_memory(c);
+	else if (begin)
+		mqev_controller_begin(c);
+	else
+		mqev_controller_set_state(c, MQEV_CLIENT_QUEUED);
+}
+
+/* The first attempt, which a fleet that starts up spreads over a time. */
+static void
+start(struct mqev_client *c)
+{
+	uint32_t ms = mqev_fleet_start_delay_ms(c->fleet);
+
+	if (ms > 0)
+		start_waiting(c, ms);
+	else
+		take_turn(c);
 }
 
 /* --- a connection ------------------------------------------------------------------------------
@@ -247,6 +288,7 @@ mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 	static const struct mqev_net_error no_memory = {
 	    .error = MQEV_ERR_NOMEM, .text = "out of memory"};
 
+	mqev_turns_note(c->fleet, 0);
 	c->link = mqev_link_open(c, conn);
 	if (c->link == NULL) {
 		mqev_conn_close(conn);
@@ -267,6 +309,7 @@ mqev_controller_connected(struct mqev_client *c)
 {
 	mqev_attempt_end(c);
 	c->connected_ms = mqev_port_now_ms();
+	mqev_fleet_spread_pings(c->fleet, &c->session);
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
 	c->trim_owed = c->link->conn.tls != NULL;
 	c->accepted = true;
@@ -282,7 +325,7 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	c->wake_ms = 0;
 	switch ((enum mqev_client_state)c->state) {
 	case MQEV_CLIENT_WAITING:
-		begin_attempt(c);
+		take_turn(c);
 		break;
 	case MQEV_CLIENT_PREPARING:
 		if (mqev_attempt_is_held(c))
@@ -298,6 +341,7 @@ mqev_controller_time_is_up(struct mqev_client *c)
 		c->link = NULL;
 		break;
 	case MQEV_CLIENT_IDLE:
+	case MQEV_CLIENT_QUEUED:
 	case MQEV_CLIENT_DIALING:
 	case MQEV_CLIENT_CONNECTED:
 		break;
@@ -477,7 +521,7 @@ mqev_controller_settle(struct mqev_client *c)
 		end_preparing(c);
 	/* Asked for by the application after it had disconnected. */
 	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)
-		begin_attempt(c);
+		start(c);
 }
 
 void

@@ -30,6 +30,13 @@ enum mqev_op_flag {
 	MQEV_OP_UNSURE = 1024 /* may have arrived in a session that was lost; to be sent again */
 };
 
+/* A reason other than success and properties, kept until the operation completes. */
+struct mqev_op_said {
+	uint32_t len;
+	uint8_t reason;
+	uint8_t properties[];
+};
+
 struct mqev_op_link {
 	struct mqev_op *next;
 	struct mqev_op *prev;
@@ -47,6 +54,7 @@ struct mqev_op {
 	void *arg;
 	void (*release)(void *release_arg);
 	void *release_arg;
+	struct mqev_op_said *pubrec; /* WAIT_PUBCOMP: NULL when its PUBREC said nothing special */
 	const uint8_t
 	    *payload; /* PUBLISH: the payload; else the filters as they stand in the packet */
 	uint32_t payload_len;
