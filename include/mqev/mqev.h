@@ -14,6 +14,7 @@
 #include <mqev/rpc.h>
 #include <mqev/settings.h>
 #include <mqev/store.h>
+#include <mqev/thread.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>

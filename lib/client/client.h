@@ -14,6 +14,7 @@ struct mqev_attempt;
 struct mqev_detour;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_remote;
 struct mqev_rpc;
 struct mqev_subscriptions;
 
@@ -26,6 +27,7 @@ struct mqev_client {
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
+	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
 	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */

@@ -287,6 +287,19 @@ mqev_fleet_spread_pings(struct mqev_fleet *fleet, struct mqev_session *session)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* A base of the fleet's own goes with it, unless somebody is still running it. */
+static void
+part_from_base(struct mqev_fleet *fleet)
+{
+	struct event_base *own = fleet->owns_base ? fleet->base : NULL;
+	bool in_use = fleet->base_in_use;
+
+	if (fleet->front != NULL && fleet->hooks->gone(fleet->front, own))
+		return;
+	if (own != NULL && !in_use)
+		event_base_free(own);
+}
+
 static void
 free_parts(struct mqev_fleet *fleet)
 {
@@ -299,6 +312,7 @@ free_parts(struct mqev_fleet *fleet)
 		mqev_net_free(fleet->net);
 	mqev_cork_free(&fleet->cork);
 	mqev_free(fleet->scratch);
+	part_from_base(fleet);
 	mqev_free(fleet);
 }
 
@@ -361,6 +375,14 @@ make_parts(struct mqev_fleet *fleet, const struct mqev_governor_limits *limits)
 	       fleet->tick_event != NULL;
 }
 
+static bool
+take_base(struct mqev_fleet *fleet, struct event_base *base)
+{
+	fleet->owns_base = base == NULL;
+	fleet->base = base != NULL ? base : mqev_own_base_new();
+	return fleet->base != NULL;
+}
+
 struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options)
 {
@@ -368,13 +390,16 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	struct mqev_governor_limits limits;
 	struct mqev_fleet *fleet;
 
-	if (base == NULL ||
-	    (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0))
+	if (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0)
 		return NULL;
 	fleet = mqev_calloc(1, sizeof(*fleet));
 	if (fleet == NULL)
 		return NULL;
-	fleet->base = base;
+	if (!take_base(fleet, base)) {
+		mqev_free(fleet);
+		return NULL;
+	}
+	fleet->process = mqev_port_process();
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->start_spread_ms = taken.start_spread_ms;
 	fleet->ping_spread_ms = taken.ping_spread_ms;
@@ -392,6 +417,10 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 {
 	if (fleet == NULL || fleet->freed)
 		return;
+	mqev_fleet_meet_fork(fleet);
+	if (fleet->front != NULL)
+		fleet->hooks->going(fleet->front);
+	fleet->base_in_use = fleet->depth > 0;
 	mqev_fleet_enter(fleet);
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
