@@ -9,6 +9,7 @@
 #include <mqev/export.h>
 
 struct event_base;
+struct mqev_client;
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,6 +23,24 @@ struct mqev_fleet_options {
 	size_t size;
 	bool keep_sigpipe; /* leave SIGPIPE alone; else, if it is SIG_DFL when a connection starts,
 			      it is set to SIG_IGN */
+	/*
+	 * The governor: attempts to connect of all clients of the fleet, in the order in which they
+	 * became due. What is beyond these limits waits as MQEV_CLIENT_QUEUED.
+	 */
+	uint32_t max_handshakes; /* at once, each from its dial to CONNACK; default 250;
+				    MQEV_UNLIMITED */
+	uint32_t connects_per_s; /* that begin; default 1,000; MQEV_UNLIMITED */
+	uint32_t connect_burst;	 /* that may begin at one moment after a calm time; default: a tenth
+				   of connects_per_s, at least 1 */
+	uint32_t start_spread_ms; /* the first attempt after mqev_connect() begins at a random
+				     moment of this time; default: at once */
+	/*
+	 * Clients that connect or hear from the server together are not to ping together: after
+	 * other traffic the next PINGREQ comes early, each client's by another part of this time and
+	 * never by more than half of its interval; those that follow keep the interval. Default:
+	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
+	 */
+	uint32_t ping_spread_ms;
 };
 
 #ifndef __cplusplus
@@ -43,6 +62,20 @@ MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
 
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
+
+/*
+ * Calls visit for each client, the newest first, until it returns something else than 0, which is
+ * returned then. It may free any client, and the fleet; a client made meanwhile is not visited.
+ */
+MQEV_EXPORT int mqev_fleet_each(
+    struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg);
+
+/*
+ * The governor's limits from now on, as in the options (0: the default). Attempts that have begun go
+ * on. 0; MQEV_ERR_INVALID: fleet is NULL.
+ */
+MQEV_EXPORT int mqev_fleet_set_connect_limits(struct mqev_fleet *fleet, uint32_t max_handshakes,
+    uint32_t connects_per_s, uint32_t connect_burst);
 
 #ifdef __cplusplus
 }

@@ -196,6 +196,12 @@ mqev_client_is_connected(const struct mqev_client *c)
 	return c->session.state == MQEV_SESSION_CONNECTED;
 }
 
+enum mqev_client_state
+mqev_client_state(const struct mqev_client *c)
+{
+	return (enum mqev_client_state)c->state;
+}
+
 const char *
 mqev_client_error_text(const struct mqev_client *c)
 {

@@ -14,6 +14,13 @@
 #include "net/transport.h"
 #include "port/port.h"
 
+#define DEFAULT_MAX_HANDSHAKES 250
+#define DEFAULT_CONNECTS_PER_S 1000
+#define PING_SPREAD_MS 25 /* for each client */
+
+/* How many clients a turn of the loop looks after, when many deadlines come together. */
+#define TICK_BUDGET 256
+
 /* --- the agenda of a turn ----------------------------------------------------------------------
  */
 
@@ -158,18 +165,25 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqev_fleet *fleet = arg;
 	uint64_t now = mqev_port_now_ms();
-	struct mqev_wheel_node *node;
+	struct mqev_wheel_node *node = NULL;
 
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
-	while ((node = mqev_wheel_next(&fleet->wheel, now)) != NULL) {
-		struct mqev_client *c = client_of(node);
+	for (int i = 0; i < TICK_BUDGET; i++) {
+		struct mqev_client *c;
 
+		node = mqev_wheel_next(&fleet->wheel, now);
+		if (node == NULL)
+			break;
+		c = client_of(node);
 		mqev_client_enter(c);
 		tick_client(c, now);
 		mqev_client_leave(c);
 	}
+	/* After a long sleep all are due at once: the links get their turn in between. */
+	if (node != NULL && !fleet->freed)
+		event_active(fleet->tick_event, EV_TIMEOUT, 1);
 	set_ticking(fleet);
 	mqev_fleet_leave(fleet);
 }
@@ -191,6 +205,10 @@ mqev_fleet_add(struct mqev_fleet *fleet, struct mqev_client *c)
 void
 mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c)
 {
+	for (struct mqev_fleet_walk *walk = fleet->walks; walk != NULL; walk = walk->outer) {
+		if (walk->next == c)
+			walk->next = c->next;
+	}
 	*c->at = c->next;
 	if (c->next != NULL)
 		c->next->at = c->at;
@@ -206,6 +224,57 @@ mqev_fleet_client_count(const struct mqev_fleet *fleet)
 	return fleet->client_count;
 }
 
+int
+mqev_fleet_each(
+    struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg)
+{
+	struct mqev_fleet_walk walk = {fleet->clients, fleet->walks};
+	int result = 0;
+
+	mqev_fleet_enter(fleet);
+	fleet->walks = &walk;
+	while (walk.next != NULL && result == 0) {
+		struct mqev_client *c = walk.next;
+
+		walk.next = c->next;
+		result = visit(c, arg);
+	}
+	fleet->walks = walk.outer;
+	mqev_fleet_leave(fleet);
+	return result;
+}
+
+/* --- spreading ---------------------------------------------------------------------------------
+ */
+
+uint32_t
+mqev_fleet_start_delay_ms(const struct mqev_fleet *fleet)
+{
+	uint32_t random;
+
+	if (fleet->start_spread_ms == 0 || mqev_port_random(&random, sizeof(random)) != 0)
+		return 0;
+	return (uint32_t)((uint64_t)fleet->start_spread_ms * random >> 32);
+}
+
+static uint64_t
+ping_window_ms(const struct mqev_fleet *fleet)
+{
+	if (fleet->ping_spread_ms == MQEV_NONE)
+		return 0;
+	if (fleet->ping_spread_ms != 0)
+		return fleet->ping_spread_ms;
+	return (uint64_t)(fleet->client_count - 1) * PING_SPREAD_MS;
+}
+
+void
+mqev_fleet_spread_pings(struct mqev_fleet *fleet, struct mqev_session *session)
+{
+	/* Steps of the golden ratio: wherever one begins, they divide the window evenly. */
+	fleet->ping_phase += 0x9E3779B9;
+	mqev_session_spread_pings(session, ping_window_ms(fleet), fleet->ping_phase);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
 
@@ -216,6 +285,7 @@ free_parts(struct mqev_fleet *fleet)
 		event_free(fleet->agenda_event);
 	if (fleet->tick_event != NULL)
 		event_free(fleet->tick_event);
+	mqev_turns_free(fleet);
 	if (fleet->net != NULL)
 		mqev_net_free(fleet->net);
 	mqev_cork_free(&fleet->cork);
@@ -236,21 +306,53 @@ mqev_fleet_leave(struct mqev_fleet *fleet)
 		free_parts(fleet);
 }
 
+static uint32_t
+or_default(uint32_t value, uint32_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+static struct mqev_governor_limits
+connect_limits(uint32_t max_handshakes, uint32_t connects_per_s, uint32_t burst)
+{
+	struct mqev_governor_limits limits = {
+	    .max_active = or_default(max_handshakes, DEFAULT_MAX_HANDSHAKES),
+	    .per_second = or_default(connects_per_s, DEFAULT_CONNECTS_PER_S),
+	};
+
+	limits.burst = or_default(burst, limits.per_second / 10 + (limits.per_second < 10));
+	return limits;
+}
+
+int
+mqev_fleet_set_connect_limits(
+    struct mqev_fleet *fleet, uint32_t max_handshakes, uint32_t connects_per_s, uint32_t burst)
+{
+	struct mqev_governor_limits limits = connect_limits(max_handshakes, connects_per_s, burst);
+
+	if (fleet == NULL)
+		return MQEV_ERR_INVALID;
+	mqev_turns_set_limits(fleet, &limits);
+	return 0;
+}
+
 static bool
-make_parts(struct mqev_fleet *fleet)
+make_parts(struct mqev_fleet *fleet, const struct mqev_governor_limits *limits)
 {
 	fleet->net = mqev_net_new(fleet->base);
 	fleet->scratch = mqev_malloc(MQEV_SCRATCH_SIZE);
 	fleet->agenda_event = event_new(fleet->base, -1, 0, run_agenda, fleet);
 	fleet->tick_event = event_new(fleet->base, -1, EV_PERSIST, on_tick, fleet);
-	return mqev_cork_init(&fleet->cork) && fleet->net != NULL && fleet->scratch != NULL &&
-	       fleet->agenda_event != NULL && fleet->tick_event != NULL;
+	return mqev_turns_init(fleet, limits) && mqev_cork_init(&fleet->cork) &&
+	       fleet->net != NULL && fleet->scratch != NULL && fleet->agenda_event != NULL &&
+	       fleet->tick_event != NULL;
 }
 
 struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options)
 {
 	struct mqev_fleet_options taken = {.size = sizeof(taken)};
+	struct mqev_governor_limits limits;
 	struct mqev_fleet *fleet;
 
 	if (base == NULL ||
@@ -261,9 +363,12 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 		return NULL;
 	fleet->base = base;
 	fleet->keep_sigpipe = taken.keep_sigpipe;
+	fleet->start_spread_ms = taken.start_spread_ms;
+	fleet->ping_spread_ms = taken.ping_spread_ms;
+	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);
 	fleet->agenda_end = &fleet->agenda;
 	mqev_wheel_init(&fleet->wheel, mqev_port_now_ms());
-	if (make_parts(fleet))
+	if (make_parts(fleet, &limits))
 		return fleet;
 	free_parts(fleet);
 	return NULL;

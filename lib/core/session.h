@@ -161,11 +161,13 @@ struct mqev_session {
 	uint64_t last_sent_ms;
 	uint64_t last_received_ms;
 	uint64_t ping_sent_ms; /* 0: no answer is awaited */
+	uint64_t last_ping_ms; /* of this connection; 0: none yet */
 	uint64_t expires_ms;   /* when the session ends at the server, while there is no connection;
 				  UINT64_MAX: never */
 	struct mqev_server_limits server;
 	struct mqev_session_end end;
 	uint32_t session_expiry_s; /* in force on this connection */
+	uint32_t ping_early_ms;	   /* by how much the first ping after other traffic comes early */
 	uint16_t keepalive_s;	   /* in force on this connection */
 	uint8_t version;	   /* enum mqev_version */
 	uint8_t state;		   /* enum mqev_session_state */
@@ -230,6 +232,10 @@ void mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const 
 
 /* Ends the connection without a word to the server, as a lost one. */
 void mqev_session_abort(struct mqev_session *s, int error, const char *text);
+
+/* Once connected: of window_ms, but not more than half an interval, the part of fraction / 2^32 is by
+ * what the first ping after other traffic comes early. */
+void mqev_session_spread_pings(struct mqev_session *s, uint64_t window_ms, uint32_t fraction);
 
 /* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */
 uint64_t mqev_session_deadline(const struct mqev_session *s);
