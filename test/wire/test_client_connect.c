@@ -146,6 +146,27 @@ START_TEST(connect_properties)
 }
 END_TEST
 
+/* [MQTT-3.1.0-2]: who is connected, or about to be, does not connect again. */
+START_TEST(connect_while_connected)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_QUIET(50), TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	ck_assert_int_eq(
+	    KIT_CALL(mqev_connect(kit.client, tk_broker_url(kit.broker))), MQEV_ERR_STATE);
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	ck_assert_int_eq(
+	    KIT_CALL(mqev_connect(kit.client, tk_broker_url(kit.broker))), MQEV_ERR_STATE);
+	kit_run(80);
+	kit_disconnect();
+	KIT_PLAY(2000);
+	ck_assert_int_eq(tk_broker_connections(kit.broker), 1);
+}
+END_TEST
+
 static const char *
 random_id(const struct tk_packet *p, void *arg)
 {
@@ -731,6 +752,7 @@ suite(void)
 
 	tcase_add_loop_test(tc, connect_bytes, 0, COUNT(connect_rows));
 	tcase_add_test(tc, connect_properties);
+	tcase_add_test(tc, connect_while_connected);
 	tcase_add_test(tc, random_id_in_3_1);
 	tcase_add_test(tc, assigned_id);
 	tcase_add_test(tc, login_in_the_url);
