@@ -13,6 +13,7 @@
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
 #include <mqev/settings.h>
+#include <mqev/stats.h>
 #include <mqev/store.h>
 #include <mqev/thread.h>
 #include <mqev/tls.h>
