@@ -5,6 +5,7 @@
 #include <mqev/client.h>
 
 #include "client/config.h"
+#include "client/figures.h"
 #include "client/fleet.h"
 #include "client/wheel.h"
 #include "core/session.h"
@@ -13,6 +14,7 @@
 struct mqev_attempt;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_remote;
 struct mqev_rpc;
 struct mqev_subscriptions;
 
@@ -25,6 +27,7 @@ struct mqev_client {
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
+	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
 	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
@@ -38,6 +41,7 @@ struct mqev_client {
 	uint64_t connected_ms;
 	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
 	int system_errno; /* of the link that failed, until on_disconnect */
+	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t server;   /* which of the servers is next */
