@@ -49,16 +49,30 @@ struct mqev_fleet_options {
 		    .size = sizeof(struct mqev_fleet_options), __VA_ARGS__})
 #endif
 
-/* A fleet on the caller's event_base, which must outlive it (options NULL: defaults). NULL when
- * memory runs out or an option is invalid. */
+/*
+ * A fleet on the caller's event_base, which must outlive it (options NULL: defaults). base NULL: on a
+ * base of the fleet's own, without locks, which only the loops of <mqev/thread.h> run and which is
+ * freed with the fleet. NULL when memory or descriptors run out or an option is invalid.
+ */
 MQEV_EXPORT struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options);
 
-/* Frees the fleet and, first, the clients that are left in it, as mqev_client_free() does. Legal in
- * every callback. NULL is ignored. */
+/*
+ * Frees the fleet and, first, the clients that are left in it, as mqev_client_free() does. Legal in
+ * every callback. A background loop is stopped first, however long its callback takes. NULL is
+ * ignored.
+ *
+ * In a child of the process that made the fleet this and mqev_client_free() are the only legal calls:
+ * they close what the child has of the connections, send nothing, and leave those of the parent
+ * alone. (The child's copy of the event_base is given a poller of its own, as event_reinit() does.)
+ */
 MQEV_EXPORT void mqev_fleet_free(struct mqev_fleet *fleet);
 
+/* The caller's event_base or the fleet's own: on that one, too, events of the application may stand. */
 MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
+
+/* mqev_network_changed() for all clients. */
+MQEV_EXPORT void mqev_fleet_network_changed(struct mqev_fleet *fleet);
 
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);

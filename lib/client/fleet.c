@@ -16,6 +16,7 @@
 
 #define DEFAULT_MAX_HANDSHAKES 250
 #define DEFAULT_CONNECTS_PER_S 1000
+#define TICK_US (MQEV_WHEEL_SLOT_MS * 1000)
 #define PING_SPREAD_MS 25 /* for each client */
 
 /* How many clients a turn of the loop looks after, when many deadlines come together. */
@@ -103,12 +104,13 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 static void
 set_ticking(struct mqev_fleet *fleet)
 {
-	const struct timeval slot = {0, MQEV_WHEEL_SLOT_MS * 1000};
+	const struct timeval slot = {0, TICK_US};
 	bool ticking = event_pending(fleet->tick_event, EV_TIMEOUT, NULL);
 
-	if (fleet->wheel.count > 0 && !ticking)
+	if (fleet->wheel.count > 0 && !ticking) {
+		mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
 		event_add(fleet->tick_event, &slot);
-	else if (fleet->wheel.count == 0 && ticking)
+	} else if (fleet->wheel.count == 0 && ticking)
 		event_del(fleet->tick_event);
 }
 
@@ -170,6 +172,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
+	mqev_figures_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
 	for (int i = 0; i < TICK_BUDGET; i++) {
 		struct mqev_client *c;
 
@@ -200,6 +203,7 @@ mqev_fleet_add(struct mqev_fleet *fleet, struct mqev_client *c)
 		c->next->at = &c->next;
 	fleet->clients = c;
 	fleet->client_count++;
+	fleet->figures.states[c->state]++;
 }
 
 void
@@ -213,9 +217,19 @@ mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c)
 	if (c->next != NULL)
 		c->next->at = c->at;
 	fleet->client_count--;
+	fleet->figures.states[c->state]--;
 	drop_from_agenda(fleet, c);
 	mqev_wheel_set(&fleet->wheel, &c->tick, UINT64_MAX);
 	set_ticking(fleet);
+}
+
+void
+mqev_fleet_network_changed(struct mqev_fleet *fleet)
+{
+	if (fleet == NULL || fleet->freed)
+		return;
+	for (struct mqev_client *c = fleet->clients; c != NULL; c = c->next)
+		mqev_network_changed(c);
 }
 
 size_t
@@ -278,6 +292,19 @@ mqev_fleet_spread_pings(struct mqev_fleet *fleet, struct mqev_session *session)
 /* --- life --------------------------------------------------------------------------------------
  */
 
+/* A base of the fleet's own goes with it, unless somebody is still running it. */
+static void
+part_from_base(struct mqev_fleet *fleet)
+{
+	struct event_base *own = fleet->owns_base ? fleet->base : NULL;
+	bool in_use = fleet->base_in_use;
+
+	if (fleet->front != NULL && fleet->hooks->gone(fleet->front, own))
+		return;
+	if (own != NULL && !in_use)
+		event_base_free(own);
+}
+
 static void
 free_parts(struct mqev_fleet *fleet)
 {
@@ -290,6 +317,7 @@ free_parts(struct mqev_fleet *fleet)
 		mqev_net_free(fleet->net);
 	mqev_cork_free(&fleet->cork);
 	mqev_free(fleet->scratch);
+	part_from_base(fleet);
 	mqev_free(fleet);
 }
 
@@ -302,7 +330,11 @@ mqev_fleet_enter(struct mqev_fleet *fleet)
 void
 mqev_fleet_leave(struct mqev_fleet *fleet)
 {
-	if (--fleet->depth == 0 && fleet->freed)
+	if (--fleet->depth > 0)
+		return;
+	if (fleet->retired != NULL)
+		mqev_config_drop_retired(&fleet->retired);
+	if (fleet->freed)
 		free_parts(fleet);
 }
 
@@ -348,6 +380,14 @@ make_parts(struct mqev_fleet *fleet, const struct mqev_governor_limits *limits)
 	       fleet->tick_event != NULL;
 }
 
+static bool
+take_base(struct mqev_fleet *fleet, struct event_base *base)
+{
+	fleet->owns_base = base == NULL;
+	fleet->base = base != NULL ? base : mqev_own_base_new();
+	return fleet->base != NULL;
+}
+
 struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options)
 {
@@ -355,13 +395,16 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	struct mqev_governor_limits limits;
 	struct mqev_fleet *fleet;
 
-	if (base == NULL ||
-	    (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0))
+	if (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0)
 		return NULL;
 	fleet = mqev_calloc(1, sizeof(*fleet));
 	if (fleet == NULL)
 		return NULL;
-	fleet->base = base;
+	if (!take_base(fleet, base)) {
+		mqev_free(fleet);
+		return NULL;
+	}
+	fleet->process = mqev_port_process();
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->start_spread_ms = taken.start_spread_ms;
 	fleet->ping_spread_ms = taken.ping_spread_ms;
@@ -379,6 +422,10 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 {
 	if (fleet == NULL || fleet->freed)
 		return;
+	mqev_fleet_meet_fork(fleet);
+	if (fleet->front != NULL)
+		fleet->hooks->going(fleet->front);
+	fleet->base_in_use = fleet->depth > 0;
 	mqev_fleet_enter(fleet);
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)

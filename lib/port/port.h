@@ -7,6 +7,8 @@
 
 /* Milliseconds of a clock that is never set back and does not follow the wall clock. */
 uint64_t mqev_port_now_ms(void);
+/* The same in microseconds, for what is measured. */
+uint64_t mqev_port_now_us(void);
 
 /* The wall clock, which may be set: microseconds since 1970. */
 int64_t mqev_port_wall_us(void);
