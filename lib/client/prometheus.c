@@ -31,6 +31,7 @@ static const char *const state_values[] = {
     [MQEV_CLIENT_HANDSHAKE] = "handshake",
     [MQEV_CLIENT_CONNECTED] = "connected",
     [MQEV_CLIENT_CLOSING] = "closing",
+    [MQEV_CLIENT_PREPARING] = "preparing",
 };
 static const char *const stage_values[] = {
     [MQEV_STAGE_RESOLVE] = "resolve",
@@ -39,6 +40,7 @@ static const char *const stage_values[] = {
     [MQEV_STAGE_TLS] = "tls",
     [MQEV_STAGE_WEBSOCKET] = "websocket",
     [MQEV_STAGE_CONNACK] = "connack",
+    [MQEV_STAGE_PREPARE] = "prepare",
 };
 static const char *const drop_values[] = {
     [MQEV_DROP_QUEUE_FULL] = "queue_full",
