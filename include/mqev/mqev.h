@@ -8,6 +8,7 @@
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
+#include <mqev/oneshot.h>
 #include <mqev/properties.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
