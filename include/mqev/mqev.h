@@ -12,6 +12,7 @@
 #include <mqev/properties.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
+#include <mqev/stats.h>
 #include <mqev/store.h>
 #include <mqev/thread.h>
 #include <mqev/tls.h>

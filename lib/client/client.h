@@ -5,6 +5,7 @@
 #include <mqev/client.h>
 
 #include "client/config.h"
+#include "client/figures.h"
 #include "client/fleet.h"
 #include "client/wheel.h"
 #include "core/session.h"
@@ -40,6 +41,7 @@ struct mqev_client {
 	uint64_t connected_ms;
 	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
 	int system_errno; /* of the link that failed, until on_disconnect */
+	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t server;   /* which of the servers is next */

@@ -31,6 +31,7 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	mqev_figures_state(c, state);
 	c->state = (uint8_t)state;
 	if (!has_turn(state))
 		mqev_attempt_leave_turn(c);
@@ -61,6 +62,7 @@ void
 mqev_controller_begin(struct mqev_client *c)
 {
 	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
+	mqev_figures_attempt(c);
 	if (mqev_attempt_dial(c) != 0)
 		fail_without_memory(c);
 }
@@ -120,6 +122,7 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 	    .retry_ms = wait_ms,
 	};
 
+	mqev_figures_connect_failed(c, stage);
 	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
 	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
 		c->config->on_connect_fail(c, &failure, c->userdata);
@@ -196,6 +199,7 @@ mqev_controller_connected(struct mqev_client *c)
 {
 	mqev_attempt_end(c);
 	c->connected_ms = mqev_port_now_ms();
+	mqev_figures_connected(c);
 	mqev_fleet_spread_pings(c->fleet, &c->session);
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
 	c->trim_owed = c->link->conn.tls != NULL;
@@ -305,6 +309,8 @@ end_connection(struct mqev_client *c)
 	wait_ms = mqev_retry_after_end(c, &end);
 	go_on(c, wait_ms);
 	mqev_session_closed(&c->session, now);
+	if (got_connack)
+		mqev_figures_ended(c, &end);
 	if (!c->freed && got_connack)
 		tell_disconnect(c, &end, system_errno, properties, wait_ms);
 	else if (!c->freed)

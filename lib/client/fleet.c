@@ -16,6 +16,7 @@
 
 #define DEFAULT_MAX_HANDSHAKES 250
 #define DEFAULT_CONNECTS_PER_S 1000
+#define TICK_US (MQEV_WHEEL_SLOT_MS * 1000)
 #define PING_SPREAD_MS 25 /* for each client */
 
 /* How many clients a turn of the loop looks after, when many deadlines come together. */
@@ -103,12 +104,13 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 static void
 set_ticking(struct mqev_fleet *fleet)
 {
-	const struct timeval slot = {0, MQEV_WHEEL_SLOT_MS * 1000};
+	const struct timeval slot = {0, TICK_US};
 	bool ticking = event_pending(fleet->tick_event, EV_TIMEOUT, NULL);
 
-	if (fleet->wheel.count > 0 && !ticking)
+	if (fleet->wheel.count > 0 && !ticking) {
+		mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
 		event_add(fleet->tick_event, &slot);
-	else if (fleet->wheel.count == 0 && ticking)
+	} else if (fleet->wheel.count == 0 && ticking)
 		event_del(fleet->tick_event);
 }
 
@@ -170,6 +172,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
+	mqev_figures_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
 	for (int i = 0; i < TICK_BUDGET; i++) {
 		struct mqev_client *c;
 
@@ -200,6 +203,7 @@ mqev_fleet_add(struct mqev_fleet *fleet, struct mqev_client *c)
 		c->next->at = &c->next;
 	fleet->clients = c;
 	fleet->client_count++;
+	fleet->figures.states[c->state]++;
 }
 
 void
@@ -213,6 +217,7 @@ mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c)
 	if (c->next != NULL)
 		c->next->at = c->at;
 	fleet->client_count--;
+	fleet->figures.states[c->state]--;
 	drop_from_agenda(fleet, c);
 	mqev_wheel_set(&fleet->wheel, &c->tick, UINT64_MAX);
 	set_ticking(fleet);

@@ -6,6 +6,7 @@
 #include <mqev/fleet.h>
 
 #include "client/cork.h"
+#include "client/figures.h"
 #include "client/turns.h"
 #include "client/wheel.h"
 
@@ -46,6 +47,7 @@ struct mqev_fleet {
 	struct event *tick_event;
 	struct mqev_wheel wheel;
 	struct mqev_turns turns;
+	struct mqev_figures figures;
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_client *agenda;  /* clients with something to do before the loop sleeps */

@@ -153,7 +153,7 @@ mqev_governor_due(struct mqev_governor *g, uint64_t now)
 
 /* --- no descriptors --------------------------------------------------------------------------- */
 
-void
+bool
 mqev_governor_hold(struct mqev_governor *g, uint64_t now)
 {
 	if (g->hold_ms == 0)
@@ -161,9 +161,10 @@ mqev_governor_hold(struct mqev_governor *g, uint64_t now)
 	else if (g->trying)
 		g->hold_ms = g->hold_ms < LONGEST_HOLD_MS / 2 ? g->hold_ms * 2 : LONGEST_HOLD_MS;
 	else if (now < g->held_until_ms)
-		return; /* attempts that began together and fail together are one failure */
+		return false; /* attempts that began together and fail together are one failure */
 	g->trying = false;
 	g->held_until_ms = now + g->hold_ms;
+	return true;
 }
 
 void

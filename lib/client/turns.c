@@ -79,7 +79,7 @@ mqev_turns_note(struct mqev_fleet *fleet, int system_errno)
 	struct mqev_governor *governor = &fleet->turns.governor;
 
 	if (is_exhaustion(system_errno)) {
-		mqev_governor_hold(governor, mqev_port_now_ms());
+		fleet->figures.descriptor_holds += mqev_governor_hold(governor, mqev_port_now_ms());
 	} else if (governor->hold_ms > 0) {
 		mqev_governor_relieve(governor);
 		wake(&fleet->turns);

@@ -66,6 +66,7 @@ void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
 {
 	s->written += size;
+	s->sink->tally.bytes_out += size;
 	mqev_session_tell_packet(s, true, type, mid, size);
 }
 
@@ -426,7 +427,9 @@ begin_connection(struct mqev_session *s, uint64_t now)
 {
 	s->state = MQEV_SESSION_CONNECTING;
 	s->end = (struct mqev_session_end){0};
+	s->bytes_out += s->written;
 	s->written = 0;
+	s->pong_owed = false;
 	s->last_sent_ms = s->last_received_ms = now;
 	s->last_ping_ms = 0;
 	s->ping_early_ms = 0;

@@ -158,6 +158,10 @@ struct mqev_session {
 	uint64_t next_number;
 	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
 	uint64_t written; /* bytes handed to the sink on this connection */
+	uint64_t bytes_out; /* on earlier ones */
+	uint64_t bytes_in;
+	uint64_t messages_in; /* PUBLISH packets, the repeated ones too */
+	uint64_t messages_out;
 	uint64_t last_sent_ms;
 	uint64_t last_received_ms;
 	uint64_t ping_sent_ms; /* 0: no answer is awaited */
@@ -184,6 +188,7 @@ struct mqev_session {
 	bool paused : 1;		 /* receive nothing further */
 	bool freed : 1;			 /* nothing is accepted any more */
 	bool rested : 1;		 /* it was so at the last tick */
+	bool pong_owed : 1;		 /* PINGRESP to the last PINGREQ */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -274,5 +279,7 @@ int mqev_session_cancel(struct mqev_session *s, uint64_t number, int error);
 /* Operations that wait or are in flight, and their bytes. */
 size_t mqev_session_queued(const struct mqev_session *s);
 size_t mqev_session_queued_bytes(const struct mqev_session *s);
+/* QoS 1 and 2 messages in the inflight window. */
+size_t mqev_session_inflight(const struct mqev_session *s);
 
 #endif

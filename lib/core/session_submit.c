@@ -28,6 +28,12 @@ mqev_session_queued_bytes(const struct mqev_session *s)
 	return s->out != NULL ? s->out->bytes : 0;
 }
 
+size_t
+mqev_session_inflight(const struct mqev_session *s)
+{
+	return s->out != NULL ? s->out->window_used : 0;
+}
+
 static bool
 queue_is_full(const struct mqev_session *s, size_t cost)
 {
@@ -46,6 +52,8 @@ accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queu
 	mqev_op_queue_append(queue, op);
 	s->out->count++;
 	s->out->bytes += op->cost;
+	s->sink->tally.queued++;
+	s->sink->tally.queued_bytes += op->cost;
 	mqev_session_ask_pump(s);
 	return (int64_t)number;
 }

@@ -87,6 +87,7 @@ send_ping(struct mqev_session *s, uint64_t now)
 	s->last_sent_ms = s->last_ping_ms = now;
 	if (s->ping_sent_ms == 0)
 		s->ping_sent_ms = now > 0 ? now : 1;
+	s->pong_owed = true;
 	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
 }
 

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/tally.h"
+
 struct mqev_op;
 struct mqev_sink;
 
@@ -25,6 +27,7 @@ struct mqev_sink {
 	void *owner; /* whose bytes are gathered now */
 	uint8_t *at; /* the next free byte */
 	uint8_t *end;
+	struct mqev_tally tally; /* of all its sessions */
 };
 
 /* Room for n bytes, or NULL. The caller writes them all and then calls mqev_sink_commit(). */

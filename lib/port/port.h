@@ -7,6 +7,8 @@
 
 /* Milliseconds of a clock that is never set back and does not follow the wall clock. */
 uint64_t mqev_port_now_ms(void);
+/* The same in microseconds, for what is measured. */
+uint64_t mqev_port_now_us(void);
 
 /* Fills data from the system's strong random source, without blocking once the system has booted.
  * 0, or -1 with errno. */

@@ -5,6 +5,7 @@
 
 #include "lib/certs.h"
 #include "lib/server_net.h"
+#include "net/ws.h"
 #include "wire/client_kit.h"
 
 /* mosquitto: plain on its first port, then TLS, WebSocket, WebSocket over TLS; the last by "localhost". */
