@@ -37,6 +37,14 @@ give_up(struct mqev_client *client, struct core *core)
 	mqev_disconnect(client, NULL);
 }
 
+/* All are acknowledged and all have come back: the message may come before its acknowledgement. */
+static void
+leave_when_done(struct mqev_client *client, const struct member *m)
+{
+	if (m->left == 0 && m->published == m->core->settings->messages)
+		mqev_disconnect(client, NULL);
+}
+
 static void
 published(struct mqev_client *client, const struct mqev_result *result, void *arg)
 {
@@ -48,6 +56,8 @@ published(struct mqev_client *client, const struct mqev_result *result, void *ar
 		mqev_publish(client,
 		    MQEV_MESSAGE(.topic = m->topic, .payload = "x", .payload_len = 1, .qos = 1),
 		    published, m);
+	else
+		leave_when_done(client, m);
 }
 
 static void
@@ -56,8 +66,8 @@ subscribed(struct mqev_client *client, const struct mqev_result *result, void *a
 	struct member *m = arg;
 
 	if (result->error != 0 ||
-	    mqev_publish(client, MQEV_MESSAGE(.topic = m->topic, .payload = "x", .payload_len = 1,
-				     .qos = 1),
+	    mqev_publish(client,
+		MQEV_MESSAGE(.topic = m->topic, .payload = "x", .payload_len = 1, .qos = 1),
 		published, m) < 0)
 		give_up(client, m->core);
 }
@@ -69,8 +79,8 @@ received(struct mqev_client *client, const struct mqev_message *message, void *u
 
 	(void)message;
 	m->core->received++;
-	if (--m->left == 0)
-		mqev_disconnect(client, NULL);
+	m->left--;
+	leave_when_done(client, m);
 }
 
 static void
@@ -89,7 +99,8 @@ add_member(struct mqev_fleet *fleet, struct core *core, struct member *m, int nu
 
 	m->core = core;
 	m->left = core->settings->messages;
-	snprintf(m->topic, sizeof(m->topic), "cores/%ld/%d/%d", (long)getpid(), core->number, number);
+	snprintf(
+	    m->topic, sizeof(m->topic), "cores/%ld/%d/%d", (long)getpid(), core->number, number);
 	client = mqev_client_new(fleet,
 	    MQEV_OPTIONS(.on_connect_fail = failed, .on_message = received, .userdata = m), NULL);
 	return client != NULL && mqev_connect(client, core->settings->url) == 0 &&
@@ -153,8 +164,10 @@ main(int argc, char **argv)
 		else if (strcmp(argv[i], "-m") == 0)
 			settings.messages = n;
 	}
-	if (argc - i != 1 || settings.threads < 1 || settings.clients < 1 || settings.messages < 1) {
-		fprintf(stderr, "usage: cores [-t THREADS] [-c CLIENTS-EACH] [-m MESSAGES-EACH] URL\n");
+	if (argc - i != 1 || settings.threads < 1 || settings.clients < 1 ||
+	    settings.messages < 1) {
+		fprintf(
+		    stderr, "usage: cores [-t THREADS] [-c CLIENTS-EACH] [-m MESSAGES-EACH] URL\n");
 		return 2;
 	}
 	settings.url = argv[i];

@@ -69,9 +69,9 @@ connect_to(struct loop_app *app, const char *url)
 	    &error);
 	if (app->client != NULL)
 		error = mqev_connect(app->client, url);
-	if (error == 0 && mqev_subscribe(app->client,
-			      MQEV_SUBSCRIPTION(.filter = app->filter, .qos = 1), 1, NULL,
-			      subscribed, NULL) < 0)
+	if (error == 0 &&
+	    mqev_subscribe(app->client, MQEV_SUBSCRIPTION(.filter = app->filter, .qos = 1), 1, NULL,
+		subscribed, NULL) < 0)
 		error = MQEV_ERR_INVALID;
 	if (error != 0)
 		fprintf(stderr, "%s\n", mqev_error_text(error));

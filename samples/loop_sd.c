@@ -53,10 +53,9 @@ before_sleep(sd_event_source *source, void *userdata)
 static bool
 begin(struct fleet_source *s, sd_event *event)
 {
-	if (sd_event_add_io(event, &s->readable, mqev_fleet_fd(s->app.fleet), EPOLLIN, on_readable,
-		s) < 0 ||
-	    sd_event_add_time_relative(
-		event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_time, s) < 0)
+	if (sd_event_add_io(
+		event, &s->readable, mqev_fleet_fd(s->app.fleet), EPOLLIN, on_readable, s) < 0 ||
+	    sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_time, s) < 0)
 		return false;
 	return sd_event_source_set_prepare(s->readable, before_sleep) >= 0;
 }

@@ -25,8 +25,7 @@ publish(struct mqev_remote *remote, const char *topic, const char *line)
 
 	if (answer == 1)
 		return 0;
-	fprintf(
-	    stderr, "%s: %s\n", line, answer == 0 ? "no answer yet" : mqev_error_text(answer));
+	fprintf(stderr, "%s: %s\n", line, answer == 0 ? "no answer yet" : mqev_error_text(answer));
 	return 1;
 }
 
@@ -43,25 +42,38 @@ publish_lines(struct mqev_remote *remote, const char *topic)
 	return failures > 0;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(struct mqev_fleet *fleet, const char *url, const char *topic)
 {
-	struct mqev_fleet *fleet = mqev_fleet_new(NULL, NULL);
 	struct mqev_client *client =
 	    mqev_client_new(fleet, MQEV_OPTIONS(.on_connect_fail = failed), NULL);
 	struct mqev_remote *remote = mqev_remote_new(client);
+	int status = 1;
+
+	if (remote == NULL || mqev_connect(client, url) != 0 || mqev_loop_start(fleet) != 0) {
+		fprintf(stderr, "%s cannot be used\n", url);
+	} else {
+		status = publish_lines(remote, topic);
+		/* The DISCONNECT leaves before the loop stops. */
+		mqev_remote_disconnect(remote, NULL, NULL, NULL);
+		mqev_loop_stop(fleet, MQEV_STOP_FLUSH, WAIT_MS);
+	}
+	mqev_remote_free(remote);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct mqev_fleet *fleet;
 	int status;
 
-	if (argc != 3 || remote == NULL || mqev_connect(client, argv[1]) != 0 ||
-	    mqev_loop_start(fleet) != 0) {
+	if (argc != 3) {
 		fprintf(stderr, "usage: pubwait URL TOPIC <LINES\n");
 		return 2;
 	}
-	status = publish_lines(remote, argv[2]);
-	/* The DISCONNECT leaves before the loop stops. */
-	mqev_remote_disconnect(remote, NULL, NULL, NULL);
-	mqev_loop_stop(fleet, MQEV_STOP_FLUSH, WAIT_MS);
-	mqev_remote_free(remote);
+	fleet = mqev_fleet_new(NULL, NULL);
+	status = run(fleet, argv[1], argv[2]);
 	mqev_fleet_free(fleet);
 	return status;
 }
