@@ -41,7 +41,8 @@ enum mqev_error {
 	MQEV_ERR_WILDCARD = -25,     /* the server has no wildcard subscriptions */
 	MQEV_ERR_SHARED = -26,	     /* the server has no shared subscriptions */
 	MQEV_ERR_SUBSCRIPTION_ID = -27, /* the server has no subscription identifiers */
-	MQEV_ERR_AUTH = -28		/* the authentication exchange failed on our side */
+	MQEV_ERR_AUTH = -28,		/* the authentication exchange failed on our side */
+	MQEV_ERR_DROPPED = -29		/* given up for newer messages, or at QoS 0 for want of a connection */
 };
 
 /* The reason codes of MQTT 5.0, section 2.4. Older versions' codes are converted to these. */

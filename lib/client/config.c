@@ -28,6 +28,18 @@ or_default(uint32_t value, uint32_t fallback)
 	return value != 0 ? value : fallback;
 }
 
+static size_t
+size_or(size_t value, size_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+static size_t
+count_limit(uint32_t value, size_t fallback)
+{
+	return value == MQEV_UNLIMITED ? SIZE_MAX : size_or(value, fallback);
+}
+
 static struct mqev_bytes
 bytes_of(const char *text)
 {
@@ -133,9 +145,8 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 	    o->topic_aliases > UINT16_MAX || inflight > LARGEST_INFLIGHT)
 		return MQEV_ERR_INVALID;
 	c->session.max_inflight = inflight;
-	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
-	c->session.max_queued_bytes =
-	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
+	c->session.queue.max.count = count_limit(o->max_queued, DEFAULT_MAX_QUEUED);
+	c->session.queue.max.bytes = size_or(o->max_queued_bytes, DEFAULT_MAX_QUEUED_BYTES);
 	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
 	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
 	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;

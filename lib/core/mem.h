@@ -20,4 +20,7 @@ char *mqev_strdup(const char *s);
 
 void mqev_free(void *ptr);
 
+/* About what a block of that size takes, with what the allocator adds. */
+size_t mqev_mem_cost(size_t size);
+
 #endif /* MQEV_CORE_MEM_H */

@@ -165,6 +165,7 @@ static const char *const error_texts[] = {
     [-MQEV_ERR_SHARED] = "Shared subscriptions not supported by the server",
     [-MQEV_ERR_SUBSCRIPTION_ID] = "Subscription identifiers not supported by the server",
     [-MQEV_ERR_AUTH] = "Authentication failed",
+    [-MQEV_ERR_DROPPED] = "Dropped",
 };
 
 const char *

@@ -300,7 +300,7 @@ begin(struct fuzz *f)
 	set->hold_timeout_ms = 5000;
 	set->auth_timeout_ms = 5000;
 	set->max_inflight = 1 + window % 32;
-	set->max_queued = 50;
+	set->queue.max.count = 50;
 	set->reject_offline_qos0 = (window & 32) != 0;
 	set->lost_qos1_fails = (window & 64) != 0;
 	set->lost_qos2_resends = (window & 128) != 0;
