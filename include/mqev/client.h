@@ -116,9 +116,12 @@ struct mqev_disconnection {
 struct mqev_result {
 	uint64_t op;		 /* what mqev_publish() or its kin returned */
 	int error;		 /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
-	enum mqev_reason reason; /* of the acknowledgement; of several filters: the worst */
+	/* of the acknowledgement; of several filters the worst; QoS 2: of the PUBCOMP, or when that
+	   says no more than success, of the PUBREC */
+	enum mqev_reason reason;
 	uint16_t mid;		 /* packet identifier; 0 when none was used */
-	const struct mqev_properties *properties; /* of the acknowledgement; never NULL */
+	const struct mqev_properties *properties; /* of the acknowledgement; QoS 2: the PUBREC's, then
+						     the PUBCOMP's; never NULL */
 	const uint8_t *reasons; /* SUBACK, UNSUBACK: one reason code per filter, in their order */
 	size_t reason_count;
 };
@@ -282,6 +285,19 @@ struct mqev_options {
 					 protocol_fallback; copied, its userdata is lent */
 	bool request_response_information; /* MQTT 5: ask the server where replies may go, see
 					      mqev_request() */
+
+	/* Deadlines of an attempt's stages, each within connect_timeout_ms. */
+	uint32_t resolve_timeout_ms;   /* default 10,000 */
+	uint32_t dial_timeout_ms;      /* for each address; default 10,000 */
+	uint32_t proxy_timeout_ms;     /* default 10,000 */
+	uint32_t tls_timeout_ms;       /* default 15,000 */
+	uint32_t websocket_timeout_ms; /* the upgrade; default 10,000 */
+	/*
+	 * When proxy is NULL, mqev_client_new() reads the environment: mqtt_proxy is a URL as
+	 * mqev_proxy_from_url() takes it (a bad one is MQEV_ERR_INVALID, none or "" means no
+	 * proxy), no_proxy lists the hosts of URLs that need none.
+	 */
+	bool proxy_from_environment;
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */
@@ -364,8 +380,9 @@ struct mqev_disconnect_options {
  *
  * From the event loop on_disconnect follows, when DISCONNECT has been handed to the kernel; while an
  * attempt is under way on_connect_fail with MQEV_ERR_CANCELED; while the client waits for the next
- * attempt, nothing. Without memory for DISCONNECT the connection ends all the same and on_disconnect
- * has MQEV_ERR_NOMEM. Messages that wait stay queued for the next mqev_connect().
+ * attempt, nothing. Without memory for DISCONNECT, or when the server's Maximum Packet Size is below
+ * it, the connection ends all the same and on_disconnect has MQEV_ERR_NOMEM or MQEV_ERR_TOO_LARGE.
+ * Messages that wait stay queued for the next mqev_connect().
  *
  * 0; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID: a reason or property that a client's
  * DISCONNECT may not have, or a Session Expiry Interval though CONNECT had none.

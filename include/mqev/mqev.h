@@ -11,6 +11,7 @@
 #include <mqev/properties.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
+#include <mqev/store.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>

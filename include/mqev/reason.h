@@ -13,6 +13,8 @@ extern "C" {
  * completion. Never sent over the wire: what the server said is an enum mqev_reason.
  */
 enum mqev_error {
+	MQEV_KEPT = 1, /* no error: a completion says that the store keeps the message and the next
+			  client of that name goes on with it */
 	MQEV_OK = 0,
 	MQEV_ERR_INVALID = -1,	     /* an argument is wrong; nothing was changed */
 	MQEV_ERR_NOMEM = -2,	     /* out of memory; nothing was changed */
@@ -42,7 +44,15 @@ enum mqev_error {
 	MQEV_ERR_SHARED = -26,	     /* the server has no shared subscriptions */
 	MQEV_ERR_SUBSCRIPTION_ID = -27, /* the server has no subscription identifiers */
 	MQEV_ERR_AUTH = -28,		/* the authentication exchange failed on our side */
-	MQEV_ERR_DROPPED = -29		/* given up for newer messages, or at QoS 0 for want of a connection */
+	MQEV_ERR_STORE = -29,		/* the store failed for good: read, write or sync error */
+	MQEV_ERR_STORE_FULL = -30,	/* no room in the store: its limit, or the disk's */
+	MQEV_ERR_STORE_DAMAGED = -31,	/* the store holds what cannot be right; it is left as it is
+					 */
+	MQEV_ERR_STORE_VERSION = -32,	/* the store is of a format that this version cannot read */
+	MQEV_ERR_STORE_BUSY = -33,  /* the store is open elsewhere, or that client of it in use */
+	MQEV_ERR_STORE_ACCESS = -34, /* owner or permissions of the store are not what they must
+					    be */
+	MQEV_ERR_DROPPED = -35 /* given up for newer messages; at QoS 0 for want of a connection */
 };
 
 /* The reason codes of MQTT 5.0, section 2.4. Older versions' codes are converted to these. */

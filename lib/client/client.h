@@ -59,6 +59,8 @@ struct mqev_client {
 	bool wanted : 1;   /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
 	bool replay_owed : 1; /* the server's session lacks the subscriptions */
+	bool trim_owed : 1;   /* some time after connected_ms the link is to give back what the
+				 handshake left */
 	bool on_agenda : 1;
 	bool freed : 1;
 };

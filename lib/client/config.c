@@ -113,6 +113,18 @@ default_min(uint32_t max_ms)
 	return max_ms < DEFAULT_RECONNECT_MIN_MS ? max_ms : DEFAULT_RECONNECT_MIN_MS;
 }
 
+/* 0 is the transport's own default, but for the total. */
+static void
+take_stage_times(struct mqev_transport_config *t, const struct mqev_options *o)
+{
+	t->resolve_ms = o->resolve_timeout_ms;
+	t->dial_ms = o->dial_timeout_ms;
+	t->proxy_ms = o->proxy_timeout_ms;
+	t->tls_ms = o->tls_timeout_ms;
+	t->websocket_ms = o->websocket_timeout_ms;
+	t->total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
+}
+
 static int
 take_times(struct mqev_config *c, const struct mqev_options *o)
 {
@@ -128,7 +140,7 @@ take_times(struct mqev_config *c, const struct mqev_options *o)
 	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
 	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
-	c->transport.total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
+	take_stage_times(&c->transport, o);
 	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
 	c->reconnect_min_ms = or_default(o->reconnect_min_ms, default_min(c->reconnect_max_ms));
 	c->min_uptime_ms = o->min_uptime_ms;
@@ -161,7 +173,8 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
 		return MQEV_ERR_INVALID;
-	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND || o->ack_resends > UINT8_MAX)
+	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND ||
+	    o->ack_resends > UINT8_MAX)
 		return MQEV_ERR_INVALID;
 	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
 	c->session.ack_resends = o->ack_resends;
@@ -368,8 +381,8 @@ same_bytes(const struct mqev_bytes *a, const struct mqev_bytes *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-/* Views are compared by what they show, and the rest bit for bit: what this does not know keeps
- * configurations apart, not together. */
+/* Views and the way to the server are compared by what they show, and the rest bit for bit: what
+ * this does not know keeps configurations apart, not together. */
 static bool
 same(const struct mqev_config *a, struct mqev_config *b)
 {
@@ -386,6 +399,8 @@ same(const struct mqev_config *a, struct mqev_config *b)
 	}
 	if (a->session.will != NULL && b->session.will != NULL)
 		like_b.session.will = b->session.will;
+	if (mqev_config_same_net(a->net, b->net))
+		mqev_config_point_to_net(&like_b, b);
 	like_b.refs = b->refs;
 	like_b.copied = b->copied;
 	like_b.next = b->next;
@@ -443,8 +458,8 @@ settle(struct mqev_config **in_use, struct mqev_config *c, struct mqev_config **
 }
 
 int
-mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
-    struct mqev_config **config)
+mqev_config_get(
+    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config)
 {
 	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
 	int error;

@@ -41,13 +41,16 @@ struct mqev_config {
 /* Checks options (full size) and gives a reference to one of those in use that is the same, or to a
  * new one, with a copy of what they point to, that is added to them. 0, MQEV_ERR_INVALID,
  * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM; then *config is NULL or not touched. */
-int mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
-    struct mqev_config **config);
+int mqev_config_get(
+    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config);
 void mqev_config_unref(struct mqev_config *config);
 
 /* config_net.c */
 int mqev_config_take_net(struct mqev_config *config, const struct mqev_options *options);
 void mqev_config_free_net(struct mqev_config *config);
+bool mqev_config_same_net(const struct mqev_net_config *a, const struct mqev_net_config *b);
+/* Makes config point to all that of points to, for a comparison. */
+void mqev_config_point_to_net(struct mqev_config *config, const struct mqev_config *of);
 
 /* True when text may be a client identifier in that version; NULL and "" may. */
 bool mqev_client_id_valid(enum mqev_version version, const char *text);

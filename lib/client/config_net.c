@@ -1,5 +1,6 @@
 /* The options of a client that concern the way to the server: TLS, proxy, sockets, WebSocket. Deep
  * copies, checked when they are set. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <mqev/net.h>
@@ -15,7 +16,8 @@
 struct mqev_net_config {
 	struct mqev_socket_options socket;
 	struct mqev_proxy proxy;
-	char *strings[6]; /* what these two point to */
+	const char *no_proxy;
+	char *strings[6]; /* what these three point to */
 	size_t string_count;
 	struct mqev_websocket_options *websocket;
 	struct mqev_tls *tls;
@@ -55,20 +57,46 @@ take_socket(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_
 }
 
 static int
-take_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_options *o)
+copy_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_proxy *proxy)
 {
 	const char *why;
-	int error;
+	int error = mqev_proxy_load(&n->proxy, proxy, &why);
 
-	if (o->proxy == NULL)
-		return 0;
-	error = mqev_proxy_load(&n->proxy, o->proxy, &why);
 	if (error != 0)
 		return error;
 	c->transport.proxy = &n->proxy;
 	return own(n, &n->proxy.host) && own(n, &n->proxy.username) && own(n, &n->proxy.password)
 		   ? 0
 		   : MQEV_ERR_NOMEM;
+}
+
+static int
+take_environment(struct mqev_config *c, struct mqev_net_config *n)
+{
+	const char *url = getenv("mqtt_proxy");
+	struct mqev_proxy *proxy;
+	int error;
+
+	if (url == NULL || url[0] == '\0')
+		return 0;
+	error = mqev_proxy_from_url(url, &proxy, NULL);
+	if (error != 0)
+		return error;
+	error = copy_proxy(c, n, proxy);
+	mqev_proxy_free(proxy);
+	n->no_proxy = getenv("no_proxy");
+	if (error == 0 && !own(n, &n->no_proxy))
+		error = MQEV_ERR_NOMEM;
+	c->transport.no_proxy = n->no_proxy;
+	return error;
+}
+
+static int
+take_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_options *o)
+{
+	if (o->proxy != NULL)
+		return copy_proxy(c, n, o->proxy);
+	return o->proxy_from_environment ? take_environment(c, n) : 0;
 }
 
 static int
@@ -94,7 +122,8 @@ mqev_config_take_net(struct mqev_config *c, const struct mqev_options *o)
 	    const struct mqev_options *) = {take_socket, take_proxy, take_websocket};
 	int error = 0;
 
-	if (o->socket == NULL && o->proxy == NULL && o->websocket == NULL && o->tls == NULL)
+	if (o->socket == NULL && o->proxy == NULL && o->websocket == NULL && o->tls == NULL &&
+	    !o->proxy_from_environment)
 		return 0;
 	c->net = mqev_calloc(1, sizeof(*c->net));
 	if (c->net == NULL)
@@ -118,4 +147,75 @@ mqev_config_free_net(struct mqev_config *c)
 	mqev_ws_options_free(n->websocket);
 	mqev_tls_free(n->tls);
 	mqev_free(n);
+}
+
+/* Two strings that may be NULL. */
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_socket(const struct mqev_socket_options *a, const struct mqev_socket_options *b)
+{
+	struct mqev_socket_options like_b = *a;
+
+	like_b.bind_address = b->bind_address;
+	like_b.bind_interface = b->bind_interface;
+	return same_text(a->bind_address, b->bind_address) &&
+	       same_text(a->bind_interface, b->bind_interface) &&
+	       memcmp(&like_b, b, sizeof(like_b)) == 0;
+}
+
+static bool
+same_proxy(const struct mqev_proxy *a, const struct mqev_proxy *b)
+{
+	return a->type == b->type && a->port == b->port && a->resolve_here == b->resolve_here &&
+	       same_text(a->host, b->host) && same_text(a->username, b->username) &&
+	       same_text(a->password, b->password);
+}
+
+static bool
+same_headers(const struct mqev_websocket_options *a, const struct mqev_websocket_options *b)
+{
+	if (a->header_count != b->header_count)
+		return false;
+	for (size_t i = 0; i < a->header_count; i++) {
+		if (strcmp(a->headers[i], b->headers[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_websocket(const struct mqev_websocket_options *a, const struct mqev_websocket_options *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return same_text(a->path, b->path) && same_text(a->subprotocol, b->subprotocol) &&
+	       same_headers(a, b) && a->on_prepare == b->on_prepare &&
+	       a->prepare_arg == b->prepare_arg && a->max_frame_bytes == b->max_frame_bytes;
+}
+
+bool
+mqev_config_same_net(const struct mqev_net_config *a, const struct mqev_net_config *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->tls == b->tls && same_text(a->no_proxy, b->no_proxy) &&
+	       same_socket(&a->socket, &b->socket) && same_proxy(&a->proxy, &b->proxy) &&
+	       same_websocket(a->websocket, b->websocket);
+}
+
+void
+mqev_config_point_to_net(struct mqev_config *config, const struct mqev_config *of)
+{
+	config->net = of->net;
+	if ((config->transport.socket == NULL) == (of->transport.socket == NULL))
+		config->transport.socket = of->transport.socket;
+	if ((config->transport.proxy == NULL) == (of->transport.proxy == NULL))
+		config->transport.proxy = of->transport.proxy;
+	config->transport.no_proxy = of->transport.no_proxy;
+	config->transport.websocket = of->transport.websocket;
 }

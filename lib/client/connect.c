@@ -44,6 +44,18 @@ logins_ok(struct mqev_client *c, const struct mqev_endpoint_list *servers)
 	return true;
 }
 
+/* Here and not in the loop, which it would hold up. */
+static void
+prepare_tls(const struct mqev_client *c)
+{
+	for (size_t i = 0; i < c->servers.count; i++) {
+		if (c->servers.at[i].tls && c->config->transport.tls == NULL) {
+			mqev_net_prepare_tls(c->fleet->net);
+			return;
+		}
+	}
+}
+
 static int
 take_servers(struct mqev_client *c, const char *url)
 {
@@ -61,6 +73,7 @@ take_servers(struct mqev_client *c, const char *url)
 	mqev_endpoint_list_free(&c->servers);
 	c->servers = servers;
 	c->server = 0;
+	prepare_tls(c);
 	return 0;
 }
 

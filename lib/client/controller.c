@@ -152,6 +152,7 @@ mqev_controller_connected(struct mqev_client *c)
 	mqev_attempt_end(c);
 	c->connected_ms = mqev_port_now_ms();
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
+	c->trim_owed = c->link->conn.tls != NULL;
 	if (c->config->min_uptime_ms == 0)
 		c->retries = 0;
 }

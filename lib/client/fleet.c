@@ -105,15 +105,28 @@ set_ticking(struct mqev_fleet *fleet)
 		event_del(fleet->tick_event);
 }
 
-void
-mqev_fleet_set_tick(struct mqev_fleet *fleet, struct mqev_client *c)
+/* Tickets that come after the CONNACK are there by then. */
+#define TRIM_AFTER_MS 2000
+
+static uint64_t
+due_of(const struct mqev_client *c)
 {
 	uint64_t due = mqev_session_deadline(&c->session);
 
-	if (c->freed)
-		return;
 	if (c->wake_ms != 0 && c->wake_ms < due)
 		due = c->wake_ms;
+	if (c->trim_owed && c->connected_ms + TRIM_AFTER_MS < due)
+		due = c->connected_ms + TRIM_AFTER_MS;
+	return due;
+}
+
+void
+mqev_fleet_set_tick(struct mqev_fleet *fleet, struct mqev_client *c)
+{
+	uint64_t due = due_of(c);
+
+	if (c->freed)
+		return;
 	/* A deadline that moved on is found out when its old time comes. */
 	if (c->tick.at != NULL && due != UINT64_MAX && due >= c->tick.due_ms)
 		return;
@@ -134,6 +147,10 @@ tick_client(struct mqev_client *c, uint64_t now)
 		mqev_controller_time_is_up(c);
 	mqev_session_tick(&c->session, now);
 	mqev_session_trim(&c->session);
+	if (now >= c->connected_ms + TRIM_AFTER_MS)
+		c->trim_owed = false;
+	if (c->link != NULL)
+		mqev_conn_trim(&c->link->conn);
 }
 
 static void

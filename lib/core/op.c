@@ -95,6 +95,7 @@ mqev_op_unref(struct mqev_op *op)
 {
 	if (--op->refs > 0)
 		return;
+	mqev_free(op->pubrec);
 	if (op->release != NULL)
 		op->release(op->release_arg);
 	mqev_free(op);

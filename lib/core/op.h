@@ -31,6 +31,13 @@ enum mqev_op_flag {
 	MQEV_OP_LOOSE = 2048   /* PUBLISH that was never sent: may be dropped */
 };
 
+/* A reason other than success and properties, kept until the operation completes. */
+struct mqev_op_said {
+	uint32_t len;
+	uint8_t reason;
+	uint8_t properties[];
+};
+
 struct mqev_op_link {
 	struct mqev_op *next;
 	struct mqev_op *prev;
@@ -49,6 +56,7 @@ struct mqev_op {
 	void *arg;
 	void (*release)(void *release_arg);
 	void *release_arg;
+	struct mqev_op_said *pubrec; /* WAIT_PUBCOMP: NULL when its PUBREC said nothing special */
 	const uint8_t
 	    *payload; /* PUBLISH: the payload; else the filters as they stand in the packet */
 	uint32_t payload_len;

@@ -165,6 +165,12 @@ static const char *const error_texts[] = {
     [-MQEV_ERR_SHARED] = "Shared subscriptions not supported by the server",
     [-MQEV_ERR_SUBSCRIPTION_ID] = "Subscription identifiers not supported by the server",
     [-MQEV_ERR_AUTH] = "Authentication failed",
+    [-MQEV_ERR_STORE] = "Store failed",
+    [-MQEV_ERR_STORE_FULL] = "Store full",
+    [-MQEV_ERR_STORE_DAMAGED] = "Store damaged",
+    [-MQEV_ERR_STORE_VERSION] = "Store of another version",
+    [-MQEV_ERR_STORE_BUSY] = "Store in use",
+    [-MQEV_ERR_STORE_ACCESS] = "Store not accessible, or to others too",
     [-MQEV_ERR_DROPPED] = "Dropped",
 };
 
@@ -173,6 +179,8 @@ mqev_error_text(int error)
 {
 	const int count = (int)(sizeof(error_texts) / sizeof(error_texts[0]));
 
+	if (error == MQEV_KEPT)
+		return "Kept by the store";
 	if (error > 0 || error <= -count)
 		return "Unknown error";
 	return error_texts[-error];

@@ -76,6 +76,11 @@ mqev_session_send_ack_packet(
 	size_t size = mqev_ack_size((enum mqev_version)s->version, ack);
 	struct mqev_writer w;
 
+	if (!mqev_session_fits(s, size)) {
+		mqev_session_abort(s, MQEV_ERR_TOO_LARGE,
+		    "the server takes no acknowledgement of this size [MQTT-3.2.2-15]");
+		return false;
+	}
 	if (!mqev_session_write(s, size, &w))
 		return false;
 	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
@@ -120,18 +125,20 @@ mqev_session_abort(struct mqev_session *s, int error, const char *text)
 	mqev_session_end(s, error, MQEV_REASON_UNSPECIFIED_ERROR, text);
 }
 
-static bool
+static int
 write_disconnect(struct mqev_session *s, const struct mqev_reason_packet *packet)
 {
 	size_t size = mqev_disconnect_size((enum mqev_version)s->version, packet);
 	struct mqev_writer w;
 
+	if (!mqev_session_fits(s, size))
+		return MQEV_ERR_TOO_LARGE;
 	if (!mqev_session_write(s, size, &w))
-		return false;
+		return MQEV_ERR_NOMEM;
 	mqev_disconnect_write(&w, (enum mqev_version)s->version, packet);
 	mqev_sink_commit(s->sink, size);
 	mqev_session_wrote(s, MQEV_PACKET_DISCONNECT, 0, size);
-	return true;
+	return 0;
 }
 
 static int
@@ -213,22 +220,22 @@ mqev_session_disconnect(
 {
 	struct mqev_reason_packet packet = {.reason = reason, .properties = properties};
 	uint32_t expiry;
+	int error;
 
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return MQEV_ERR_STATE;
 	if (expiry_raised_from_zero(s, properties, &expiry))
 		return MQEV_ERR_INVALID;
-	if (s->version == MQEV_V5 &&
-	    mqev_disconnect_size(MQEV_V5, &packet) > s->server.max_packet_size)
+	if (!mqev_session_fits(s, mqev_disconnect_size((enum mqev_version)s->version, &packet)))
 		keep_expiry_only(&packet.properties);
 	s->last_sent_ms = now;
 	mqev_session_end(s, 0, reason, "disconnected by the application");
-	if (!write_disconnect(s, &packet)) {
-		s->end.error = MQEV_ERR_NOMEM;
-		return MQEV_ERR_NOMEM;
-	}
-	s->session_expiry_s = expiry;
-	return 0;
+	error = write_disconnect(s, &packet);
+	if (error != 0)
+		s->end.error = error;
+	else
+		s->session_expiry_s = expiry;
+	return error;
 }
 
 static uint64_t

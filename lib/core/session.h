@@ -247,7 +247,7 @@ bool mqev_session_awaits_kernel(const struct mqev_session *s);
 void mqev_session_closed(struct mqev_session *s, uint64_t now);
 
 /* Writes DISCONNECT and ends the connection. MQEV_ERR_STATE, MQEV_ERR_INVALID, MQEV_ERR_NOMEM
- * (connection ended without it). */
+ * (connection ended without it), likewise MQEV_ERR_TOO_LARGE. */
 int mqev_session_disconnect(
     struct mqev_session *s, uint8_t reason, struct mqev_bytes properties, uint64_t now);
 

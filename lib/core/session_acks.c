@@ -2,6 +2,10 @@
  * operation in the right state. */
 #include "core/session_internal.h"
 
+#include <string.h>
+
+#include "core/mem.h"
+
 static struct mqev_op *
 op_of(const struct mqev_session *s, uint16_t mid)
 {
@@ -35,9 +39,54 @@ mqev_session_on_puback(struct mqev_session *s, const struct mqev_packet *packet)
 	finish_acked(s, op, &packet->u.ack);
 }
 
-static void
-received_pubrec(struct mqev_session *s, struct mqev_op *op)
+/* What a PUBREC says is told when its PUBCOMP has come. */
+static bool
+keep_said(struct mqev_op *op, const struct mqev_ack_packet *ack)
 {
+	struct mqev_op_said *said;
+
+	mqev_free(op->pubrec);
+	op->pubrec = NULL;
+	if (ack->reason == MQEV_REASON_SUCCESS && ack->properties.len == 0)
+		return true;
+	said = mqev_malloc(sizeof(*said) + ack->properties.len);
+	if (said == NULL)
+		return false;
+	said->reason = ack->reason;
+	said->len = (uint32_t)ack->properties.len;
+	if (said->len > 0)
+		memcpy(said->properties, ack->properties.data, said->len);
+	op->pubrec = said;
+	return true;
+}
+
+/* Properties of the PUBREC, then those of the PUBCOMP. */
+static bool
+add_said(struct mqev_op *op, struct mqev_ack_packet *ack)
+{
+	struct mqev_op_said *said = op->pubrec;
+
+	if (ack->reason == MQEV_REASON_SUCCESS)
+		ack->reason = said->reason;
+	if (said->len == 0)
+		return true;
+	said = mqev_realloc(said, sizeof(*said) + said->len + ack->properties.len);
+	if (said == NULL)
+		return false;
+	op->pubrec = said;
+	if (ack->properties.len > 0)
+		memcpy(said->properties + said->len, ack->properties.data, ack->properties.len);
+	ack->properties = (struct mqev_bytes){said->properties, said->len + ack->properties.len};
+	return true;
+}
+
+static void
+received_pubrec(struct mqev_session *s, struct mqev_op *op, const struct mqev_ack_packet *ack)
+{
+	if (!keep_said(op, ack)) {
+		mqev_session_no_memory(s);
+		return;
+	}
 	if (s->out->next_message == op)
 		s->out->next_message = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
@@ -64,7 +113,7 @@ mqev_session_on_pubrec(struct mqev_session *s, const struct mqev_packet *packet)
 	}
 	/* A failure after an earlier PUBREC changes nothing: its PUBREL is on its way. */
 	if (ack->reason < 0x80)
-		received_pubrec(s, op);
+		received_pubrec(s, op, ack);
 	else if (op->state == MQEV_OP_WAIT_PUBREC)
 		finish_acked(s, op, ack);
 }
@@ -72,7 +121,8 @@ mqev_session_on_pubrec(struct mqev_session *s, const struct mqev_packet *packet)
 void
 mqev_session_on_pubcomp(struct mqev_session *s, const struct mqev_packet *packet)
 {
-	struct mqev_op *op = op_of(s, packet->u.ack.mid);
+	struct mqev_ack_packet ack = packet->u.ack;
+	struct mqev_op *op = op_of(s, ack.mid);
 
 	if (op == NULL)
 		return;
@@ -80,7 +130,10 @@ mqev_session_on_pubcomp(struct mqev_session *s, const struct mqev_packet *packet
 		mqev_session_protocol_error(s, "PUBCOMP before PUBREC [MQTT-4.3.3-5]");
 		return;
 	}
-	finish_acked(s, op, &packet->u.ack);
+	if (op->pubrec == NULL || add_said(op, &ack))
+		finish_acked(s, op, &ack);
+	else
+		mqev_session_no_memory(s);
 }
 
 static uint8_t

@@ -1,12 +1,6 @@
 /* CONNACK: accepted or refused, whether the session lives on, and the limits of the server. */
 #include "core/session_internal.h"
 
-static bool
-present(uint64_t found, enum mqev_property_id id)
-{
-	return (found & MQEV_PROP_BIT(id)) != 0;
-}
-
 static void
 take_limits(struct mqev_session *s, const struct mqev_properties *p)
 {
@@ -32,13 +26,20 @@ take_limits(struct mqev_session *s, const struct mqev_properties *p)
 	    mqev_properties_integer(p, MQEV_PROP_SESSION_EXPIRY_INTERVAL, s->session_expiry_s);
 }
 
+static bool
+names_client(const struct mqev_properties *p)
+{
+	struct mqev_property id;
+
+	return mqev_properties_find(p, MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER, &id) == 0 &&
+	       id.value_len > 0;
+}
+
 /* What a server may not say in a CONNACK; NULL when all is well. */
 static const char *
 connack_fault(const struct mqev_session *s, const struct mqev_connack_packet *p)
 {
 	struct mqev_properties view = mqev_properties_view(p->properties);
-	uint64_t found = 0;
-	struct mqev_fault fault;
 
 	if (p->session_present && s->sent_clean)
 		return "Session Present after Clean Start [MQTT-3.2.2-2]";
@@ -46,8 +47,7 @@ connack_fault(const struct mqev_session *s, const struct mqev_connack_packet *p)
 		return "Session Present, but there is no session here [MQTT-3.2.2-4]";
 	if (s->version != MQEV_V5)
 		return NULL;
-	mqev_properties_check(p->properties, MQEV_PACKET_CONNACK, MQEV_FROM_SERVER, &found, &fault);
-	if (s->sent_empty_id && !present(found, MQEV_PROP_ASSIGNED_CLIENT_IDENTIFIER))
+	if (s->sent_empty_id && !names_client(&view))
 		return "no Assigned Client Identifier [MQTT-3.2.2-16]";
 	return mqev_auth_connack_fault(s, &view);
 }

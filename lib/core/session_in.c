@@ -68,11 +68,14 @@ deliver(struct mqev_session *s, const struct mqev_received *r, struct mqev_ack *
 /* --- identifiers and quota ---------------------------------------------------------------------
  */
 
-/* The count begins anew with each connection (4.9), and there is none before 5.0. */
+/* The count begins anew with each connection (4.9). Before 5.0 there is no limit but that of the
+ * identifiers, which a server may not use twice. */
 static bool
 quota_exceeded(struct mqev_session *s)
 {
-	if (s->version != MQEV_V5 || s->in == NULL || s->in->open < s->settings->receive_maximum)
+	uint32_t limit = s->version == MQEV_V5 ? s->settings->receive_maximum : UINT16_MAX;
+
+	if (s->in == NULL || s->in->open < limit)
 		return false;
 	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_RECEIVE_MAXIMUM_EXCEEDED,
 	    "more messages in flight than Receive Maximum [MQTT-3.3.4-9]");

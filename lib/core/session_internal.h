@@ -86,6 +86,13 @@ struct mqev_delivery {
 	struct mqev_ack *held;
 };
 
+/* Whether the server takes a packet of this size; before CONNACK its limit is not known. */
+static inline bool
+mqev_session_fits(const struct mqev_session *s, size_t size)
+{
+	return s->server.max_packet_size == 0 || size <= s->server.max_packet_size;
+}
+
 /* session.c */
 bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
 /* The packet event, which may do anything to the session: the last that a caller does with its
@@ -122,8 +129,7 @@ size_t mqev_auth_properties_size(const struct mqev_session *s, struct mqev_bytes
 void mqev_auth_properties_write(
     const struct mqev_session *s, struct mqev_bytes data, struct mqev_writer *w);
 /* What is wrong with the method of a CONNACK that accepts; NULL: nothing. */
-const char *
-mqev_auth_connack_fault(const struct mqev_session *s, const struct mqev_properties *p);
+const char *mqev_auth_connack_fault(const struct mqev_session *s, const struct mqev_properties *p);
 /* The server accepted; false: the provider did not, and the connection has ended. */
 bool mqev_auth_finish_connect(struct mqev_session *s, const struct mqev_properties *p);
 void mqev_session_on_auth(struct mqev_session *s, const struct mqev_packet *packet);

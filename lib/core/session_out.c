@@ -263,6 +263,8 @@ back_to_queue(struct mqev_outbox *out, struct mqev_op *op)
 {
 	stop_waiting(out, op);
 	free_id(out, op);
+	mqev_free(op->pubrec);
+	op->pubrec = NULL;
 	op->mid = 0;
 	op->state = MQEV_OP_QUEUED;
 }

@@ -187,8 +187,7 @@ seconds_left(const struct mqev_op *op, uint64_t now)
 }
 
 static void
-prepare(
-    const struct mqev_session *s, struct mqev_op *op, uint64_t now, struct mqev_outgoing *o)
+prepare(const struct mqev_session *s, struct mqev_op *op, uint64_t now, struct mqev_outgoing *o)
 {
 	o->packet = (struct mqev_publish_packet){
 	    .dup = op->state != MQEV_OP_QUEUED,

@@ -34,9 +34,45 @@ mqev_topic_filter_has_wildcard(struct mqev_bytes filter)
 	return has(filter, '+') || has(filter, '#');
 }
 
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The top bit of each zero byte, perhaps also of bytes behind it. */
+static uint64_t
+zero_bytes(uint64_t word)
+{
+	return (word - EIGHT(0x01)) & ~word & EIGHT(0x80);
+}
+
+static bool
+plain_byte(uint8_t byte)
+{
+	return byte > 0 && byte < 0x80 && byte != '+' && byte != '#';
+}
+
+/* Neither wildcards nor U+0000 nor anything above U+007F: most names, seen in one pass. */
+static bool
+plain_name(const uint8_t *data, size_t len)
+{
+	uint64_t word;
+
+	for (; len >= sizeof(word); data += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, data, sizeof(word));
+		if (((word & EIGHT(0x80)) | zero_bytes(word) | zero_bytes(word ^ EIGHT('+')) |
+			zero_bytes(word ^ EIGHT('#'))) != 0)
+			return false;
+	}
+	while (len > 0 && plain_byte(*data)) {
+		data++;
+		len--;
+	}
+	return len == 0;
+}
+
 bool
 mqev_topic_name_ok(struct mqev_bytes name)
 {
+	if (name.len > 0 && name.len <= UINT16_MAX && plain_name(name.data, name.len))
+		return true;
 	return text_ok(name) && !mqev_topic_filter_has_wildcard(name);
 }
 

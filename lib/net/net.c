@@ -5,6 +5,7 @@
 
 #include "core/mem.h"
 #include "net/resolve.h"
+#include "net/tls.h"
 
 struct mqev_net *
 mqev_net_new(struct event_base *base)
@@ -30,4 +31,16 @@ struct event_base *
 mqev_net_base(const struct mqev_net *net)
 {
 	return net->base;
+}
+
+void
+mqev_net_prepare_tls(struct mqev_net *net)
+{
+	(void)mqev_tls_default(net, NULL, 0);
+}
+
+const struct mqev_net_stats *
+mqev_net_stats(const struct mqev_net *net)
+{
+	return &net->stats;
 }

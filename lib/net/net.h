@@ -10,6 +10,7 @@ struct mqev_net {
 	struct event_base *base;
 	struct mqev_tls *default_tls;	/* for links without options; NULL until the first */
 	struct mqev_resolver *resolver; /* NULL until the first name is looked up */
+	struct mqev_net_stats stats;
 };
 
 #endif

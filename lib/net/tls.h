@@ -51,6 +51,10 @@ void mqev_tls_context_free(struct mqev_tls_context *context);
 /* Parts of a context that have files of their own; 0 or -1. */
 int
 mqev_tls_load_trust(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *fault);
+/* The system's certificates; an error is in OpenSSL's queue. */
+int mqev_tls_load_system_trust(SSL_CTX *ctx);
+/* Whether a folder holds, under hashed names, as many certificates as a bundle does. */
+bool mqev_tls_folder_is_whole(const char *folder, const char *bundle);
 int
 mqev_tls_load_crls(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_tls_fault *fault);
 int mqev_tls_load_certificate(
@@ -94,9 +98,9 @@ struct mqev_tls {
 };
 
 /*
- * What attempts without a configuration use, made at the first call: the system's trust. Reading it takes
- * some 100 ms, so whoever is told of a TLS server calls this at once, and not first the running loop. It
- * belongs to net. NULL: error_text says why.
+ * What attempts without a configuration use, made at the first call: the system's trust. Where that
+ * is only a bundle, reading it takes 20 to 100 ms, so whoever is told of a TLS server calls this at
+ * once, and not first the running loop. It belongs to net. NULL: error_text says why.
  */
 struct mqev_tls *mqev_tls_default(struct mqev_net *net, char *error_text, size_t error_size);
 

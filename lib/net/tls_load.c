@@ -133,8 +133,7 @@ mqev_tls_load_trust(SSL_CTX *ctx, const struct mqev_tls_options *o, struct mqev_
 		return -1;
 	if (o->ca_dir != NULL && trust_dir(ctx, o->ca_dir, fault) < 0)
 		return -1;
-	if ((o->system_trust || (!own && o->psk == NULL)) &&
-	    SSL_CTX_set_default_verify_paths(ctx) != 1)
+	if ((o->system_trust || (!own && o->psk == NULL)) && mqev_tls_load_system_trust(ctx) < 0)
 		return mqev_tls_fault_ssl(fault, "system_trust", NULL);
 	/* What the user trusts is trusted, an intermediate CA or the server's own certificate too.
 	 */

@@ -56,6 +56,7 @@ fail(struct mqev_step_ctx *ctx, const struct mqev_net_error *error)
 	struct mqev_tls_link *link = SSL_get_app_data((SSL *)ctx->conn.tls);
 
 	link->tls->stats.failed++;
+	ctx->net->stats.tls_failed++;
 	if (link->entry != NULL)
 		mqev_tls_entry_drop(link->tls->cache, link->entry);
 	mqev_step_fail(ctx, error);
@@ -77,6 +78,8 @@ succeed(struct mqev_step_ctx *ctx)
 	ctx->conn.tls_resumed = SSL_session_reused(ssl) == 1;
 	link->tls->stats.handshakes++;
 	link->tls->stats.resumed += ctx->conn.tls_resumed;
+	ctx->net->stats.tls_handshakes++;
+	ctx->net->stats.tls_resumed += ctx->conn.tls_resumed;
 	mqev_step_finish(ctx);
 }
 

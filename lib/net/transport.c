@@ -288,6 +288,17 @@ next_target(struct mqev_transport *t)
 	return true;
 }
 
+static const struct mqev_proxy *
+wanted_proxy(const struct mqev_step_ctx *ctx)
+{
+	const struct mqev_endpoint *endpoint = ctx->endpoint;
+
+	if (endpoint->unix_socket ||
+	    mqev_no_proxy_covers(ctx->config->no_proxy, endpoint->host, endpoint->port))
+		return NULL;
+	return ctx->config->proxy;
+}
+
 /* What the configuration says about sockets and proxies, whole; a wrong proxy must never mean none.
  */
 static bool
@@ -298,8 +309,7 @@ load_options(struct mqev_transport *t)
 	int rc = mqev_socket_options_load(&ctx->socket, ctx->config->socket, &why);
 
 	if (rc == 0)
-		rc = mqev_proxy_load(
-		    &ctx->proxy, ctx->endpoint->unix_socket ? NULL : ctx->config->proxy, &why);
+		rc = mqev_proxy_load(&ctx->proxy, wanted_proxy(ctx), &why);
 	if (rc == 0)
 		return true;
 	mqev_net_error_set(&t->error, rc, 0, "options: %s", why);

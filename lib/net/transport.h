@@ -47,6 +47,17 @@ struct mqev_net *mqev_net_new(struct event_base *base);
 /* All transports must have ended. */
 void mqev_net_free(struct mqev_net *net);
 struct event_base *mqev_net_base(const struct mqev_net *net);
+/* Does now what the first TLS link without a configuration would do in the loop. That it fails is
+ * told by that link. */
+void mqev_net_prepare_tls(struct mqev_net *net);
+
+/* Counted over all links since the start. */
+struct mqev_net_stats {
+	uint64_t tls_handshakes; /* that succeeded */
+	uint64_t tls_resumed;	 /* of these, with a kept session */
+	uint64_t tls_failed;
+};
+const struct mqev_net_stats *mqev_net_stats(const struct mqev_net *net);
 
 /* How to connect. Everything is lent for the time of the attempt. 0 in a deadline means its
  * default. */
@@ -60,6 +71,8 @@ struct mqev_transport_config {
 	uint32_t dial_stagger_ms; /* RFC 8305 "Connection Attempt Delay"; default 250 */
 	const struct mqev_socket_options *socket; /* NULL: defaults */
 	const struct mqev_proxy *proxy;		  /* NULL: none */
+	const char *no_proxy; /* hosts that are reached without it, as mqev_no_proxy_covers() takes
+				 them; NULL: none */
 	struct mqev_tls *tls; /* NULL: system trust, used when the endpoint wants TLS */
 	const struct mqev_websocket_options *websocket; /* NULL: defaults */
 };

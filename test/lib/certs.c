@@ -183,6 +183,13 @@ tk_pki_ca_file(const struct tk_pki *pki)
 }
 
 void
+tk_pki_hashed_name(const struct tk_pki *pki, char name[16])
+{
+	snprintf(name, 16, "%08lx.0",
+	    X509_NAME_hash_ex(X509_get_subject_name(pki->cert), NULL, NULL, NULL));
+}
+
+void
 tk_pki_issue(struct tk_pki *pki, const char *name, const struct tk_cert_spec *spec)
 {
 	const char *cn = spec->cn != NULL ? spec->cn : "localhost";

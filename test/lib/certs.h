@@ -17,6 +17,8 @@ struct tk_pki *tk_pki_new(const char *name);
 void tk_pki_free(struct tk_pki *pki);
 /* The CA's certificate. */
 const char *tk_pki_ca_file(const struct tk_pki *pki);
+/* Under which name a folder of trusted certificates holds it, as "openssl rehash" would call it. */
+void tk_pki_hashed_name(const struct tk_pki *pki, char name[16]);
 /* The path of a file in the folder; valid for a few calls: sixteen paths are kept. */
 const char *tk_pki_path(const struct tk_pki *pki, const char *name);
 

@@ -13,7 +13,7 @@ START_TEST(each_error_has_its_own_text)
 
 	for (a = 0; a >= LAST_ERROR; a--) {
 		ck_assert_uint_gt(strlen(mqev_error_text(a)), 0);
-		ck_assert_str_ne(mqev_error_text(a), mqev_error_text(1));
+		ck_assert_str_ne(mqev_error_text(a), mqev_error_text(2));
 		for (b = 0; b > a; b--)
 			ck_assert_str_ne(mqev_error_text(a), mqev_error_text(b));
 	}
@@ -22,7 +22,7 @@ END_TEST
 
 START_TEST(others_are_unknown)
 {
-	ck_assert_str_eq(mqev_error_text(1), "Unknown error");
+	ck_assert_str_eq(mqev_error_text(2), "Unknown error");
 	ck_assert_str_eq(mqev_error_text(LAST_ERROR - 1), "Unknown error");
 	ck_assert_str_eq(mqev_error_text(-2147483647 - 1), "Unknown error");
 	ck_assert_str_eq(mqev_error_text(2147483647), "Unknown error");
@@ -36,6 +36,8 @@ START_TEST(examples)
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_SESSION_LOST), "Session lost, outcome unknown");
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_AUTH), "Authentication failed");
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_DROPPED), "Dropped");
+	ck_assert_str_eq(mqev_error_text(MQEV_KEPT), "Kept by the store");
+	ck_assert_str_eq(mqev_error_text(MQEV_ERR_STORE_FULL), "Store full");
 }
 END_TEST
 

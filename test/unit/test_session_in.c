@@ -102,6 +102,27 @@ SCENARIO(in_receive_maximum_v3, V3)
 	expect(v, "message a 2; > 50 (0001); message a 2; > 50 (0002); message a 1; > 40 (0003)");
 }
 
+/* There are no more identifiers than that: a server that uses one twice is not held for ever. */
+SCENARIO(in_more_than_all_identifiers, V3)
+{
+	v->hold = true;
+	up(v, 0, "");
+	v->no_record = true;
+	for (unsigned i = 0; i < 65535; i++) {
+		const uint8_t publish[] = {
+		    0x32, 5, 0, 1, 'a', (uint8_t)((i + 1) >> 8), (uint8_t)(i + 1)};
+
+		vclient_receive(v, publish, sizeof(publish));
+	}
+	ck_assert_int_eq(v->s.state, MQEV_SESSION_CONNECTED);
+	vclient_flush_record(v);
+	v->no_record = false;
+	v->checked = v->record.len;
+	rx(v, "32 ({'a'} 0001)");
+	expect(v, "end PROTOCOL 93");
+	v->fed = 0; /* one run is enough */
+}
+
 /*
  * The count begins anew with the connection: what an earlier one brought takes a place when the
  * server sends it again, not before (4.9).
@@ -294,6 +315,7 @@ main(void)
 	tcase_add_test(tc, in_receive_maximum);
 	tcase_add_test(tc, in_receive_maximum_qos1);
 	tcase_add_test(tc, in_receive_maximum_v3);
+	tcase_add_test(tc, in_more_than_all_identifiers);
 	tcase_add_test(tc, in_receive_maximum_after_resume);
 	tcase_add_test(tc, in_receive_maximum_by_repeats);
 	tcase_add_test(tc, in_packet_size);

@@ -259,6 +259,44 @@ SCENARIO(qos2_pubrec_with_reason_10, V5)
 	expect(v, "done 1 #1 ok 92");
 }
 
+/* What PUBREC and PUBCOMP say is told together, when the message is done. */
+SCENARIO(qos2_explained, V5)
+{
+	up(v, 0, "");
+	for (int i = 0; i < 4; i++)
+		vclient_publish(v, 2, "a", "x");
+	v->checked = v->record.len;
+	rx(v, "50 (0001 10 (1F {'x'})) 50 (0002 10) 50 (0003 00 (26 {'k'}{'v'})) 50 (0004)");
+	expect(v, "> 62 (0001) 62 (0002) 62 (0003) 62 (0004)");
+	rx(v, "70 (0001) 70 (0002 00 (1F {'y'})) 70 (0003 92 (1F {'z'})) 70 (0004 00 (1F {'w'}))");
+	expect(v,
+	    "done 1 #1 ok 10 [1F 00 01 78]; done 2 #2 ok 10 [1F 00 01 79];"
+	    "done 3 #3 ok 92 [26 00 01 6B 00 01 76 1F 00 01 7A]; done 4 #4 ok 00 [1F 00 01 77]");
+}
+
+/* The last PUBREC counts, and none of a session that was lost. */
+SCENARIO(qos2_explained_again, V5)
+{
+	v->settings.lost_qos2_resends = true;
+	up(v, 0, "");
+	vclient_publish(v, 2, "a", "x");
+	rx(v, "50 (0001 10 (1F {'x'})) 50 (0001 10)");
+	expect(v, "> 34 ({'a'} 0001 () 'x') 62 (0001) 62 (0001)");
+	vclient_close(v);
+	up(v, 1, "");
+	expect(v, "> 62 (0001)");
+	rx(v, "70 (0001)");
+	expect(v, "done 1 #1 ok 10");
+	vclient_publish(v, 2, "a", "y");
+	rx(v, "50 (0002 10 (1F {'x'}))");
+	expect(v, "> 34 ({'a'} 0002 () 'y') 62 (0002)");
+	vclient_close(v);
+	up(v, 0, "");
+	expect(v, "> 34 ({'a'} 0002 () 'y')");
+	rx(v, "50 (0002) 70 (0002)");
+	expect(v, "> 62 (0002); done 2 #2 ok 00");
+}
+
 SCENARIO(unknown_identifiers, VALL)
 {
 	up(v, 0, "");
@@ -713,6 +751,8 @@ main(void)
 	tcase_add_test(tc, qos2_refused);
 	tcase_add_test(tc, qos2_refused_after_pubrec);
 	tcase_add_test(tc, qos2_pubrec_with_reason_10);
+	tcase_add_test(tc, qos2_explained);
+	tcase_add_test(tc, qos2_explained_again);
 	tcase_add_test(tc, unknown_identifiers);
 	tcase_add_test(tc, wrong_acknowledgements);
 	tcase_add_test(tc, window_of_its_own);

@@ -109,6 +109,26 @@ START_TEST(filters)
 }
 END_TEST
 
+/* Every byte at every place of names of every length up to three words. */
+START_TEST(a_byte_in_a_name)
+{
+	uint8_t name[24];
+
+	for (size_t len = 1; len <= sizeof(name); len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte <= 0xFF; byte++) {
+				bool good = byte > 0 && byte < 0x80 && byte != '+' && byte != '#';
+
+				memset(name, 'x', sizeof(name));
+				name[at] = (uint8_t)byte;
+				ck_assert_int_eq(
+				    mqev_topic_name_ok((struct mqev_bytes){name, len}), good);
+			}
+		}
+	}
+}
+END_TEST
+
 START_TEST(longest)
 {
 	char *text = malloc(65537);
@@ -273,6 +293,7 @@ add(TCase *tc)
 {
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, filters);
+	tcase_add_test(tc, a_byte_in_a_name);
 	tcase_add_test(tc, longest);
 	tcase_add_test(tc, shared);
 	tcase_add_loop_test(tc, examples, 0, (int)COUNT_OF(pairs));

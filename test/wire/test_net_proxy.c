@@ -537,6 +537,25 @@ START_TEST(test_unix_needs_no_proxy)
 }
 END_TEST
 
+START_TEST(test_hosts_without_proxy)
+{
+	struct mqev_proxy *proxy =
+	    MQEV_PROXY(.type = MQEV_PROXY_SOCKS5, .host = "127.0.0.1", .port = closed_port());
+	struct attempt a = {.config = {.proxy = proxy, .no_proxy = "example.org,127.0.0.0/8"}};
+	struct attempt b = {.config = {.proxy = proxy, .no_proxy = "example.org,128.0.0.0/8"}};
+	uint16_t port;
+	int listener = listen_at("127.0.0.1", &port);
+
+	attempt_start(&a, "mqtt://127.0.0.1:%u", port);
+	attempt_await_link(&a, 1000);
+	attempt_end(&a);
+	attempt_start(&b, "mqtt://127.0.0.1:%u", port);
+	attempt_await_error(&b, 1000, MQEV_NET_DIAL, MQEV_ERR_SYSTEM);
+	attempt_end(&b);
+	close(listener);
+}
+END_TEST
+
 /* Each allocation of a whole attempt fails in turn: an error, nothing left, and the next attempt
  * works. */
 START_TEST(test_no_memory)
@@ -587,6 +606,7 @@ main(void)
 	tcase_add_test(tcase, test_socks4_without_ipv4);
 	tcase_add_test(tcase, test_bad_proxy_is_not_bypassed);
 	tcase_add_test(tcase, test_unix_needs_no_proxy);
+	tcase_add_test(tcase, test_hosts_without_proxy);
 	tcase_add_loop_test(tcase, test_no_memory, 0, GOOD_COUNT);
 	return net_main(suite);
 }

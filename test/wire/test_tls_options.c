@@ -10,6 +10,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
+#include "lib/loop.h"
 #include "net/tls.h"
 
 /* Client certificates -------------------------------------------------------------------------- */
@@ -273,6 +274,52 @@ START_TEST(test_system_trust_is_the_default)
 }
 END_TEST
 
+/* As large as that of a system: names without contents, which no chain asks for. */
+static void
+fill_folder(const char *dir)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "%08x.0", i);
+		free(tk_write_file(dir, name, ""));
+	}
+}
+
+/* A folder stands for the bundle when it holds as many, and is read when a chain asks for it. */
+START_TEST(test_system_trust_is_looked_up)
+{
+	struct tk_peer *peer = tk_peer_start("127.0.0.1", echo, NULL);
+	char *ca = tk_read_file(tk_pki_ca_file(pki), NULL);
+	char *dir = tk_strdup(tk_pki_path(pki, "trust"));
+	const char *bundle = tk_pki_ca_file(pki);
+	struct link l = {0};
+	char name[16];
+
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert(!mqev_tls_folder_is_whole(dir, bundle));
+	ck_assert(!mqev_tls_folder_is_whole(dir, "/nonexistent"));
+	ck_assert(!mqev_tls_folder_is_whole("/nonexistent", "/nonexistent"));
+	fill_folder(dir);
+	ck_assert(mqev_tls_folder_is_whole(dir, bundle));
+	ck_assert(mqev_tls_folder_is_whole(dir, "/nonexistent"));
+	setenv("SSL_CERT_DIR", dir, 1);
+	start(&l, peer, NULL);
+	attempt_await_error(&l.a, 5000, MQEV_NET_TLS, MQEV_ERR_TLS);
+	link_end(&l);
+	tk_pki_hashed_name(pki, name);
+	free(tk_write_file(dir, name, ca));
+	/* The same context: it had read nothing that could be missing now. */
+	start(&l, peer, NULL);
+	exchange(&l);
+	link_end(&l);
+	tk_peer_stop(peer);
+	unsetenv("SSL_CERT_DIR");
+	free(dir);
+	free(ca);
+}
+END_TEST
+
 START_TEST(test_keylog)
 {
 	char *path = tk_strdup(tk_pki_path(pki, "keys.log"));
@@ -467,6 +514,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_psk, 0, 2);
 	tcase_add_test(tcase, test_own_context);
 	tcase_add_test(tcase, test_system_trust_is_the_default);
+	tcase_add_test(tcase, test_system_trust_is_looked_up);
 	tcase_add_test(tcase, test_keylog);
 	tcase_add_test(tcase, test_unverified_links_are_announced);
 	tcase_add_loop_test(tcase, test_wrong_options, 0, WRONG_OPTIONS);

@@ -283,14 +283,11 @@ START_TEST(test_ca_folder)
 	const struct tk_cert_spec plain = {0};
 	char from[600];
 	char to[600];
+	char hashed[16];
 	char name[32];
-	FILE *f = fopen(tk_pki_ca_file(pki), "r");
-	X509 *ca = PEM_read_X509(f, NULL, NULL, NULL);
 
-	fclose(f);
-	snprintf(name, sizeof(name), "hashed/%08lx.0",
-	    X509_NAME_hash_ex(X509_get_subject_name(ca), NULL, NULL, NULL));
-	X509_free(ca);
+	tk_pki_hashed_name(pki, hashed);
+	snprintf(name, sizeof(name), "hashed/%s", hashed);
 	snprintf(from, sizeof(from), "mkdir %s && cp %s %s", tk_pki_path(pki, "hashed"),
 	    tk_pki_ca_file(pki), tk_pki_path(pki, name));
 	ck_assert_int_eq(system(from), 0);

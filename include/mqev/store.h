@@ -1,0 +1,174 @@
+/* Durable sessions: what is kept of a client, and the interface behind which a back end keeps it.
+ */
+#ifndef MQEV_STORE_H
+#define MQEV_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mqev/export.h>
+#include <mqev/reason.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * What is kept
+ *
+ * A store keeps clients and, of each, the messages that are not finished. It has one total order of
+ * changes; they become durable in that order, so that a change is never there without all earlier
+ * ones.
+ */
+
+enum mqev_record_kind {
+	MQEV_RECORD_OUT = 1, /* published by the application */
+	MQEV_RECORD_IN	     /* received from the server */
+};
+
+enum mqev_record_state {
+	/* OUT */
+	MQEV_RECORD_ACCEPTED = 1, /* not sent, or PUBLISH was sent -> RELEASED, removed */
+	MQEV_RECORD_RELEASED,	  /* QoS 2: PUBREC came, PUBREL may have been sent -> removed */
+	/* IN */
+	MQEV_RECORD_RECEIVED, /* its identifier is in use, the application is not done with it ->
+				 FREED, DONE */
+	MQEV_RECORD_FREED,    /* no identifier, the application is not done with it -> removed */
+	MQEV_RECORD_DONE      /* its identifier is in use, the application is done -> removed */
+};
+
+enum mqev_record_flag {
+	MQEV_RECORD_RETAIN = 1,
+	MQEV_RECORD_DUP = 2 /* IN: as the server sent it */
+};
+
+/* One message. RELEASED and DONE have no bytes. */
+struct mqev_record {
+	uint64_t seq;	    /* arrival number in the store, never used twice: the key, and the
+			       application's token */
+	uint64_t n;	    /* OUT: the client's number; the identifier is 1 + n mod 64,511 */
+	uint64_t cookie;    /* OUT: the application's, see struct mqev_message */
+	int64_t created_ms; /* wall clock, milliseconds since 1970 */
+	int64_t expires_ms; /* wall clock; 0: never */
+	const void *bytes;  /* topic, properties and payload, packed and maybe encrypted: any bytes
+			       to a back end. NULL where an index is loaded */
+	size_t bytes_len;   /* set there too */
+	uint32_t client;
+	uint32_t epoch; /* IN: of the session that mid belongs to; older than the client's: mid is
+			   void */
+	uint16_t mid;	/* IN: packet identifier; 0: none */
+	uint8_t kind;	/* enum mqev_record_kind */
+	uint8_t state;	/* enum mqev_record_state */
+	uint8_t qos;
+	uint8_t flags; /* enum mqev_record_flag */
+};
+
+enum mqev_store_client_flag {
+	MQEV_STORE_CLIENT_SESSION = 1, /* the server was left with a session of ours */
+	MQEV_STORE_CLIENT_DOUBTFUL = 2 /* CONNECT was sent and its CONNACK not taken in: the
+					  session may be another one */
+};
+
+/* One client. Never a password or other credential. */
+struct mqev_store_client {
+	uint32_t client;       /* from 1, never used twice in a store */
+	uint32_t epoch;	       /* how many sessions were lost or given up */
+	const char *name;      /* what the application calls it; unique */
+	const char *client_id; /* in use, for one that the server assigned; "": none yet */
+	uint64_t sent_n;       /* OUT records with n below may have been sent in this session */
+	int64_t
+	    session_ends_ms; /* wall clock: the server's session is gone past it; 0: not known */
+	uint32_t flags;	     /* enum mqev_store_client_flag */
+};
+
+enum mqev_change_kind {
+	MQEV_CHANGE_PUT = 1, /* record, with its bytes, is new */
+	MQEV_CHANGE_SET,     /* n, epoch, mid, state and flags of the record with that seq */
+	MQEV_CHANGE_DROP,    /* the same, and its bytes are removed */
+	MQEV_CHANGE_REMOVE,  /* the record with that seq is gone */
+	MQEV_CHANGE_CLIENT,  /* client is new, or takes the place of the one of that number */
+	MQEV_CHANGE_FORGET,  /* the client of that number and all its records are gone */
+	MQEV_CHANGE_SEQ	     /* record->seq is the first number that was never used */
+};
+
+/* SET, DROP and REMOVE of a record that is not there, and FORGET of such a client, do nothing. */
+struct mqev_change {
+	enum mqev_change_kind kind;
+	const struct mqev_record *record;	/* but for CLIENT and FORGET */
+	const struct mqev_store_client *client; /* CLIENT, FORGET */
+};
+
+/*
+ * The interface of a back end
+ *
+ * A const table of functions that may block. All are called by one thread at a time: open and the
+ * first load by the thread that opens the store, everything later by the store's own writer. None
+ * may call back into the library but by what it is handed. Functions return 0 or
+ *
+ * MQEV_ERR_STORE_FULL     no room: quota, or disk. Nothing of the transaction was kept, and it is
+ *                         tried again later; removals must always succeed
+ * MQEV_ERR_STORE          writing, reading or syncing failed; final: nothing but close follows
+ * MQEV_ERR_STORE_DAMAGED  what is there cannot be right; final, and nothing was overwritten
+ * MQEV_ERR_NOMEM          out of memory; nothing was changed
+ *
+ * and open also MQEV_ERR_STORE_VERSION (made by a version that this one cannot read),
+ * MQEV_ERR_STORE_BUSY (open in another process, or twice in this one), MQEV_ERR_STORE_ACCESS
+ * (foreign owner, others may read or write it, no right to write).
+ */
+struct mqev_backend_options {
+	size_t size;
+	const char *path;
+	uint64_t max_bytes; /* all of the store; 0: no limit */
+	bool read_only; /* to look at: works beside a process that has it open, changes nothing */
+	void *extra;	/* of this back end's own kind; NULL: none */
+};
+
+/* What load() calls, in the order seq, clients, records by rising seq. Lent for the call; a result
+ * other than 0 ends the load with that result. */
+struct mqev_backend_visitor {
+	int (*seq)(void *arg, uint64_t seq); /* not called for a store that is new */
+	int (*client)(void *arg, const struct mqev_store_client *client);
+	int (*record)(void *arg, const struct mqev_record *record); /* without bytes */
+};
+
+typedef int mqev_backend_bytes_cb(void *arg, const void *bytes, size_t len);
+
+struct mqev_backend {
+	size_t size;
+	const char *name;
+	/* Opens or makes the store; *state is handed to all that follows, and to close() also when
+	 * open failed, if it was set: until then it may tell the text of the error. */
+	int (*open)(const struct mqev_backend_options *options, void **state);
+	/* Reads the index: all clients, or (client not 0) one and its records. */
+	int (*load)(
+	    void *state, uint32_t client, const struct mqev_backend_visitor *visitor, void *arg);
+	/* Reads the bytes of one record. MQEV_ERR_NOT_FOUND: it is not there or has none. */
+	int (*read)(void *state, uint64_t seq, mqev_backend_bytes_cb *bytes, void *arg);
+	/* Appends changes to the transaction, which the first call begins. Nothing that changes
+	 * points to is used after it returned. On an error rollback() follows. */
+	int (*append)(void *state, const struct mqev_change *changes, size_t count);
+	/*
+	 * Ends the transaction: all of it is kept, or nothing. It survives the end of the process;
+	 * with sync, when this returned 0, also the loss of power, together with all earlier ones.
+	 */
+	int (*commit)(void *state, bool sync);
+	/* Gives the transaction up. */
+	void (*rollback)(void *state);
+	/* Called when there is time: checkpoint, giving room back. */
+	int (*compact)(void *state);
+	/* The last error, for people; never NULL. */
+	const char *(*error_text)(const void *state);
+	/* What was committed is synced. NULL is ignored. */
+	void (*close)(void *state);
+};
+
+/* Keeps everything in memory, as long as the store is open; max_bytes is obeyed, path is not used.
+ */
+MQEV_EXPORT const struct mqev_backend *mqev_backend_memory(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The store between fleets and back end: tapes, on which the fleets' changes run to the one writer
+ * thread and back. What a change means is the session's business, how it is kept the back end's.
+ *
+ * Three rules for threads. A tape and its journals belong to the thread of their fleet. A batch
+ * belongs to the fleet until it is handed over, then to the writer, until it is back on the tape's
+ * list. The index, the list of tapes and the count of references stand under the store's mutex, and
+ * are touched when a store or tape is opened or closed, a client made or freed, and when the store
+ * fails; never per message.
+ */
+#ifndef MQEV_STORE_STORE_H
+#define MQEV_STORE_STORE_H
+
+#include <mqev/store.h>
+
+#include "core/journal.h"
+
+struct mqev_store;
+struct mqev_tape;
+
+/* --- tape.c: in the thread of the fleet --------------------------------------------------------
+ */
+
+/* What a tape calls: gathered and failed with the arg of mqev_tape_new(), the others with the owner
+ * of a journal. But for gathered they are called by mqev_tape_collect() only, may append, attach and
+ * detach, and may not free the tape. */
+struct mqev_tape_events {
+	/* The first change or load of a batch: mqev_tape_hand_over() is wanted before the loop
+	 * sleeps. */
+	void (*gathered)(void *arg);
+	/* journal->durable has risen. Once per journal and batch, in the order of the batches. */
+	void (*durable)(void *owner);
+	/* The store had no room for a refusable PUT; it is as if it had never been appended, and so
+	 * are the entries that were appended with it. Before durable() of that batch. */
+	void (*refused)(void *owner, uint64_t seq, int error);
+	/* What load() asked for; packed is lent. error: MQEV_ERR_NOT_FOUND, MQEV_ERR_NOMEM,
+	 * MQEV_ERR_STORE_DAMAGED (this record's bytes), or why the store has failed. */
+	void (*loaded)(void *owner, uint64_t seq, struct mqev_bytes packed, int error);
+	/* The store has failed for good; journal->error is set in all journals. Once. */
+	void (*failed)(void *arg, int error);
+};
+
+/* One per fleet and store; holds a reference to the store. NULL: no memory or descriptor. */
+struct mqev_tape *
+mqev_tape_new(struct mqev_store *store, const struct mqev_tape_events *events, void *arg);
+
+/* An eventfd, readable when mqev_tape_collect() has something to do. */
+int mqev_tape_fd(const struct mqev_tape *tape);
+
+/* Gives what has gathered to the writer. Does not block; cannot fail. */
+void mqev_tape_hand_over(struct mqev_tape *tape);
+
+/* Takes back what the writer has done, and tells of it. */
+void mqev_tape_collect(struct mqev_tape *tape);
+
+/* No journal may be attached. What has gathered is handed over and still committed. NULL is ignored.
+ */
+void mqev_tape_free(struct mqev_tape *tape);
+
+/* What a store knows of a client when it is attached. */
+struct mqev_kept {
+	struct mqev_record *records; /* without bytes, by rising seq; to be freed by mqev_free() */
+	size_t count;
+};
+
+/*
+ * The journal of the client of that name, one at a time: its row is as it was kept, or new (then
+ * client is a number that was never used and the row is appended with the first change). sync: each
+ * of its changes is to survive a loss of power. NULL and *error: MQEV_ERR_NOMEM,
+ * MQEV_ERR_STORE_BUSY (the name is in use), or why the store has failed.
+ */
+struct mqev_journal *mqev_tape_attach(struct mqev_tape *tape, const char *name, bool sync,
+    void *owner, struct mqev_kept *kept, int *error);
+
+/* The owner is not called any more. kept (from mqev_malloc(), taken over) is what is durable or
+ * will be of this client's records, as attach will give it out again. */
+void mqev_tape_detach(struct mqev_journal *j, const struct mqev_kept *kept);
+
+/* Also for an identifier that the server assigned: replaces row.client_id. False: no memory. */
+bool mqev_journal_set_client_id(struct mqev_journal *j, const char *client_id);
+
+/* --- batch.c: one turn's changes ---------------------------------------------------------------
+ */
+
+struct mqev_batch_change {
+	struct mqev_change change; /* points into the batch */
+	uint32_t group;		   /* refused together: the changes of one append() have the same */
+	bool refusable;
+	bool refused; /* set by the writer */
+};
+
+struct mqev_load {
+	struct mqev_load *next;
+	struct mqev_journal *journal;
+	uint64_t seq;
+	uint8_t *bytes; /* the answer, by mqev_malloc() */
+	size_t len;
+	int error;
+};
+
+struct mqev_batch_client; /* a journal that has changes in it */
+
+struct mqev_batch {
+	struct mqev_batch *next; /* in the list that it stands in: to the writer, or back */
+	struct mqev_tape *tape;
+	uint64_t ticket;
+	struct mqev_batch_change *changes;
+	size_t count;
+	struct mqev_load *loads; /* answered after the changes are committed */
+	struct mqev_batch_client *clients;
+	uint64_t last_seq; /* the highest that a PUT in it has */
+	bool sync;
+	int error; /* the store has failed */
+};
+
+/* --- writer.c: the writer thread ---------------------------------------------------------------
+ */
+
+/* Fleet to writer: a list that any thread may push to; a push to an empty one wakes the writer. */
+void mqev_writer_push(struct mqev_store *store, struct mqev_batch *batch);
+
+/* Starts the thread, with all signals blocked. MQEV_ERR_SYSTEM, MQEV_ERR_NOMEM. */
+int mqev_writer_start(struct mqev_store *store);
+/* Commits what was pushed before and ends the thread. */
+void mqev_writer_stop(struct mqev_store *store);
+
+/* --- index.c: what is kept of clients that are not attached ------------------------------------
+ */
+
+struct mqev_index;
+
+/* Reads it all from the back end. */
+int mqev_index_load(struct mqev_index *index, const struct mqev_backend *backend, void *state);
+
+#endif
