@@ -9,6 +9,7 @@
 #include <mqev/message.h>
 #include <mqev/net.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
 #include <mqev/store.h>

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "client/limits.h"
 #include "client/options.h"
 #include "core/mem.h"
 #include "core/properties.h"
@@ -26,18 +27,6 @@ static uint32_t
 or_default(uint32_t value, uint32_t fallback)
 {
 	return value != 0 ? value : fallback;
-}
-
-static size_t
-size_or(size_t value, size_t fallback)
-{
-	return value != 0 ? value : fallback;
-}
-
-static size_t
-count_limit(uint32_t value, size_t fallback)
-{
-	return value == MQEV_UNLIMITED ? SIZE_MAX : size_or(value, fallback);
 }
 
 static struct mqev_bytes
@@ -157,19 +146,20 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 	    o->topic_aliases > UINT16_MAX || inflight > LARGEST_INFLIGHT)
 		return MQEV_ERR_INVALID;
 	c->session.max_inflight = inflight;
-	c->session.queue.max.count = count_limit(o->max_queued, DEFAULT_MAX_QUEUED);
-	c->session.queue.max.bytes = size_or(o->max_queued_bytes, DEFAULT_MAX_QUEUED_BYTES);
+	c->session.queue.max = mqev_limits_max(
+	    o->max_queued, o->max_queued_bytes, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_BYTES);
 	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
 	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
 	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;
 	c->session.topic_aliases = (uint16_t)o->topic_aliases;
-	return 0;
+	return mqev_limits_take_marks(&c->session.queue, o->water);
 }
 
 static int
 take_policies(struct mqev_config *c, const struct mqev_options *o)
 {
-	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_REJECT ||
+	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_DROP ||
+	    (int)o->queue_full < 0 || o->queue_full > MQEV_QUEUE_FULL_DROP_EXPIRED ||
 	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
 		return MQEV_ERR_INVALID;
@@ -181,6 +171,8 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 	c->session.bridge = o->bridge;
 	c->protocol_fallback = o->protocol_fallback;
 	c->random_client_id = o->random_client_id;
+	c->session.queue_full = (enum mqev_session_full)o->queue_full;
+	c->session.drop_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_DROP;
 	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
 	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;
 	c->session.lost_qos2_resends = o->lost_session_qos2 == MQEV_LOST_SESSION_RESEND;
@@ -200,6 +192,7 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_log = o->on_log;
 	c->on_ack_timeout = o->on_ack_timeout;
 	c->on_hold_timeout = o->on_hold_timeout;
+	c->on_water = o->on_water;
 }
 
 static int

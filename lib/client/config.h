@@ -25,6 +25,7 @@ struct mqev_config {
 	mqev_log_cb *on_log;
 	mqev_result_cb *on_ack_timeout;
 	mqev_held_cb *on_hold_timeout;
+	mqev_water_cb *on_water;
 	uint32_t connack_ms;
 	uint32_t reconnect_min_ms;
 	uint32_t reconnect_max_ms;

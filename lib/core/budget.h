@@ -13,7 +13,7 @@ struct mqev_load {
 };
 
 /* SIZE_MAX in a member: no such limit. */
-struct mqev_limits {
+struct mqev_load_limits {
 	struct mqev_load max;  /* not to be exceeded */
 	struct mqev_load high; /* to be told when one of its members is reached */
 	struct mqev_load low;  /* and again when the load is down to both of these */
@@ -22,7 +22,7 @@ struct mqev_limits {
 /* What several sessions share. */
 struct mqev_budget {
 	struct mqev_load used;
-	struct mqev_limits limits;
+	struct mqev_load_limits limits;
 	bool above; /* the high mark was reached, and the low one not since */
 	/* above has changed: to be told of later, not from here. */
 	void (*crossed)(struct mqev_budget *budget);
@@ -63,7 +63,7 @@ mqev_load_within(struct mqev_load used, struct mqev_load mark)
 
 /* Whether a load that was on one side of the marks is above them now. */
 static inline bool
-mqev_load_is_above(struct mqev_load used, const struct mqev_limits *limits, bool was_above)
+mqev_load_is_above(struct mqev_load used, const struct mqev_load_limits *limits, bool was_above)
 {
 	return was_above ? !mqev_load_within(used, limits->low)
 			 : mqev_load_reaches(used, limits->high);

@@ -54,17 +54,3 @@ mqev_free(void *ptr)
 {
 	free(ptr);
 }
-
-/* A word of its own and sixteens of bytes, four words at least: glibc's way, and not far from
- * others'. */
-size_t
-mqev_mem_cost(size_t size)
-{
-	size_t least = 4 * sizeof(size_t);
-	size_t cost;
-
-	if (size > SIZE_MAX - 32)
-		return SIZE_MAX;
-	cost = (size + sizeof(size_t) + 15) / 16 * 16;
-	return cost > least ? cost : least;
-}

@@ -70,10 +70,10 @@ struct mqev_session_settings {
 	uint32_t hold_timeout_ms; /* 0: none */
 	uint32_t ack_timeout_ms;  /* 0: none */
 	enum mqev_ack_action ack_action;
-	uint32_t ack_resends; /* 0: as often as need be */
+	uint32_t ack_resends;	  /* 0: as often as need be */
 	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
-	struct mqev_limits queue;
+	struct mqev_load_limits queue;
 	enum mqev_session_full queue_full;
 	bool reject_offline_qos0;
 	bool drop_offline_qos0;
@@ -137,7 +137,7 @@ struct mqev_session_events {
 	/* A message was held back for longer than hold_timeout_ms. */
 	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
 	/* There is something for mqev_session_pump() or mqev_session_tell() now. Not more than once
-	 * until that is called. */
+	 * until that is called. This one alone may not call back into the session. */
 	void (*wants_pump)(void *owner);
 	/* What waits has reached the high mark, or is down to the low one. May be NULL. */
 	void (*water)(void *owner, bool high);
@@ -164,8 +164,8 @@ struct mqev_session {
 	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
-	struct mqev_budget *budget; /* shared with other sessions; NULL: none */
-	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_budget *budget;	/* shared with other sessions; NULL: none */
+	struct mqev_outbox *out;	/* exists while there are outgoing operations */
 	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
@@ -198,7 +198,7 @@ struct mqev_session {
 	bool owing : 1;	   /* there is something to tell */
 	bool above : 1;	   /* the high mark was reached and the low one not since */
 	bool told_above : 1;
-	bool rested : 1;		 /* it was so at the last tick */
+	bool rested : 1; /* it was so at the last tick */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -280,14 +280,13 @@ int64_t mqev_session_publish(
 
 /* SUBSCRIBE or UNSUBSCRIBE: parts.payload holds the filters as in the packet of version 5. flags:
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
-int64_t mqev_session_subscribe(
-    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags,
-    uint64_t now);
+int64_t mqev_session_subscribe(struct mqev_session *s, const struct mqev_op_parts *parts,
+    size_t filter_count, uint16_t flags, uint64_t now);
 
 /* Begins to authenticate again. The operation's number or a negative error, see
  * mqev_reauthenticate(); when memory ran out the connection may have ended. */
-int64_t mqev_session_reauthenticate(
-    struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
+int64_t
+mqev_session_reauthenticate(struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
 
 /* Ends one operation that has not been sent, or gives up waiting for one that was:
  * MQEV_ERR_NOT_FOUND. */

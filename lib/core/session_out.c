@@ -46,7 +46,8 @@ stop_waiting(struct mqev_outbox *out, struct mqev_op *op)
 static void
 free_id(struct mqev_outbox *out, struct mqev_op *op)
 {
-	if (op->mid == 0)
+	/* What stands in for a canceled one only tells its identifier. */
+	if (op->mid == 0 || op->doom != 0)
 		return;
 	mqev_ids_remove(&out->ids, op->mid);
 	if (op->mid <= MQEV_NUMBERED_IDS)
@@ -326,7 +327,7 @@ fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 }
 
 static void
-settle(const struct mqev_session *s, struct mqev_op *op)
+settle(struct mqev_session *s, struct mqev_op *op)
 {
 	back_to_queue(s->out, op);
 	if (!fails_with_session(s, op)) {

@@ -82,8 +82,8 @@ mqev_session_is_idle(const struct mqev_session *s)
 {
 	const struct mqev_outbox *out = s->out;
 
-	return out == NULL || (out->used.count == 0 && out->doomed_load.count == 0 &&
-				  out->departing_count == 0);
+	return out == NULL ||
+	       (out->used.count == 0 && out->doomed_load.count == 0 && out->departing_count == 0);
 }
 
 /* --- what is owed to the application -----------------------------------------------------------
@@ -190,8 +190,8 @@ next_to_drop(const struct mqev_session *s)
 static bool
 may_doom(const struct mqev_session *s)
 {
-	return mqev_load_fits(s->out->doomed_load, s->settings->queue.max,
-	    mqev_mem_cost(sizeof(struct mqev_op)));
+	return mqev_load_fits(
+	    s->out->doomed_load, s->settings->queue.max, mqev_mem_cost(sizeof(struct mqev_op)));
 }
 
 bool
@@ -272,8 +272,7 @@ find_in(const struct mqev_op_queue *queue, uint64_t number)
 struct mqev_op *
 mqev_outbox_find(const struct mqev_outbox *out, uint64_t number)
 {
-	const struct mqev_op_queue *const queues[] = {
-	    &out->messages, &out->qos0, &out->subscribes};
+	const struct mqev_op_queue *const queues[] = {&out->messages, &out->qos0, &out->subscribes};
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		struct mqev_op *op = find_in(queues[i], number);
@@ -308,7 +307,8 @@ is_departing(const struct mqev_outbox *out, uint64_t number)
 static int
 withdraw_in_flight(struct mqev_session *s, struct mqev_op *op)
 {
-	struct mqev_op_parts parts = {.type = MQEV_PACKET_PUBLISH, .done = op->done, .arg = op->arg};
+	struct mqev_op_parts parts = {
+	    .type = MQEV_PACKET_PUBLISH, .done = op->done, .arg = op->arg};
 	struct mqev_op *stand_in;
 
 	if (op->type != MQEV_PACKET_PUBLISH)

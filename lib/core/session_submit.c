@@ -17,8 +17,7 @@ mqev_outbox_of(struct mqev_session *s)
 }
 
 static int64_t
-accept_op(
-    struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue, uint64_t now)
+accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue, uint64_t now)
 {
 	uint64_t number = s->next_number++;
 
@@ -35,8 +34,7 @@ accept_op(
 static int
 make_room(struct mqev_session *s, struct mqev_op *op, bool qos0, uint64_t now)
 {
-	if ((op->flags & MQEV_OP_INTERNAL) != 0 ||
-	    mqev_outbox_make_room(s, op->cost, qos0, now))
+	if ((op->flags & MQEV_OP_INTERNAL) != 0 || mqev_outbox_make_room(s, op->cost, qos0, now))
 		return 0;
 	op->release = NULL;
 	mqev_op_unref(op);
@@ -154,8 +152,8 @@ static int64_t
 enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
 {
 	struct mqev_op *op;
-	int error = make_op(s, &request->parts, request->retain ? MQEV_OP_RETAIN : 0,
-	    request->qos == 0, now, &op);
+	int error = make_op(
+	    s, &request->parts, request->retain ? MQEV_OP_RETAIN : 0, request->qos == 0, now, &op);
 
 	if (error != 0)
 		return error;
@@ -197,9 +195,8 @@ check_subscribe(const struct mqev_session *s, uint16_t flags)
 }
 
 int64_t
-mqev_session_subscribe(
-    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags,
-    uint64_t now)
+mqev_session_subscribe(struct mqev_session *s, const struct mqev_op_parts *parts,
+    size_t filter_count, uint16_t flags, uint64_t now)
 {
 	struct mqev_op *op;
 	int error = check_subscribe(s, flags);

@@ -346,7 +346,6 @@ on_wants_pump(void *owner)
 	if (v->wants_pump && !(v->s.owing && v->s.pump_asked))
 		vclient_break(v, "asked to be pumped twice");
 	v->wants_pump = true;
-	after_event(v, V_PUMP);
 }
 
 static void

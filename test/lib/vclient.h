@@ -31,7 +31,16 @@ void vbuf_put(struct vbuf *b, const void *data, size_t len);
 void vbuf_printf(struct vbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vbuf_free(struct vbuf *b);
 
-enum vevent { V_CONNACK, V_DISCONNECT, V_MESSAGE, V_COMPLETE, V_OVERDUE, V_LATE, V_PUMP, V_PACKET, V_WATER };
+enum vevent {
+	V_CONNACK,
+	V_DISCONNECT,
+	V_MESSAGE,
+	V_COMPLETE,
+	V_OVERDUE,
+	V_LATE,
+	V_PACKET,
+	V_WATER
+};
 
 /* Called in each event of the session, after it was recorded. */
 typedef void (*vclient_hook)(struct vclient *v, enum vevent event);
