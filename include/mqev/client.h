@@ -70,6 +70,17 @@ enum mqev_stage {
 	MQEV_STAGE_CONNACK
 };
 
+/* What a client is doing, and what may follow. */
+enum mqev_client_state {
+	MQEV_CLIENT_IDLE = 0, /* -> QUEUED, DIALING, WAITING */
+	MQEV_CLIENT_WAITING,  /* for the time of the next attempt -> QUEUED, DIALING, IDLE */
+	MQEV_CLIENT_QUEUED,   /* for its turn among the fleet's clients -> DIALING, WAITING, IDLE */
+	MQEV_CLIENT_DIALING,  /* on the way to the server -> HANDSHAKE, WAITING, IDLE */
+	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
+	MQEV_CLIENT_CLOSING    /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
+};
+
 /* The values are Paho's. */
 enum mqev_log_level {
 	MQEV_LOG_INFO = 1,
@@ -344,6 +355,9 @@ MQEV_EXPORT enum mqev_protocol mqev_client_protocol(const struct mqev_client *cl
 
 /* True between an accepted CONNACK and the end of that connection or mqev_disconnect(). */
 MQEV_EXPORT bool mqev_client_is_connected(const struct mqev_client *client);
+
+/* What it is doing now. It changes in mqev_disconnect() and from the event loop. */
+MQEV_EXPORT enum mqev_client_state mqev_client_state(const struct mqev_client *client);
 
 /*
  * Connects, and reconnects whenever the connection fails, until mqev_disconnect(). Returns at once;

@@ -12,7 +12,9 @@
 #include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
+#include <mqev/stats.h>
 #include <mqev/store.h>
+#include <mqev/thread.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
 #include <mqev/version.h>

@@ -74,6 +74,19 @@ mqev_water_cb(struct mqev_client *client, const struct mqev_water *water, void *
 typedef void
 mqev_fleet_water_cb(struct mqev_fleet *fleet, const struct mqev_water *water, void *userdata);
 
+/* The fleet's limits from now on, as in its options. What waits already stays. 0; MQEV_ERR_INVALID,
+ * MQEV_ERR_STATE (being freed). */
+MQEV_EXPORT int
+mqev_fleet_set_max_queued(struct mqev_fleet *fleet, uint32_t max_queued, size_t max_queued_bytes);
+/* The fleet's marks from now on; NULL: none. As above. */
+MQEV_EXPORT int
+mqev_fleet_set_water(struct mqev_fleet *fleet, const struct mqev_water_marks *marks);
+
+/* Operations that wait or are in flight in all clients of the fleet, and the bytes allocated for
+ * them. */
+MQEV_EXPORT size_t mqev_fleet_queue_count(const struct mqev_fleet *fleet);
+MQEV_EXPORT size_t mqev_fleet_queue_bytes(const struct mqev_fleet *fleet);
+
 #ifdef __cplusplus
 }
 #endif

@@ -40,7 +40,8 @@ enum mqev_record_state {
 
 enum mqev_record_flag {
 	MQEV_RECORD_RETAIN = 1,
-	MQEV_RECORD_DUP = 2 /* IN: as the server sent it */
+	MQEV_RECORD_DUP = 2, /* IN: as the server sent it */
+	MQEV_RECORD_SENT = 4 /* OUT: took another n, and may have been sent */
 };
 
 /* One message. RELEASED and DONE have no bytes. */
@@ -110,7 +111,7 @@ struct mqev_change {
  *                         tried again later; removals must always succeed
  * MQEV_ERR_STORE          writing, reading or syncing failed; final: nothing but close follows
  * MQEV_ERR_STORE_DAMAGED  what is there cannot be right; final, and nothing was overwritten
- * MQEV_ERR_NOMEM          out of memory; nothing was changed
+ * MQEV_ERR_NOMEM          out of memory; nothing was changed, and it is tried again later
  *
  * and open also MQEV_ERR_STORE_VERSION (made by a version that this one cannot read),
  * MQEV_ERR_STORE_BUSY (open in another process, or twice in this one), MQEV_ERR_STORE_ACCESS

@@ -1,11 +1,15 @@
 /* What exists only while a client is on its way to a connection, or out of it: the transport and
  * the timer. */
+#include <stddef.h>
+
 #include <event2/event.h>
 
 #include "client/client.h"
 #include "core/mem.h"
 
 struct mqev_attempt {
+	struct mqev_client *client;
+	struct mqev_turn turn;		  /* at the fleet's governor */
 	struct mqev_transport *transport; /* while DIALING */
 	struct event *timer;
 	enum mqev_stage stage;
@@ -38,6 +42,7 @@ attempt_of(struct mqev_client *c)
 		mqev_free(a);
 		return NULL;
 	}
+	a->client = c;
 	c->attempt = a;
 	return a;
 }
@@ -57,22 +62,53 @@ on_transport(struct mqev_conn *conn, const struct mqev_net_error *error, void *a
 }
 
 static void
-on_progress(enum mqev_net_stage stage, const char *text, void *arg)
+on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg)
 {
 	struct mqev_client *c = arg;
+	char text[160];
 
 	c->attempt->stage = (enum mqev_stage)stage;
+	if (!mqev_log_wanted(c))
+		return;
+	mqev_transport_describe(transport, text, sizeof(text));
 	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 
 int
-mqev_attempt_dial(struct mqev_client *c)
+mqev_attempt_ask(struct mqev_client *c, bool *begin)
 {
 	struct mqev_attempt *a = attempt_of(c);
 
 	if (a == NULL)
 		return MQEV_ERR_NOMEM;
 	event_del(a->timer);
+	*begin = mqev_turns_ask(c->fleet, &a->turn);
+	return 0;
+}
+
+void
+mqev_attempt_begin(struct mqev_turn *turn)
+{
+	struct mqev_client *c =
+	    ((struct mqev_attempt *)((char *)turn - offsetof(struct mqev_attempt, turn)))->client;
+
+	mqev_client_enter(c);
+	mqev_controller_begin(c);
+	mqev_client_leave(c);
+}
+
+void
+mqev_attempt_leave_turn(struct mqev_client *c)
+{
+	if (c->attempt != NULL)
+		mqev_turns_leave(c->fleet, &c->attempt->turn);
+}
+
+int
+mqev_attempt_dial(struct mqev_client *c)
+{
+	struct mqev_attempt *a = c->attempt;
+
 	a->stage = MQEV_STAGE_RESOLVE;
 	mqev_fleet_guard_sigpipe(c->fleet);
 	a->transport = mqev_transport_start(c->fleet->net, &c->servers.at[c->server],
@@ -99,6 +135,7 @@ mqev_attempt_end(struct mqev_client *c)
 	if (a == NULL)
 		return;
 	c->attempt = NULL;
+	mqev_turns_leave(c->fleet, &a->turn);
 	if (a->transport != NULL)
 		mqev_transport_cancel(a->transport);
 	event_free(a->timer);

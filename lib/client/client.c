@@ -146,12 +146,15 @@ mqev_client_free(struct mqev_client *c)
 {
 	if (c == NULL || c->freed)
 		return;
+	mqev_fleet_meet_fork(c->fleet);
 	mqev_client_enter(c);
 	c->freed = true;
 	mqev_log_drop_kept(c);
 	mqev_controller_drop(c);
 	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
+	if (c->remote != NULL)
+		c->fleet->hooks->client_gone(c->fleet->front, c);
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);
 	mqev_client_leave(c);
@@ -194,6 +197,12 @@ bool
 mqev_client_is_connected(const struct mqev_client *c)
 {
 	return c->session.state == MQEV_SESSION_CONNECTED;
+}
+
+enum mqev_client_state
+mqev_client_state(const struct mqev_client *c)
+{
+	return (enum mqev_client_state)c->state;
 }
 
 const char *

@@ -5,6 +5,7 @@
 #include <mqev/client.h>
 
 #include "client/config.h"
+#include "client/figures.h"
 #include "client/fleet.h"
 #include "client/wheel.h"
 #include "core/session.h"
@@ -13,18 +14,9 @@
 struct mqev_attempt;
 struct mqev_kept_line;
 struct mqev_link;
+struct mqev_remote;
 struct mqev_rpc;
 struct mqev_subscriptions;
-
-/* What is. What the application wants is another field. */
-enum mqev_client_state {
-	MQEV_CLIENT_IDLE,      /* -> DIALING */
-	MQEV_CLIENT_WAITING,   /* for the next attempt -> DIALING, IDLE */
-	MQEV_CLIENT_DIALING,   /* a transport is on its way -> HANDSHAKE, WAITING, IDLE */
-	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
-	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
-	MQEV_CLIENT_CLOSING    /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
-};
 
 struct mqev_client {
 	struct mqev_session session;
@@ -35,6 +27,7 @@ struct mqev_client {
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
+	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
 	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
@@ -48,11 +41,12 @@ struct mqev_client {
 	uint64_t connected_ms;
 	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
 	int system_errno; /* of the link that failed, until on_disconnect */
+	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t server;   /* which of the servers is next */
 	uint16_t depth;	   /* calls from the event loop that are in progress */
-	uint8_t state;	   /* enum mqev_client_state */
+	uint8_t state;	   /* enum mqev_client_state: what is; what is wanted is another field */
 	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
 			      is owed */
 	uint8_t faults;	   /* connections in a row that a broken rule ended */
@@ -95,6 +89,13 @@ uint32_t mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_e
 void mqev_retry_note_uptime(struct mqev_client *c, uint64_t now);
 
 /* attempt.c */
+/* Asks the governor. *begin: dial now; else mqev_controller_begin() is called when it is its turn.
+ * MQEV_ERR_NOMEM. */
+int mqev_attempt_ask(struct mqev_client *c, bool *begin);
+/* Its place in the line or among those that connect is free. */
+void mqev_attempt_leave_turn(struct mqev_client *c);
+/* For turns.c: this one's turn has come. */
+void mqev_attempt_begin(struct mqev_turn *turn);
 /* Starts to connect to the next server; the controller is told how it ends. MQEV_ERR_NOMEM. */
 int mqev_attempt_dial(struct mqev_client *c);
 /* Runs what is due after ms: the next dial while WAITING, the end of patience otherwise.
@@ -104,6 +105,7 @@ void mqev_attempt_end(struct mqev_client *c);
 enum mqev_stage mqev_attempt_stage(const struct mqev_client *c);
 
 /* controller.c, called by attempt.c */
+void mqev_controller_begin(struct mqev_client *c);
 void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
 void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
 void mqev_controller_time_is_up(struct mqev_client *c);

@@ -127,6 +127,7 @@ disconnect_now(struct mqev_client *c, const struct mqev_disconnect_options *opti
 {
 	switch ((enum mqev_client_state)c->state) {
 	case MQEV_CLIENT_WAITING:
+	case MQEV_CLIENT_QUEUED:
 	case MQEV_CLIENT_IDLE:
 		return abandon_attempt(c, MQEV_STAGE_NONE);
 	case MQEV_CLIENT_DIALING:

@@ -9,12 +9,21 @@
 
 #define CLOSING_MS 2000
 
+/* Whether it takes, or waits for, one of the places that the governor gives. */
+static bool
+has_turn(enum mqev_client_state state)
+{
+	return state == MQEV_CLIENT_QUEUED || state == MQEV_CLIENT_DIALING ||
+	       state == MQEV_CLIENT_HANDSHAKE;
+}
+
 void
 mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 {
 	static const char *const names[] = {
 	    [MQEV_CLIENT_IDLE] = "idle",
 	    [MQEV_CLIENT_WAITING] = "waiting",
+	    [MQEV_CLIENT_QUEUED] = "queued",
 	    [MQEV_CLIENT_DIALING] = "dialing",
 	    [MQEV_CLIENT_HANDSHAKE] = "handshake",
 	    [MQEV_CLIENT_CONNECTED] = "connected",
@@ -22,7 +31,10 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	mqev_figures_state(c, state);
 	c->state = (uint8_t)state;
+	if (!has_turn(state))
+		mqev_attempt_leave_turn(c);
 }
 
 /* --- starting ----------------------------------------------------------------------------------
@@ -38,14 +50,47 @@ start_waiting(struct mqev_client *c, uint32_t ms)
 }
 
 static void
-dial(struct mqev_client *c)
+fail_without_memory(struct mqev_client *c)
 {
 	static const struct mqev_net_error no_memory = {
 	    .stage = MQEV_NET_RESOLVE, .error = MQEV_ERR_NOMEM, .text = "out of memory"};
 
+	mqev_controller_dial_failed(c, &no_memory);
+}
+
+void
+mqev_controller_begin(struct mqev_client *c)
+{
 	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
+	mqev_figures_attempt(c);
 	if (mqev_attempt_dial(c) != 0)
-		mqev_controller_dial_failed(c, &no_memory);
+		fail_without_memory(c);
+}
+
+/* Dials, or stands in line for it. */
+static void
+dial(struct mqev_client *c)
+{
+	bool begin = false;
+
+	if (mqev_attempt_ask(c, &begin) != 0)
+		fail_without_memory(c);
+	else if (begin)
+		mqev_controller_begin(c);
+	else
+		mqev_controller_set_state(c, MQEV_CLIENT_QUEUED);
+}
+
+/* The first attempt, which a fleet that starts up spreads over a time. */
+static void
+start(struct mqev_client *c)
+{
+	uint32_t ms = mqev_fleet_start_delay_ms(c->fleet);
+
+	if (ms > 0)
+		start_waiting(c, ms);
+	else
+		dial(c);
 }
 
 /* Sets the client going again after an attempt or a connection. Callbacks run after this. */
@@ -77,6 +122,7 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 	    .retry_ms = wait_ms,
 	};
 
+	mqev_figures_connect_failed(c, stage);
 	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
 	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
 		c->config->on_connect_fail(c, &failure, c->userdata);
@@ -87,6 +133,7 @@ mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *
 {
 	uint32_t wait_ms = mqev_retry_after_failure(c);
 
+	mqev_turns_note(c->fleet, error->system_errno);
 	go_on(c, wait_ms);
 	tell_connect_fail(c, error, (enum mqev_stage)error->stage, wait_ms);
 }
@@ -131,6 +178,7 @@ mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 	    .error = MQEV_ERR_NOMEM, .text = "out of memory"};
 	uint32_t wait_ms;
 
+	mqev_turns_note(c->fleet, 0);
 	c->link = mqev_link_open(c, conn);
 	if (c->link == NULL) {
 		mqev_conn_close(conn);
@@ -151,6 +199,8 @@ mqev_controller_connected(struct mqev_client *c)
 {
 	mqev_attempt_end(c);
 	c->connected_ms = mqev_port_now_ms();
+	mqev_figures_connected(c);
+	mqev_fleet_spread_pings(c->fleet, &c->session);
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
 	c->trim_owed = c->link->conn.tls != NULL;
 	if (c->config->min_uptime_ms == 0)
@@ -173,6 +223,7 @@ mqev_controller_time_is_up(struct mqev_client *c)
 		c->link = NULL;
 		break;
 	case MQEV_CLIENT_IDLE:
+	case MQEV_CLIENT_QUEUED:
 	case MQEV_CLIENT_DIALING:
 	case MQEV_CLIENT_CONNECTED:
 		break;
@@ -258,6 +309,8 @@ end_connection(struct mqev_client *c)
 	wait_ms = mqev_retry_after_end(c, &end);
 	go_on(c, wait_ms);
 	mqev_session_closed(&c->session, now);
+	if (got_connack)
+		mqev_figures_ended(c, &end);
 	if (!c->freed && got_connack)
 		tell_disconnect(c, &end, system_errno, properties, wait_ms);
 	else if (!c->freed)
@@ -309,7 +362,7 @@ mqev_controller_settle(struct mqev_client *c)
 		end_connection(c);
 	/* Asked for by the application after it had disconnected. */
 	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)
-		dial(c);
+		start(c);
 }
 
 void

@@ -138,6 +138,8 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	    .reason_count = end->codes.len,
 	};
 
+	if (op->type == MQEV_PACKET_PUBLISH && end->error < 0)
+		mqev_figures_drop(c, end->error);
 	if (op->type == MQEV_PACKET_SUBSCRIBE)
 		mqev_subscriptions_answered(c, op, end);
 	if (done != NULL)

@@ -14,6 +14,14 @@
 #include "net/transport.h"
 #include "port/port.h"
 
+#define DEFAULT_MAX_HANDSHAKES 250
+#define DEFAULT_CONNECTS_PER_S 1000
+#define TICK_US (MQEV_WHEEL_SLOT_MS * 1000)
+#define PING_SPREAD_MS 25 /* for each client */
+
+/* How many clients a turn of the loop looks after, when many deadlines come together. */
+#define TICK_BUDGET 256
+
 /* --- the agenda of a turn ----------------------------------------------------------------------
  */
 
@@ -86,6 +94,7 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 		if (was_last)
 			break;
 	}
+	mqev_fleet_queue_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
 	mqev_fleet_leave(fleet);
 }
@@ -96,12 +105,13 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 static void
 set_ticking(struct mqev_fleet *fleet)
 {
-	const struct timeval slot = {0, MQEV_WHEEL_SLOT_MS * 1000};
+	const struct timeval slot = {0, TICK_US};
 	bool ticking = event_pending(fleet->tick_event, EV_TIMEOUT, NULL);
 
-	if (fleet->wheel.count > 0 && !ticking)
+	if (fleet->wheel.count > 0 && !ticking) {
+		mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
 		event_add(fleet->tick_event, &slot);
-	else if (fleet->wheel.count == 0 && ticking)
+	} else if (fleet->wheel.count == 0 && ticking)
 		event_del(fleet->tick_event);
 }
 
@@ -158,18 +168,26 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqev_fleet *fleet = arg;
 	uint64_t now = mqev_port_now_ms();
-	struct mqev_wheel_node *node;
+	struct mqev_wheel_node *node = NULL;
 
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
-	while ((node = mqev_wheel_next(&fleet->wheel, now)) != NULL) {
-		struct mqev_client *c = client_of(node);
+	mqev_figures_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
+	for (int i = 0; i < TICK_BUDGET; i++) {
+		struct mqev_client *c;
 
+		node = mqev_wheel_next(&fleet->wheel, now);
+		if (node == NULL)
+			break;
+		c = client_of(node);
 		mqev_client_enter(c);
 		tick_client(c, now);
 		mqev_client_leave(c);
 	}
+	/* After a long sleep all are due at once: the links get their turn in between. */
+	if (node != NULL && !fleet->freed)
+		event_active(fleet->tick_event, EV_TIMEOUT, 1);
 	set_ticking(fleet);
 	mqev_fleet_leave(fleet);
 }
@@ -186,15 +204,21 @@ mqev_fleet_add(struct mqev_fleet *fleet, struct mqev_client *c)
 		c->next->at = &c->next;
 	fleet->clients = c;
 	fleet->client_count++;
+	fleet->figures.states[c->state]++;
 }
 
 void
 mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c)
 {
+	for (struct mqev_fleet_walk *walk = fleet->walks; walk != NULL; walk = walk->outer) {
+		if (walk->next == c)
+			walk->next = c->next;
+	}
 	*c->at = c->next;
 	if (c->next != NULL)
 		c->next->at = c->at;
 	fleet->client_count--;
+	fleet->figures.states[c->state]--;
 	drop_from_agenda(fleet, c);
 	mqev_wheel_set(&fleet->wheel, &c->tick, UINT64_MAX);
 	set_ticking(fleet);
@@ -206,8 +230,72 @@ mqev_fleet_client_count(const struct mqev_fleet *fleet)
 	return fleet->client_count;
 }
 
+int
+mqev_fleet_each(
+    struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg)
+{
+	struct mqev_fleet_walk walk = {fleet->clients, fleet->walks};
+	int result = 0;
+
+	mqev_fleet_enter(fleet);
+	fleet->walks = &walk;
+	while (walk.next != NULL && result == 0) {
+		struct mqev_client *c = walk.next;
+
+		walk.next = c->next;
+		result = visit(c, arg);
+	}
+	fleet->walks = walk.outer;
+	mqev_fleet_leave(fleet);
+	return result;
+}
+
+/* --- spreading ---------------------------------------------------------------------------------
+ */
+
+uint32_t
+mqev_fleet_start_delay_ms(const struct mqev_fleet *fleet)
+{
+	uint32_t random;
+
+	if (fleet->start_spread_ms == 0 || mqev_port_random(&random, sizeof(random)) != 0)
+		return 0;
+	return (uint32_t)((uint64_t)fleet->start_spread_ms * random >> 32);
+}
+
+static uint64_t
+ping_window_ms(const struct mqev_fleet *fleet)
+{
+	if (fleet->ping_spread_ms == MQEV_NONE)
+		return 0;
+	if (fleet->ping_spread_ms != 0)
+		return fleet->ping_spread_ms;
+	return (uint64_t)(fleet->client_count - 1) * PING_SPREAD_MS;
+}
+
+void
+mqev_fleet_spread_pings(struct mqev_fleet *fleet, struct mqev_session *session)
+{
+	/* Steps of the golden ratio: wherever one begins, they divide the window evenly. */
+	fleet->ping_phase += 0x9E3779B9;
+	mqev_session_spread_pings(session, ping_window_ms(fleet), fleet->ping_phase);
+}
+
 /* --- life --------------------------------------------------------------------------------------
  */
+
+/* A base of the fleet's own goes with it, unless somebody is still running it. */
+static void
+part_from_base(struct mqev_fleet *fleet)
+{
+	struct event_base *own = fleet->owns_base ? fleet->base : NULL;
+	bool in_use = fleet->base_in_use;
+
+	if (fleet->front != NULL && fleet->hooks->gone(fleet->front, own))
+		return;
+	if (own != NULL && !in_use)
+		event_base_free(own);
+}
 
 static void
 free_parts(struct mqev_fleet *fleet)
@@ -216,10 +304,12 @@ free_parts(struct mqev_fleet *fleet)
 		event_free(fleet->agenda_event);
 	if (fleet->tick_event != NULL)
 		event_free(fleet->tick_event);
+	mqev_turns_free(fleet);
 	if (fleet->net != NULL)
 		mqev_net_free(fleet->net);
 	mqev_cork_free(&fleet->cork);
 	mqev_free(fleet->scratch);
+	part_from_base(fleet);
 	mqev_free(fleet);
 }
 
@@ -236,34 +326,81 @@ mqev_fleet_leave(struct mqev_fleet *fleet)
 		free_parts(fleet);
 }
 
+static uint32_t
+or_default(uint32_t value, uint32_t fallback)
+{
+	return value != 0 ? value : fallback;
+}
+
+static struct mqev_governor_limits
+connect_limits(uint32_t max_handshakes, uint32_t connects_per_s, uint32_t burst)
+{
+	struct mqev_governor_limits limits = {
+	    .max_active = or_default(max_handshakes, DEFAULT_MAX_HANDSHAKES),
+	    .per_second = or_default(connects_per_s, DEFAULT_CONNECTS_PER_S),
+	};
+
+	limits.burst = or_default(burst, limits.per_second / 10 + (limits.per_second < 10));
+	return limits;
+}
+
+int
+mqev_fleet_set_connect_limits(
+    struct mqev_fleet *fleet, uint32_t max_handshakes, uint32_t connects_per_s, uint32_t burst)
+{
+	struct mqev_governor_limits limits = connect_limits(max_handshakes, connects_per_s, burst);
+
+	if (fleet == NULL)
+		return MQEV_ERR_INVALID;
+	mqev_turns_set_limits(fleet, &limits);
+	return 0;
+}
+
 static bool
-make_parts(struct mqev_fleet *fleet)
+make_parts(struct mqev_fleet *fleet, const struct mqev_governor_limits *limits)
 {
 	fleet->net = mqev_net_new(fleet->base);
 	fleet->scratch = mqev_malloc(MQEV_SCRATCH_SIZE);
 	fleet->agenda_event = event_new(fleet->base, -1, 0, run_agenda, fleet);
 	fleet->tick_event = event_new(fleet->base, -1, EV_PERSIST, on_tick, fleet);
-	return mqev_cork_init(&fleet->cork) && fleet->net != NULL && fleet->scratch != NULL &&
-	       fleet->agenda_event != NULL && fleet->tick_event != NULL;
+	return mqev_turns_init(fleet, limits) && mqev_cork_init(&fleet->cork) &&
+	       fleet->net != NULL && fleet->scratch != NULL && fleet->agenda_event != NULL &&
+	       fleet->tick_event != NULL;
+}
+
+static bool
+take_base(struct mqev_fleet *fleet, struct event_base *base)
+{
+	fleet->owns_base = base == NULL;
+	fleet->base = base != NULL ? base : mqev_own_base_new();
+	return fleet->base != NULL;
 }
 
 struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options)
 {
 	struct mqev_fleet_options taken = {.size = sizeof(taken)};
+	struct mqev_governor_limits limits;
 	struct mqev_fleet *fleet;
 
-	if (base == NULL ||
-	    (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0))
+	if (options != NULL && mqev_options_take(&taken, sizeof(taken), options) != 0)
 		return NULL;
 	fleet = mqev_calloc(1, sizeof(*fleet));
 	if (fleet == NULL)
 		return NULL;
-	fleet->base = base;
+	if (!mqev_fleet_queue_init(&fleet->queue, &taken) || !take_base(fleet, base)) {
+		mqev_free(fleet);
+		return NULL;
+	}
+	fleet->process = mqev_port_process();
 	fleet->keep_sigpipe = taken.keep_sigpipe;
+	fleet->start_spread_ms = taken.start_spread_ms;
+	fleet->ping_spread_ms = taken.ping_spread_ms;
+	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);
 	fleet->agenda_end = &fleet->agenda;
+	fleet->cork.sink.budget = &fleet->queue.budget;
 	mqev_wheel_init(&fleet->wheel, mqev_port_now_ms());
-	if (make_parts(fleet))
+	if (make_parts(fleet, &limits))
 		return fleet;
 	free_parts(fleet);
 	return NULL;
@@ -274,6 +411,10 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 {
 	if (fleet == NULL || fleet->freed)
 		return;
+	mqev_fleet_meet_fork(fleet);
+	if (fleet->front != NULL)
+		fleet->hooks->going(fleet->front);
+	fleet->base_in_use = fleet->depth > 0;
 	mqev_fleet_enter(fleet);
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)

@@ -95,6 +95,15 @@ on_event(struct bufferevent *bev, short what, void *arg)
 /* --- making and freeing ------------------------------------------------------------------------
  */
 
+/* libevent waits for a socket to be writable when it is told again, though there is nothing to
+ * write. */
+static void
+enable_writing(struct mqev_link *link)
+{
+	if ((bufferevent_get_enabled(link->conn.bev) & EV_WRITE) == 0)
+		bufferevent_enable(link->conn.bev, EV_WRITE);
+}
+
 struct mqev_link *
 mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 {
@@ -107,7 +116,7 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 	link->fleet = client->fleet;
 	bufferevent_setcb(conn->bev, on_readable, on_writable, on_event, link);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
-	bufferevent_enable(conn->bev, EV_WRITE);
+	enable_writing(link);
 	mqev_conn_resume(&link->conn);
 	return link;
 }
@@ -303,7 +312,7 @@ mqev_link_linger(struct mqev_link *link)
 	mqev_link_tell_when_empty(link);
 	bufferevent_setcb(
 	    link->conn.bev, on_linger_readable, on_linger_writable, on_linger_event, link);
-	bufferevent_enable(link->conn.bev, EV_WRITE);
+	enable_writing(link);
 	mqev_conn_resume(&link->conn);
 	on_linger_readable(link->conn.bev, link);
 	if (mqev_link_unsent(link) == 0)

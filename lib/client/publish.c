@@ -111,6 +111,8 @@ mqev_publish(
 	request.parts.arg = arg;
 	direct = message->qos == 0 && mqev_client_has_room(c);
 	result = mqev_session_publish(&c->session, &request, direct, mqev_port_now_ms());
+	if (result < 0)
+		mqev_figures_drop(c, (int)result);
 	if (c->session.state == MQEV_SESSION_ENDED)
 		mqev_fleet_plan(c->fleet, c);
 	return result;

@@ -15,9 +15,14 @@ struct mqev_session;
 
 /* One change on its way to the store. */
 struct mqev_entry {
-	enum mqev_change_kind kind; /* PUT, SET, DROP, REMOVE; CLIENT: journal->row as it is now */
+	enum mqev_change_kind
+	    kind;	/* PUT, SET, DROP, REMOVE; CLIENT: journal->row as it is now, in a
+				  call of its own, for a refused PUT must not take it along */
 	bool refusable; /* PUT: may be refused for want of room, alone or with the entries that were
 			   appended in the same call; else it waits until there is room */
+	struct mqev_journal
+	    *of; /* whose record it is, of the same carrier; NULL: that of the journal
+				    it is appended by */
 	struct mqev_record record; /* bytes and bytes_len are not used; PUT: seq, client, epoch and
 				      created_ms are set by append() */
 	struct mqev_bytes topic;   /* PUT: what is packed into the record's bytes, copied */

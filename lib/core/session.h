@@ -164,21 +164,26 @@ struct mqev_session {
 	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
-	struct mqev_budget *budget;	/* shared with other sessions; NULL: none */
 	struct mqev_outbox *out;	/* exists while there are outgoing operations */
 	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
-	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
-	uint64_t written; /* bytes handed to the sink on this connection */
+	uint64_t next_n;    /* the client may begin it anywhere before the first operation */
+	uint64_t written;   /* bytes handed to the sink on this connection */
+	uint64_t bytes_out; /* on earlier ones */
+	uint64_t bytes_in;
+	uint64_t messages_in; /* PUBLISH packets, the repeated ones too */
+	uint64_t messages_out;
 	uint64_t last_sent_ms;
 	uint64_t last_received_ms;
 	uint64_t ping_sent_ms; /* 0: no answer is awaited */
+	uint64_t last_ping_ms; /* of this connection; 0: none yet */
 	uint64_t expires_ms;   /* when the session ends at the server, while there is no connection;
 				  UINT64_MAX: never */
 	struct mqev_server_limits server;
 	struct mqev_session_end end;
 	uint32_t session_expiry_s; /* in force on this connection */
+	uint32_t ping_early_ms;	   /* by how much the first ping after other traffic comes early */
 	uint16_t keepalive_s;	   /* in force on this connection */
 	uint8_t version;	   /* enum mqev_version */
 	uint8_t state;		   /* enum mqev_session_state */
@@ -198,7 +203,8 @@ struct mqev_session {
 	bool owing : 1;	   /* there is something to tell */
 	bool above : 1;	   /* the high mark was reached and the low one not since */
 	bool told_above : 1;
-	bool rested : 1; /* it was so at the last tick */
+	bool rested : 1;    /* it was so at the last tick */
+	bool pong_owed : 1; /* PINGRESP to the last PINGREQ */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -258,6 +264,10 @@ void mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const 
 /* Ends the connection without a word to the server, as a lost one. */
 void mqev_session_abort(struct mqev_session *s, int error, const char *text);
 
+/* Once connected: of window_ms, but not more than half an interval, the part of fraction / 2^32 is by
+ * what the first ping after other traffic comes early. */
+void mqev_session_spread_pings(struct mqev_session *s, uint64_t window_ms, uint32_t fraction);
+
 /* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */
 uint64_t mqev_session_deadline(const struct mqev_session *s);
 void mqev_session_tick(struct mqev_session *s, uint64_t now);
@@ -306,6 +316,8 @@ void mqev_session_give_up(struct mqev_session *s, int error);
 /* Operations that wait or are in flight, and the bytes allocated for them. */
 size_t mqev_session_queued(const struct mqev_session *s);
 size_t mqev_session_queued_bytes(const struct mqev_session *s);
+/* QoS 1 and 2 messages in the inflight window. */
+size_t mqev_session_inflight(const struct mqev_session *s);
 /* There is none, and no completion is owed. */
 bool mqev_session_is_idle(const struct mqev_session *s);
 

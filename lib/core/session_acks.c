@@ -12,6 +12,15 @@ op_of(const struct mqev_session *s, uint16_t mid)
 	return s->out != NULL ? mqev_ids_get(&s->out->ids, mid) : NULL;
 }
 
+/* How long the acknowledgement of what was sent on this connection took. */
+static void
+note_latency(const struct mqev_session *s, const struct mqev_op *op)
+{
+	if ((op->flags & MQEV_OP_SENT) != 0)
+		mqev_histogram_add(
+		    &s->sink->tally.ack_ms, s->last_received_ms - op->since_ms);
+}
+
 static void
 finish_acked(struct mqev_session *s, struct mqev_op *op, const struct mqev_ack_packet *ack)
 {
@@ -21,6 +30,7 @@ finish_acked(struct mqev_session *s, struct mqev_op *op, const struct mqev_ack_p
 	 */
 	if (ack->reason >= 0x80 && ack->reason != MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND)
 		end.error = MQEV_ERR_REFUSED;
+	note_latency(s, op);
 	mqev_outbox_finish(s, op, &end);
 }
 
@@ -87,6 +97,8 @@ received_pubrec(struct mqev_session *s, struct mqev_op *op, const struct mqev_ac
 		mqev_session_no_memory(s);
 		return;
 	}
+	if (op->state == MQEV_OP_WAIT_PUBREC)
+		note_latency(s, op);
 	if (s->out->next_message == op)
 		s->out->next_message = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
@@ -183,6 +195,7 @@ mqev_session_on_suback(struct mqev_session *s, const struct mqev_packet *packet)
 		    s, "not one reason code per topic filter [MQTT-3.8.4-6]");
 		return;
 	}
+	note_latency(s, op);
 	end.reason = worst_code(ack->codes);
 	if (end.reason >= 0x80)
 		end.error = MQEV_ERR_REFUSED;

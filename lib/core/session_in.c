@@ -267,6 +267,9 @@ mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet
 	const struct mqev_publish_packet *p = &packet->u.publish;
 	struct mqev_received r = {.packet = p, .topic_len = p->topic.len};
 
+	s->messages_in++;
+	s->sink->tally.messages_in[p->qos]++;
+	s->sink->tally.message_bytes_in[p->qos] += packet->size;
 	if (p->properties.len == 0 || mqev_inbox_resolve_alias(s, &r))
 		by_qos[p->qos](s, &r);
 }

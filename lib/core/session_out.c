@@ -34,12 +34,16 @@ forget_cursors(struct mqev_outbox *out, struct mqev_op *op)
 }
 
 static void
-stop_waiting(struct mqev_outbox *out, struct mqev_op *op)
+stop_waiting(const struct mqev_session *s, struct mqev_op *op)
 {
+	struct mqev_outbox *out = s->out;
+
 	if (op->state != MQEV_OP_QUEUED && (op->flags & MQEV_OP_SENT) != 0)
 		mqev_op_wait_remove(&out->waiting, op);
-	if ((op->flags & MQEV_OP_COUNTED) != 0)
+	if ((op->flags & MQEV_OP_COUNTED) != 0) {
 		out->window_used--;
+		s->sink->tally.inflight--;
+	}
 	op->flags &= (uint16_t) ~(MQEV_OP_SENT | MQEV_OP_COUNTED);
 }
 
@@ -69,7 +73,7 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 	struct mqev_outbox *out = s->out;
 
 	forget_cursors(out, op);
-	stop_waiting(out, op);
+	stop_waiting(s, op);
 	free_id(out, op);
 	mqev_op_queue_remove(queue_of(out, op), op);
 	uncount(s, op);
@@ -102,7 +106,7 @@ mqev_outbox_doom(struct mqev_session *s, struct mqev_op *op, int error)
 	struct mqev_outbox *out = s->out;
 
 	forget_cursors(out, op);
-	stop_waiting(out, op);
+	stop_waiting(s, op);
 	free_id(out, op);
 	op->mid = 0;
 	mqev_op_queue_remove(queue_of(out, op), op);
@@ -260,10 +264,10 @@ depart_all(struct mqev_session *s, int error)
  */
 
 static void
-back_to_queue(struct mqev_outbox *out, struct mqev_op *op)
+back_to_queue(const struct mqev_session *s, struct mqev_op *op)
 {
-	stop_waiting(out, op);
-	free_id(out, op);
+	stop_waiting(s, op);
+	free_id(s->out, op);
 	mqev_free(op->pubrec);
 	op->pubrec = NULL;
 	op->mid = 0;
@@ -284,17 +288,19 @@ requeue_subscribes(struct mqev_session *s)
 		if ((op->flags & MQEV_OP_CANCELED) != 0)
 			mqev_outbox_fail(s, op, MQEV_ERR_CANCELED);
 		else
-			back_to_queue(out, op);
+			back_to_queue(s, op);
 	}
 	out->next_subscribe = out->subscribes.head;
 }
 
 static void
-hold_messages(struct mqev_outbox *out)
+hold_messages(const struct mqev_session *s)
 {
+	struct mqev_outbox *out = s->out;
+
 	for (struct mqev_op *op = out->messages.head; op != NULL && op->state != MQEV_OP_QUEUED;
 	     op = op->queue.next)
-		stop_waiting(out, op);
+		stop_waiting(s, op);
 	out->next_message = out->messages.head;
 	out->next_release = NULL;
 }
@@ -307,7 +313,7 @@ mqev_outbox_closed(struct mqev_session *s)
 	mqev_aliases_free(s->out->aliases);
 	s->out->aliases = NULL;
 	requeue_subscribes(s);
-	hold_messages(s->out);
+	hold_messages(s);
 	depart_all(s, MQEV_ERR_LOST);
 }
 
@@ -329,7 +335,7 @@ fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 static void
 settle(struct mqev_session *s, struct mqev_op *op)
 {
-	back_to_queue(s->out, op);
+	back_to_queue(s, op);
 	if (!fails_with_session(s, op)) {
 		op->flags |= MQEV_OP_UNSURE;
 		if (op->expires_ms != 0 && op->expires_ms < s->out->next_expiry_ms)

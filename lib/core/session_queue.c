@@ -30,10 +30,10 @@ mqev_outbox_count(struct mqev_session *s, struct mqev_op *op)
 {
 	mqev_load_add(&s->out->used, op->cost);
 	check_marks(s);
-	if (s->budget == NULL)
+	if (s->sink->budget == NULL)
 		return;
-	mqev_load_add(&s->budget->used, op->cost);
-	check_budget(s->budget);
+	mqev_load_add(&s->sink->budget->used, op->cost);
+	check_budget(s->sink->budget);
 }
 
 void
@@ -41,10 +41,10 @@ mqev_outbox_uncount(struct mqev_session *s, const struct mqev_op *op)
 {
 	mqev_load_subtract(&s->out->used, op->cost);
 	check_marks(s);
-	if (s->budget == NULL)
+	if (s->sink->budget == NULL)
 		return;
-	mqev_load_subtract(&s->budget->used, op->cost);
-	check_budget(s->budget);
+	mqev_load_subtract(&s->sink->budget->used, op->cost);
+	check_budget(s->sink->budget);
 }
 
 void
@@ -75,6 +75,12 @@ size_t
 mqev_session_queued_bytes(const struct mqev_session *s)
 {
 	return s->out != NULL ? s->out->used.bytes : 0;
+}
+
+size_t
+mqev_session_inflight(const struct mqev_session *s)
+{
+	return s->out != NULL ? s->out->window_used : 0;
 }
 
 bool
@@ -136,12 +142,12 @@ fits_without(const struct mqev_session *s, size_t cost, struct mqev_load less)
 	used.bytes -= less.bytes;
 	if (!mqev_load_fits(used, s->settings->queue.max, cost))
 		return false;
-	if (s->budget == NULL)
+	if (s->sink->budget == NULL)
 		return true;
-	shared = s->budget->used;
+	shared = s->sink->budget->used;
 	shared.count -= less.count;
 	shared.bytes -= less.bytes;
-	return mqev_load_fits(shared, s->budget->limits.max, cost);
+	return mqev_load_fits(shared, s->sink->budget->limits.max, cost);
 }
 
 static bool

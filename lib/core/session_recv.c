@@ -7,8 +7,11 @@
 static void
 on_pingresp(struct mqev_session *s, const struct mqev_packet *packet)
 {
-	(void)s;
 	(void)packet; /* that anything came is what counts */
+	if (s->pong_owed)
+		mqev_histogram_add(
+		    &s->sink->tally.ping_ms, s->last_received_ms - s->last_ping_ms);
+	s->pong_owed = false;
 }
 
 static void
@@ -197,6 +200,8 @@ mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t
 		used += n;
 		wanted = 0;
 	}
+	s->bytes_in += used;
+	s->sink->tally.bytes_in += used;
 	if (s->written != written)
 		s->last_sent_ms = now;
 	s->partial = used < len && receiving(s);

@@ -149,6 +149,17 @@ use_alias(struct mqev_session *s, struct mqev_outgoing *o)
 	o->size = mqev_publish_size(MQEV_V5, &o->packet);
 }
 
+static void
+count_publish(struct mqev_session *s, uint8_t qos, size_t size)
+{
+	struct mqev_tally *tally = &s->sink->tally;
+
+	s->messages_out++;
+	tally->bytes_out += size;
+	tally->messages_out[qos]++;
+	tally->message_bytes_out[qos] += size;
+}
+
 bool
 mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 {
@@ -176,6 +187,7 @@ mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 		return false;
 	}
 	s->written += o->size;
+	count_publish(s, p->qos, o->size);
 	return true;
 }
 
@@ -301,6 +313,7 @@ send_message(struct mqev_session *s, struct mqev_outgoing *o, uint64_t now)
 	mqev_outbox_fasten(out, op);
 	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
 	out->window_used++;
+	s->sink->tally.inflight++;
 	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
 	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o->size);
 	return true;

@@ -215,17 +215,24 @@ mqev_step_leave(struct mqev_step_ctx *ctx)
 	return false;
 }
 
+void
+mqev_transport_describe(const struct mqev_transport *t, char *text, size_t size)
+{
+	const struct mqev_step *step = steps[t->step];
+
+	snprintf(text, size, "%s", step->name);
+	if (step->describe != NULL)
+		step->describe(&t->ctx, text, size);
+}
+
 /* Tells what is begun; false when the listener ended the attempt. */
 static bool
 report(struct mqev_transport *t, const struct mqev_step *step)
 {
-	char text[160];
-
 	if (t->progress == NULL || step->describe == NULL)
 		return true;
-	step->describe(&t->ctx, text, sizeof text);
 	mqev_step_enter(&t->ctx);
-	t->progress(step->stage, text, t->arg);
+	t->progress(t, step->stage, t->arg);
 	return mqev_step_leave(&t->ctx);
 }
 
@@ -387,15 +394,12 @@ mqev_step_fail_nomem(struct mqev_step_ctx *ctx)
 static void
 set_timeout_error(struct mqev_transport *t, const char *which, uint32_t ms)
 {
-	const struct mqev_step *step = steps[t->step];
 	char text[120];
 
-	snprintf(text, sizeof text, "%s", step->name);
-	if (step->describe != NULL)
-		step->describe(&t->ctx, text, sizeof text);
+	mqev_transport_describe(t, text, sizeof text);
 	mqev_net_error_set(
 	    &t->error, MQEV_ERR_TIMEOUT, 0, "%s: %s of %u ms passed", text, which, ms);
-	t->error.stage = step->stage;
+	t->error.stage = steps[t->step]->stage;
 }
 
 static void

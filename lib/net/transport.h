@@ -122,16 +122,20 @@ void mqev_conn_close(struct mqev_conn *conn);
 typedef void
 mqev_transport_done(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg);
 
-/* A stage begins, for logs: text names what is being done. May be NULL. */
-typedef void mqev_transport_progress(enum mqev_net_stage stage, const char *text, void *arg);
-
 struct mqev_transport;
+
+/* A stage begins. mqev_transport_describe() tells within the call what is being done. May be NULL. */
+typedef void mqev_transport_progress(
+    const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg);
 
 /* Starts an attempt; NULL when memory runs out. The endpoint is copied, the config must outlive the
  * transport. */
 struct mqev_transport *mqev_transport_start(struct mqev_net *net,
     const struct mqev_endpoint *endpoint, const struct mqev_transport_config *config,
     mqev_transport_done *done, mqev_transport_progress *progress, void *arg);
+
+/* What the transport is doing, for logs: one line of text, cut to size. */
+void mqev_transport_describe(const struct mqev_transport *transport, char *text, size_t size);
 
 /* Ends an attempt without calling done; everything is closed. Legal from any callback but done
  * itself. */

@@ -6,10 +6,14 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <time.h>
+#include <unistd.h>
 
 uint64_t
 mqev_port_now_ms(void)
@@ -18,6 +22,15 @@ mqev_port_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t
+mqev_port_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 int
@@ -110,4 +123,55 @@ mqev_port_strerror(int error, char *text, size_t size)
 	snprintf(text, size, "%s",
 	    _Generic(strerror_r(error, buffer, sizeof buffer), char *: text_of_gnu, int: text_of_posix)(
 		strerror_r(error, buffer, sizeof buffer), buffer));
+}
+
+int
+mqev_port_wake_new(void)
+{
+	return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+void
+mqev_port_wake(int fd)
+{
+	const uint64_t one = 1;
+
+	/* A counter that is full wakes as well. */
+	while (write(fd, &one, sizeof one) < 0 && errno == EINTR)
+		continue;
+}
+
+void
+mqev_port_wake_clear(int fd)
+{
+	uint64_t count;
+
+	while (read(fd, &count, sizeof count) < 0 && errno == EINTR)
+		continue;
+}
+
+/*
+ * Only the set that watches fd lets itself be told again what it knows already; any other descriptor is refused,
+ * without any effect on it.
+ */
+int
+mqev_port_find_poller(int fd)
+{
+	struct epoll_event same = {.events = EPOLLIN, .data = {.fd = fd}};
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return -1;
+	for (int poller = 0; (rlim_t)poller < limit.rlim_cur; poller++) {
+		if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &same) == 0)
+			return poller;
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+int
+mqev_port_process(void)
+{
+	return (int)getpid();
 }

@@ -7,6 +7,8 @@
 
 /* Milliseconds of a clock that is never set back and does not follow the wall clock. */
 uint64_t mqev_port_now_ms(void);
+/* The same in microseconds, for what is measured. */
+uint64_t mqev_port_now_us(void);
 
 /* Fills data from the system's strong random source, without blocking once the system has booted.
  * 0, or -1 with errno. */
@@ -24,6 +26,24 @@ int mqev_port_bind_device(int fd, const char *name);
 /* Lets many connections share a local port of a bound address; only a hint, so there is no result.
  */
 void mqev_port_bind_no_port(int fd);
+
+/*
+ * A descriptor by which one thread wakes another that waits for it to be readable: made (-1 with errno), woken from any
+ * thread, made quiet again. Never blocks.
+ */
+int mqev_port_wake_new(void);
+void mqev_port_wake(int fd);
+void mqev_port_wake_clear(int fd);
+
+/*
+ * The descriptor of this process on which the system's poller waits for fd, and for nothing else about it than that it
+ * can be read; -1 with ENOENT when there is none. It costs a system call for each descriptor below the one that is
+ * found.
+ */
+int mqev_port_find_poller(int fd);
+
+/* The process, to tell a child from its parent. */
+int mqev_port_process(void);
 
 /* The system's text for an errno value, NUL-terminated, cut to size. Any thread. */
 void mqev_port_strerror(int error, char *text, size_t size);

@@ -30,8 +30,9 @@ struct mqev_tape_events {
 	void (*gathered)(void *arg);
 	/* journal->durable has risen. Once per journal and batch, in the order of the batches. */
 	void (*durable)(void *owner);
-	/* The store had no room for a refusable PUT; it is as if it had never been appended, and so
-	 * are the entries that were appended with it. Before durable() of that batch. */
+	/* The store had no room for a refusable PUT: nothing of what was appended with it happened.
+	 * Called for each of those entries, with its record's seq, for the owner of the journal
+	 * that the record is of; before durable() of that batch. */
 	void (*refused)(void *owner, uint64_t seq, int error);
 	/* What load() asked for; packed is lent. error: MQEV_ERR_NOT_FOUND, MQEV_ERR_NOMEM,
 	 * MQEV_ERR_STORE_DAMAGED (this record's bytes), or why the store has failed. */
@@ -83,8 +84,9 @@ bool mqev_journal_set_client_id(struct mqev_journal *j, const char *client_id);
  */
 
 struct mqev_batch_change {
-	struct mqev_change change; /* points into the batch */
-	uint32_t group;		   /* refused together: the changes of one append() have the same */
+	struct mqev_change change;    /* points into the batch */
+	struct mqev_journal *journal; /* whose record it is; the fleet's, not the writer's */
+	uint32_t group; /* refused together: the changes of one append() have the same */
 	bool refusable;
 	bool refused; /* set by the writer */
 };

@@ -19,6 +19,8 @@ on_connect(struct mqev_client *c, const struct mqev_connack *connack, void *user
 	else
 		p->refused++;
 	p->reason = connack->reason;
+	mqev_properties_free(p->granted);
+	p->granted = mqev_properties_copy(connack->properties);
 	p->session_present = connack->session_present;
 }
 
@@ -38,8 +40,9 @@ on_disconnect(struct mqev_client *c, const struct mqev_disconnection *d, void *u
 	struct peer *p = userdata;
 
 	(void)c;
-	(void)d;
 	p->disconnects++;
+	p->end_reason = d->reason;
+	p->ended_by_server = d->from_server;
 }
 
 /* mosquitto 2.0.11 sends PUBLISH again after a restart though PUBREL was its last word: the identifier
@@ -97,7 +100,8 @@ on_log(struct mqev_client *c, const struct mqev_log_line *line, void *userdata)
 	static const char pubrel[] = "received PUBREL, mid ";
 	struct peer *p = userdata;
 
-	(void)c;
+	if (getenv("KIT_LOG") != NULL)
+		fprintf(stderr, "%lld %s: %s\n", tk_now_ms(), mqev_client_id(c), line->text);
 	if (strncmp(line->text, pubrel, sizeof(pubrel) - 1) == 0)
 		p->released[strtoul(line->text + sizeof(pubrel) - 1, NULL, 10) & 0xffff] = 1;
 }
@@ -143,6 +147,7 @@ peer_free(struct peer *p)
 {
 	mqev_client_free(p->client);
 	mqev_message_free(p->kept);
+	mqev_properties_free(p->granted);
 	free(p);
 }
 
@@ -153,16 +158,31 @@ await_count(const int *counter, int n, int ms, const char *what)
 	    "%s is %d, not %d, after %d ms", what, *counter, n, ms);
 }
 
+/* Whatever the answer says. */
+static int
+answered(void *arg)
+{
+	const struct peer *p = arg;
+
+	return p->connects + p->refused > p->asked;
+}
+
+void
+peer_connect_to(struct peer *p, const char *url)
+{
+	p->asked = p->connects + p->refused;
+	ck_assert_int_eq(mqev_connect(p->client, url), 0);
+	ck_assert_msg(tk_run_until(kit.base, answered, p, 5000),
+	    "no CONNACK within 5 s, %d attempts failed", p->fails);
+}
+
 void
 peer_connect(struct peer *p)
 {
 	char url[64];
-	int seen = p->connects + p->refused;
 
 	snprintf(url, sizeof(url), "mqtt://127.0.0.1:%d", mosquitto.port);
-	ck_assert_int_eq(mqev_connect(p->client, url), 0);
-	tk_run_until(kit.base, tk_reached, &(struct tk_count){&p->connects, p->connects + 1}, 5000);
-	ck_assert_int_gt(p->connects + p->refused, seen);
+	peer_connect_to(p, url);
 }
 
 void

@@ -10,11 +10,15 @@
 struct peer {
 	struct mqev_client *client;
 	int connects;
-	int refused; /* CONNACKs that refused */
+	int refused;		 /* CONNACKs that refused */
+	int asked;		 /* CONNACKs before the last call of peer_connect() */
 	enum mqev_reason reason; /* of the last CONNACK */
 	bool session_present;
+	struct mqev_properties *granted; /* of the last CONNACK */
 	int fails;
 	int disconnects;
+	enum mqev_reason end_reason; /* of the last disconnection */
+	bool ended_by_server;	     /* with a DISCONNECT packet */
 	int messages;
 	int messages_of[3]; /* by QoS */
 	int done;
@@ -35,16 +39,17 @@ extern struct tk_server mosquitto;
 
 /* Starts it with extra lines of configuration; false: it is not installed. */
 bool broker_start(const char *config);
-#define BROKER_START(config)                                       \
-	do {                                                       \
-		if (!broker_start(config))                         \
-			tk_skip("mosquitto is not installed");     \
+#define BROKER_START(config)                                   \
+	do {                                                   \
+		if (!broker_start(config))                     \
+			tk_skip("mosquitto is not installed"); \
 	} while (0)
 
 struct peer *peer_new(struct mqev_options options);
 #define PEER(...) peer_new((struct mqev_options){.size = sizeof(struct mqev_options), __VA_ARGS__})
 void peer_free(struct peer *peer);
-void peer_connect(struct peer *peer); /* and waits for the CONNACK */
+void peer_connect(struct peer *peer); /* to mosquitto, and waits for the CONNACK */
+void peer_connect_to(struct peer *peer, const char *url);
 void peer_disconnect(struct peer *peer);
 void peer_subscribe(struct peer *peer, const char *filter, int qos); /* and waits */
 /* The number as text; the completion is counted. */

@@ -120,6 +120,9 @@ close_all(void)
 
 /* Placeholders */
 
+/* ejabberd takes a file without this ending for Erlang; to the others it is a name. */
+static const char config_name[] = "config.yml";
+
 struct word {
 	char name[12];
 	char value[160];
@@ -143,7 +146,7 @@ make_words(const struct tk_server *s, struct word *words)
 		snprintf(name, sizeof(name), i ? "@PORT%d@" : "@PORT@", i + 1);
 		set_word(&words[i], name, number);
 	}
-	snprintf(path, sizeof(path), "%s/config", s->dir);
+	snprintf(path, sizeof(path), "%s/%s", s->dir, config_name);
 	set_word(&words[i++], "@CONFIG@", path);
 	set_word(&words[i], "@DIR@", s->dir);
 }
@@ -173,17 +176,27 @@ fill(const struct tk_server *s, const char *text)
 	return (char *)out.data;
 }
 
-static void
-make_args(struct tk_server *s, char *program, const char *const *argv)
+/* A list with `room` empty places in front. */
+static char **
+fill_list(const struct tk_server *s, const char *const *list, size_t room)
 {
 	size_t n = 0, i;
+	char **filled;
 
-	while (argv && argv[n])
+	while (list && list[n])
 		n++;
-	s->args = tk_calloc(n + 2, sizeof(*s->args));
-	s->args[0] = program;
+	filled = tk_calloc(room + n + 1, sizeof(*filled));
 	for (i = 0; i < n; i++)
-		s->args[i + 1] = fill(s, argv[i]);
+		filled[room + i] = fill(s, list[i]);
+	return filled;
+}
+
+static void
+make_args(struct tk_server *s, char *program, const struct tk_server_spec *spec)
+{
+	s->args = fill_list(s, spec->argv, 1);
+	s->args[0] = program;
+	s->env = fill_list(s, spec->env, 0);
 }
 
 static void
@@ -191,7 +204,7 @@ write_config(const struct tk_server *s, const char *config)
 {
 	char *text = fill(s, config);
 
-	free(tk_write_file(s->dir, "config", text));
+	free(tk_write_file(s->dir, config_name, text));
 	free(text);
 }
 
@@ -203,7 +216,11 @@ run(const struct tk_server *s, pid_t parent)
 	int log = open(s->log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	int null = open("/dev/null", O_RDONLY);
 
+	size_t i;
+
 	die_with_parent(parent);
+	for (i = 0; s->env[i]; i++)
+		putenv(s->env[i]);
 	dup2(null, 0);
 	dup2(log, 1);
 	dup2(log, 2);
@@ -318,7 +335,10 @@ free_args(struct tk_server *s, int with_program)
 
 	for (i = with_program ? 0 : 1; s->args[i]; i++)
 		free(s->args[i]);
+	for (i = 0; s->env[i]; i++)
+		free(s->env[i]);
 	free(s->args);
+	free(s->env);
 }
 
 /* Between the choice of a port and its use somebody else may take it: then it ends, and is tried
@@ -334,7 +354,7 @@ tk_server_start(struct tk_server *s, const struct tk_server_spec *spec)
 	prepare(s, spec);
 	for (tries = 1;; tries++) {
 		choose_ports(s);
-		make_args(s, program, spec->argv);
+		make_args(s, program, spec);
 		if (spec->config)
 			write_config(s, spec->config);
 		spawn(s);

@@ -12,12 +12,13 @@
 enum { TK_SERVER_PORTS = 4 };
 
 /*
- * In `config` and `argv` these words are replaced: @PORT@ (the first port), @PORT2@ ... @PORT4@,
+ * In `config`, `argv` and `env` these words are replaced: @PORT@ (the first port), @PORT2@ ... @PORT4@,
  * @DIR@ (the server's folder), @CONFIG@ (the path of the written config).
  */
 struct tk_server_spec {
 	const char *program;	 /* looked for in PATH, /usr/sbin, /usr/local/sbin; or a path */
 	const char *const *argv; /* arguments behind the program, NULL at the end; may be NULL */
+	const char *const *env;	 /* "NAME=value" to be set for it, NULL at the end; may be NULL */
 	const char *config;	 /* text of a file in the folder; NULL: none */
 	const char *ready_log;	 /* ready when its output holds this text; NULL: when @PORT@ takes
 				    connections */
@@ -31,6 +32,7 @@ struct tk_server {
 	char *dir;
 	char *log_path; /* its standard output and error */
 	char **args;
+	char **env;
 	const char *ready_log;
 	int ready_ms;
 	int exit_status; /* of waitpid(), once it ended */
@@ -57,6 +59,25 @@ int tk_server_mosquitto(struct tk_server *s, const char *extra);
 		if (tk_server_mosquitto((s), (extra)) != 0)    \
 			tk_skip("mosquitto is not installed"); \
 	} while (0)
+
+/*
+ * What logs in at the two servers below, and the certificate and key of the one that has TLS; the
+ * files may be NULL.
+ */
+#define TK_SERVER_USER "user"
+#define TK_SERVER_HOST "localhost"
+#define TK_SERVER_LOGIN TK_SERVER_USER "@" TK_SERVER_HOST
+#define TK_SERVER_PASSWORD "secret"
+
+/*
+ * ejabberd as an MQTT server, 3.1.1 and 5.0: @PORT@ plain, @PORT2@ WebSocket at /mqtt, @PORT3@ TLS
+ * when there are files. Its virtual machine runs by itself, without a node name: so no epmd is
+ * started, and any user may run it.
+ */
+int tk_server_ejabberd(struct tk_server *s, const char *cert_file, const char *key_file);
+
+/* nats-server, 3.1.1: @PORT@ plain, or TLS when there are files; @PORT2@ WebSocket at /mqtt. */
+int tk_server_nats(struct tk_server *s, const char *cert_file, const char *key_file);
 
 /* Sends the signal and waits for the end; the folder stays. Returns 0, or -1 after 5 s (then it is
  * killed). */

@@ -247,7 +247,7 @@ SCENARIO(shared_budget, V311)
 
 	crossings = 0;
 	vclient_init(&other, MQEV_V311);
-	v->s.budget = other.s.budget = &budget;
+	v->sink.base.budget = other.sink.base.budget = &budget;
 	v->settings.queue_full = MQEV_FULL_DROP_OLDEST;
 	vclient_publish(&other, 1, "a", "");
 	vclient_publish(&other, 1, "a", "");

@@ -56,6 +56,16 @@ SCENARIO(keepalive_short, VALL)
 	expect(v, "> C0 00");
 }
 
+/* A tick that comes half a second late still keeps to one second. */
+SCENARIO(keepalive_shortest, VALL)
+{
+	up_with_keepalive(v, 1);
+	vclient_advance(v, 499);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> C0 00");
+}
+
 SCENARIO(keepalive_late_tick, VALL)
 {
 	up_with_keepalive(v, 10);
@@ -102,6 +112,51 @@ SCENARIO(keepalive_receiver_only, VALL)
 	expect_nothing(v);
 	vclient_advance(v, 1);
 	expect(v, "> C0 00");
+}
+
+/* The first ping of an idle time is early, those that follow keep the whole interval. */
+SCENARIO(pings_of_many_apart, VALL)
+{
+	up_with_keepalive(v, 10);
+	mqev_session_spread_pings(&v->s, 2000, UINT32_C(1) << 31);
+	vclient_advance(v, 7999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> C0 00");
+	rx(v, "D0 00");
+	for (int i = 0; i < 3; i++) {
+		vclient_advance(v, 8999);
+		expect_nothing(v);
+		vclient_advance(v, 1);
+		expect(v, "> C0 00");
+		rx(v, "D0 00");
+	}
+	/* What the server sent to all of them at once is answered by all at once. */
+	vclient_advance(v, 5000);
+	rx(v, "32 ({'a'} 0001 ~ 'x')");
+	expect(v, "message a 1 x; > 40 (0001)");
+	vclient_advance(v, 7999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> C0 00");
+}
+
+/* Never by more than half an interval, and not at all without an interval. */
+SCENARIO(pings_not_too_early, VALL)
+{
+	up_with_keepalive(v, 10);
+	mqev_session_spread_pings(&v->s, UINT64_MAX, UINT32_MAX);
+	vclient_advance(v, 4500);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "> C0 00");
+}
+
+SCENARIO(no_pings_to_spread, VALL)
+{
+	up(v, 0, "");
+	mqev_session_spread_pings(&v->s, UINT64_MAX, UINT32_MAX);
+	ck_assert_uint_eq(mqev_session_deadline(&v->s), UINT64_MAX);
 }
 
 SCENARIO(keepalive_traffic_both_ways, VALL)
@@ -484,9 +539,13 @@ main(void)
 	tcase_add_test(tc, keepalive_off);
 	tcase_add_test(tc, keepalive_idle);
 	tcase_add_test(tc, keepalive_short);
+	tcase_add_test(tc, keepalive_shortest);
 	tcase_add_test(tc, keepalive_late_tick);
 	tcase_add_test(tc, keepalive_sender_only);
 	tcase_add_test(tc, keepalive_receiver_only);
+	tcase_add_test(tc, pings_of_many_apart);
+	tcase_add_test(tc, pings_not_too_early);
+	tcase_add_test(tc, no_pings_to_spread);
 	tcase_add_test(tc, keepalive_traffic_both_ways);
 	tcase_add_test(tc, keepalive_acks_are_traffic);
 	tcase_add_test(tc, keepalive_of_the_server);

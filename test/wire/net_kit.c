@@ -145,12 +145,14 @@ on_done(struct mqev_conn *conn, const struct mqev_net_error *error, void *arg)
 }
 
 static void
-on_progress(enum mqev_net_stage stage, const char *text, void *arg)
+on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg)
 {
 	struct attempt *a = arg;
 	size_t len = strlen(a->progress);
+	char text[160];
 
 	ck_assert(a->started);
+	mqev_transport_describe(transport, text, sizeof(text));
 	snprintf(a->progress + len, sizeof a->progress - len, "%d %s\n", (int)stage, text);
 	if (a->on_progress != NULL)
 		a->on_progress(a);

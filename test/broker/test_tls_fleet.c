@@ -1,0 +1,157 @@
+/* A thousand TLS clients of one fleet against mosquitto: how many come back by resumption, what an
+ * idle one holds. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "broker/way_kit.h"
+#include "client/fleet.h"
+#include "net/transport.h"
+
+#define CLIENTS 1000
+/* Of those that come back. */
+#define RESUMED_AT_LEAST (CLIENTS * 95 / 100)
+/* What a link gives back 2 s after its CONNACK is back by then. */
+#define SETTLE_MS 2600
+
+/* By address: "localhost" has two, where mosquitto listens with two contexts, each of which knows
+ * its own sessions only. */
+#define HOST "127.0.0.1"
+
+static struct mqev_client *clients[CLIENTS];
+static int connected, disconnected;
+
+static void
+on_connect(struct mqev_client *c, const struct mqev_connack *connack, void *userdata)
+{
+	(void)c;
+	(void)userdata;
+	ck_assert_int_eq((int)connack->reason, 0);
+	connected++;
+}
+
+static void
+on_connect_fail(struct mqev_client *c, const struct mqev_connect_failure *failure, void *userdata)
+{
+	(void)c;
+	(void)userdata;
+	ck_abort_msg("%s", failure->text);
+}
+
+static void
+on_disconnect(struct mqev_client *c, const struct mqev_disconnection *end, void *userdata)
+{
+	(void)c;
+	(void)end;
+	(void)userdata;
+	disconnected++;
+}
+
+/* Bytes that this process has allocated: of the clients' side only, for mosquitto is another. */
+static long
+allocated(void)
+{
+	return (long)mallinfo2().uordblks;
+}
+
+static void
+make_clients(struct mqev_tls *tls)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = mqev_client_new(kit.fleet,
+		    MQEV_OPTIONS(.tls = tls, .on_connect = on_connect,
+			.on_connect_fail = on_connect_fail, .on_disconnect = on_disconnect),
+		    NULL);
+		ck_assert_ptr_nonnull(clients[i]);
+	}
+}
+
+static void
+connect_all(void)
+{
+	connected = 0;
+	for (int i = 0; i < CLIENTS; i++)
+		ck_assert_int_eq(mqev_connect(clients[i], way_url(WAY_MQTTS, HOST)), 0);
+	TK_RUN_UNTIL_COUNT(kit.base, connected, CLIENTS, 60000);
+}
+
+static void
+disconnect_all(void)
+{
+	disconnected = 0;
+	for (int i = 0; i < CLIENTS; i++)
+		ck_assert_int_eq(mqev_disconnect(clients[i], NULL), 0);
+	TK_RUN_UNTIL_COUNT(kit.base, disconnected, CLIENTS, 30000);
+}
+
+static struct mqev_tls_stats
+stats_of(const struct mqev_tls *tls)
+{
+	struct mqev_tls_stats stats = {.size = sizeof(stats)};
+
+	ck_assert_int_eq(mqev_tls_get_stats(tls, &stats), 0);
+	return stats;
+}
+
+/* Prints what a connected, idle client holds, at once and when it had time to give back. */
+static void
+measure(const char *version, long before)
+{
+	long at_once = allocated();
+	long settled;
+
+	kit_run(SETTLE_MS);
+	settled = allocated();
+	printf("%s: an idle client holds %ld bytes of heap; right after its CONNACK %ld\n", version,
+	    (settled - before) / CLIENTS, (at_once - before) / CLIENTS);
+}
+
+START_TEST(test_resumption)
+{
+	static const struct {
+		const char *name;
+		enum mqev_tls_version max;
+	} versions[] = {{"TLS 1.2", MQEV_TLS_VERSION_1_2}, {"TLS 1.3", MQEV_TLS_VERSION_1_3}};
+	struct mqev_tls *tls = way_tls_of(
+	    MQEV_TLS_OPTIONS(.ca_file = tk_pki_ca_file(way_pki), .max_version = versions[_i].max));
+	const struct mqev_net_stats *of_fleet = mqev_net_stats(kit.fleet->net);
+	uint64_t first;
+	long before;
+
+	WAY_NEED_BROKER();
+	WAY(way_url(WAY_MQTTS, HOST), .tls = tls);
+	before = allocated();
+	make_clients(tls);
+	connect_all();
+	measure(versions[_i].name, before);
+	first = stats_of(tls).resumed;
+	disconnect_all();
+	connect_all();
+	printf("%s: %d of %d came back by resumption\n", versions[_i].name,
+	    (int)(stats_of(tls).resumed - first), CLIENTS);
+	ck_assert_int_ge((int)(stats_of(tls).resumed - first), RESUMED_AT_LEAST);
+	ck_assert_uint_eq(stats_of(tls).handshakes, 2 * CLIENTS + 1);
+	ck_assert_uint_eq(stats_of(tls).failed, 0);
+	ck_assert_uint_eq(of_fleet->tls_handshakes, stats_of(tls).handshakes);
+	ck_assert_uint_eq(of_fleet->tls_resumed, stats_of(tls).resumed);
+	for (int i = 0; i < CLIENTS; i++)
+		mqev_client_free(clients[i]);
+	mqev_tls_free(tls);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("tls_fleet");
+	TCase *tc = way_case(suite, "a thousand", 120);
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < 4096) {
+		files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	tcase_add_loop_test(tc, test_resumption, 0, 2);
+	return tk_main(suite);
+}
