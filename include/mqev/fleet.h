@@ -82,6 +82,9 @@ MQEV_EXPORT void mqev_fleet_free(struct mqev_fleet *fleet);
 /* The caller's event_base or the fleet's own: on that one, too, events of the application may stand. */
 MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
 
+/* mqev_network_changed() for all clients. */
+MQEV_EXPORT void mqev_fleet_network_changed(struct mqev_fleet *fleet);
+
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
 

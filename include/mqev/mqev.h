@@ -5,6 +5,7 @@
 
 #include <mqev/auth.h>
 #include <mqev/client.h>
+#include <mqev/connect.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
@@ -12,6 +13,7 @@
 #include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
+#include <mqev/settings.h>
 #include <mqev/stats.h>
 #include <mqev/store.h>
 #include <mqev/thread.h>

@@ -68,6 +68,8 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	c->got_connack = true;
 	if (packet->reason < 0x80)
 		prepare_connected(c, packet, &view);
+	else
+		c->end_properties = mqev_properties_copy(&view);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
 	if (!c->freed && mqev_client_is_connected(c))

@@ -224,6 +224,15 @@ mqev_fleet_remove(struct mqev_fleet *fleet, struct mqev_client *c)
 	set_ticking(fleet);
 }
 
+void
+mqev_fleet_network_changed(struct mqev_fleet *fleet)
+{
+	if (fleet == NULL || fleet->freed)
+		return;
+	for (struct mqev_client *c = fleet->clients; c != NULL; c = c->next)
+		mqev_network_changed(c);
+}
+
 size_t
 mqev_fleet_client_count(const struct mqev_fleet *fleet)
 {
@@ -322,7 +331,11 @@ mqev_fleet_enter(struct mqev_fleet *fleet)
 void
 mqev_fleet_leave(struct mqev_fleet *fleet)
 {
-	if (--fleet->depth == 0 && fleet->freed)
+	if (--fleet->depth > 0)
+		return;
+	if (fleet->retired != NULL)
+		mqev_config_drop_retired(&fleet->retired);
+	if (fleet->freed)
 		free_parts(fleet);
 }
 

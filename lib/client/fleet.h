@@ -52,6 +52,7 @@ struct mqev_fleet {
 	struct mqev_fleet_queue queue;
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
+	struct mqev_config *retired; /* not any more, but calls in progress may look at them */
 	struct mqev_client *agenda;  /* clients with something to do before the loop sleeps */
 	struct mqev_client **agenda_end;
 	void *front;			      /* lib/thread; NULL: nobody asked for it */

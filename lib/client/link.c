@@ -170,11 +170,20 @@ break_link(struct mqev_link *link)
 	}
 }
 
+/* Somebody wants to know that bytes wait for the socket: told at the end of the client's next turn. */
+static void
+note_writing(struct mqev_link *link)
+{
+	if (link->client != NULL && link->client->watch_writing && !link->client->writing_told)
+		mqev_fleet_plan(link->fleet, link->client);
+}
+
 void
 mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 {
 	if (!link->broken && bufferevent_write(link->conn.bev, data, len) != 0)
 		break_link(link);
+	note_writing(link);
 }
 
 size_t
@@ -195,8 +204,10 @@ mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
 	if (link->broken)
 		return false;
 	if (evbuffer_add_reference(bufferevent_get_output(link->conn.bev), data, len, done, arg) ==
-	    0)
+	    0) {
+		note_writing(link);
 		return true;
+	}
 	break_link(link);
 	return false;
 }

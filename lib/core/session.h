@@ -271,6 +271,8 @@ void mqev_session_spread_pings(struct mqev_session *s, uint64_t window_ms, uint3
 /* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */
 uint64_t mqev_session_deadline(const struct mqev_session *s);
 void mqev_session_tick(struct mqev_session *s, uint64_t now);
+/* Asks the server for a sign of life at once, unless one is awaited already. */
+void mqev_session_probe(struct mqev_session *s, uint64_t now);
 /* Gives back memory that nothing needs now. */
 void mqev_session_trim(struct mqev_session *s);
 

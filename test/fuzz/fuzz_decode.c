@@ -43,6 +43,7 @@ rebuild(const struct mqev_properties *view)
 	while (mqev_properties_next(view, &position, &property)) {
 		size += mqev_property_size(&property);
 		mqev_property_write(&w, &property);
+		REQUIRE(mqev_property_type((int)property.id) == (int)property.type);
 		error = mqev_properties_add(list, &property);
 		REQUIRE(error == 0 || property.id == MQEV_PROP_SUBSCRIPTION_IDENTIFIER);
 	}

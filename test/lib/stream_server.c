@@ -138,6 +138,23 @@ on_puback(struct tk_stream *s, const struct tk_packet *p)
 		broke(s, "PUBACK for something else");
 }
 
+static int
+has_accepted(struct tk_stream *s, const struct tk_out *o)
+{
+	return o->state == TK_OUT_PUBREL || tk_queue_find(&s->pubrel, o->mid) >= 0;
+}
+
+static void
+on_refusing_pubrec(struct tk_stream *s, const struct tk_packet *p, struct tk_out *o)
+{
+	if (!tk_out_live(o)) /* the client may read it when it has sent that very PUBLISH */
+		broke(s, "PUBREC that refuses nothing");
+	else if (has_accepted(s, o))
+		broke(s, "PUBREC that refuses what was accepted");
+	else
+		tk_stream_done(s, o, p->reason);
+}
+
 static void
 on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 {
@@ -148,14 +165,15 @@ on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 		broke(s, "PUBREC for something else");
 		return;
 	}
+	if (p->reason >= 0x80) {
+		on_refusing_pubrec(s, p, o);
+		return;
+	}
 	if (live && o->state == TK_OUT_PUBLISH) {
 		o->state = TK_OUT_PUBREC;
 		tk_session_not_due(s->session, o);
 	}
-	if (p->reason < 0x80)
-		tk_queue_push(&s->pubrel, p->mid);
-	else if (live)
-		tk_stream_done(s, o, p->reason);
+	tk_queue_push(&s->pubrel, p->mid);
 }
 
 static void

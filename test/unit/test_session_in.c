@@ -39,6 +39,17 @@ SCENARIO(in_qos2, VALL)
 	expect(v, "message a 2 dup z; > 50 (0007)");
 }
 
+/* [MQTT-4.3.3-13]: the exchange goes on to its end, however old the message. */
+SCENARIO(in_qos2_expired_meanwhile, V5)
+{
+	up(v, 0, "");
+	rx(v, "34 ({'a'} 0001 (02 00000001) 'x')");
+	expect(v, "message a 2 x [02 00 00 00 01]; > 50 (0001)");
+	vclient_advance(v, 5000);
+	rx(v, "3C ({'a'} 0001 (02 00000001) 'x') 62 (0001)");
+	expect(v, "> 50 (0001) 70 (0001)");
+}
+
 SCENARIO(in_properties, V5)
 {
 	up(v, 0, "");
@@ -309,6 +320,7 @@ main(void)
 	tcase_add_test(tc, in_qos0);
 	tcase_add_test(tc, in_qos1);
 	tcase_add_test(tc, in_qos2);
+	tcase_add_test(tc, in_qos2_expired_meanwhile);
 	tcase_add_test(tc, in_properties);
 	tcase_add_test(tc, in_v31_flags);
 	tcase_add_test(tc, in_many_at_once);

@@ -218,6 +218,17 @@ SCENARIO(qos2_handshake, VALL)
 	expect_nothing(v);
 }
 
+/* [MQTT-4.6.0-4] */
+SCENARIO(qos2_pubrels_in_the_order_of_pubrecs, VALL)
+{
+	up(v, 0, "");
+	for (int i = 0; i < 4; i++)
+		vclient_publish(v, 2, "a", "");
+	v->checked = v->record.len;
+	rx(v, "50 (0003) 50 (0001) 50 (0004) 50 (0002)");
+	expect(v, "> 62 (0003) 62 (0001) 62 (0004) 62 (0002)");
+}
+
 /* Row 148: the exchange ends, no PUBREL ([MQTT-4.3.3-4]). */
 SCENARIO(qos2_refused, V5)
 {
@@ -748,6 +759,7 @@ main(void)
 	tcase_add_test(tc, qos1_reasons);
 	tcase_add_test(tc, qos1_out_of_order_acks);
 	tcase_add_test(tc, qos2_handshake);
+	tcase_add_test(tc, qos2_pubrels_in_the_order_of_pubrecs);
 	tcase_add_test(tc, qos2_refused);
 	tcase_add_test(tc, qos2_refused_after_pubrec);
 	tcase_add_test(tc, qos2_pubrec_with_reason_10);

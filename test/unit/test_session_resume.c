@@ -58,6 +58,19 @@ SCENARIO(resume_in_order, VALL)
 	expect(v, "done 2 #2 ok 00");
 }
 
+/* [MQTT-4.4.0-2]: what the server refused is done with, for the next connection too. */
+SCENARIO(refused_is_not_sent_again, V5)
+{
+	in_flight(v);
+	up(v, 1, "");
+	seen(v);
+	rx(v, "40 (0001 87) 50 (0002 97)");
+	expect(v, "done 1 #1 REFUSED 87; done 2 #2 REFUSED 97");
+	vclient_close(v);
+	up(v, 1, "");
+	expect(v, "> 62 (0003) 3A ({'a'} 0004 () '4') 3A ({'a'} 0005 () '5')");
+}
+
 SCENARIO(resume_twice, VALL)
 {
 	in_flight(v);
@@ -340,6 +353,7 @@ main(void)
 	TCase *tc = tk_case(suite, "resume");
 
 	tcase_add_test(tc, resume_in_order);
+	tcase_add_test(tc, refused_is_not_sent_again);
 	tcase_add_test(tc, resume_twice);
 	tcase_add_test(tc, no_resend_without_a_new_connection);
 	tcase_add_test(tc, resume_within_the_new_window);

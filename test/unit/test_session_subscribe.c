@@ -115,6 +115,35 @@ SCENARIO(subscribe_limits_on_the_queue, V5)
 		  "done 4 #0 TOO_LARGE 00; > 82 (0005 () {'a'} 00)");
 }
 
+/* [MQTT-3.2.2-10]: a server without QoS 2 is subscribed to at QoS 2 all the same, and grants less
+ * ([MQTT-3.8.4-7]). */
+SCENARIO(subscribe_above_maximum_qos, V5)
+{
+	up(v, 0, "24 01");
+	sub(v, "{'a'} 02", 1);
+	expect(v, "> 82 (0001 () {'a'} 02)");
+	rx(v, "90 (0001 () 01)");
+	expect(v, "done 1 #1 ok 01 codes 01");
+}
+
+/* Messages may come before the SUBACK, above the granted QoS ([MQTT-3.8.4-8]), and after the
+ * UNSUBACK ([MQTT-3.10.4-3]): each is taken and acknowledged as its own QoS says. */
+SCENARIO(messages_around_the_answers, VALL)
+{
+	up(v, 0, "");
+	sub(v, "{'a'} 01", 1);
+	v->checked = v->record.len;
+	rx(v, "32 ({'a'} 0001 ~ '1') 90 (0001 ~ 01) 34 ({'a'} 0002 ~ '2') 62 (0002)");
+	expect(v, "message a 1 1; > 40 (0001); done 1 #1 ok 01 codes 01; message a 2 2;"
+		  "> 50 (0002) 70 (0002)");
+	unsub(v, "{'a'}", 1);
+	v->checked = v->record.len;
+	rx(v, v->s.version == MQEV_V5 ? "B0 (0002 () 00)" : "B0 (0002)");
+	rx(v, "34 ({'a'} 0003 ~ '3') 62 (0003)");
+	expect_v(v, "done 2 #2 ok 00; message a 2 3; > 50 (0003) 70 (0003)",
+	    "done 2 #2 ok 00 codes 00; message a 2 3; > 50 (0003) 70 (0003)");
+}
+
 /* --- answers that answer nothing ------------------------------------------------------------- */
 
 static void
@@ -250,6 +279,8 @@ main(void)
 	tcase_add_test(tc, subscribe_properties);
 	tcase_add_test(tc, subscribe_limits_at_once);
 	tcase_add_test(tc, subscribe_limits_on_the_queue);
+	tcase_add_test(tc, subscribe_above_maximum_qos);
+	tcase_add_test(tc, messages_around_the_answers);
 	tcase_add_test(tc, wrong_answers);
 	tcase_add_test(tc, answered_twice);
 	tcase_add_test(tc, answered_before_it_was_sent);

@@ -281,6 +281,39 @@ START_TEST(all_identifiers)
 }
 END_TEST
 
+/* It may be read when the client has sent that very PUBLISH: from then on nobody knows. */
+START_TEST(refusal_of_nothing)
+{
+	struct tk_stream s;
+
+	tk_stream_init(&s, 0, NULL);
+	feed(&s, 1, "10 ({'MQTT'} 05 02 0000 () {'c'})");
+	feed(&s, 0, "20 (00 00 ()) 50 (0001 97)");
+	ck_assert_int_eq(s.server_broke, 1);
+	feed(&s, 1, "34 ({'a'} 0001 ())");
+	feed(&s, 0, "50 (0001)");
+	feed(&s, 1, "62 (0001 92)");
+	ck_assert_ptr_null(tk_stream_error(&s));
+	tk_stream_clear(&s);
+}
+END_TEST
+
+START_TEST(refusal_of_what_was_accepted)
+{
+	struct tk_stream s;
+
+	tk_stream_init(&s, 0, NULL);
+	feed(&s, 1, "10 ({'MQTT'} 05 02 0000 () {'c'})");
+	feed(&s, 0, "20 (00 00 ())");
+	feed(&s, 1, "34 ({'a'} 0001 ())");
+	feed(&s, 0, "50 (0001)");
+	ck_assert_int_eq(s.server_broke, 0);
+	feed(&s, 0, "50 (0001 97)");
+	ck_assert_int_eq(s.server_broke, 1);
+	tk_stream_clear(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -291,5 +324,7 @@ main(void)
 	tcase_add_test(tc, version_is_held_to);
 	tcase_add_test(tc, debts_are_counted);
 	tcase_add_test(tc, all_identifiers);
+	tcase_add_test(tc, refusal_of_nothing);
+	tcase_add_test(tc, refusal_of_what_was_accepted);
 	return tk_main(s);
 }

@@ -2,19 +2,29 @@
  * callback. */
 #include "wire/client_kit.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 /* --- the bytes of CONNECT ----------------------------------------------------------------------
  */
 
-#define WILL(...) (struct mqev_will[]){{.size = sizeof(struct mqev_will), __VA_ARGS__}}
+#define WILL(...)                                                     \
+	(struct mqev_will[])                                          \
+	{                                                             \
+		{                                                     \
+			.size = sizeof(struct mqev_will), __VA_ARGS__ \
+		}                                                     \
+	}
 
 struct connect_row {
 	struct mqev_options options;
 	const char *bytes;
 };
 
-#define OPTIONS(...) {.size = sizeof(struct mqev_options), __VA_ARGS__}
+#define OPTIONS(...)                                             \
+	{                                                        \
+		.size = sizeof(struct mqev_options), __VA_ARGS__ \
+	}
 
 static const struct connect_row connect_rows[] = {
     {OPTIONS(.protocol = MQEV_PROTOCOL_V31), KIT_CONNECT_V31},
@@ -37,8 +47,7 @@ static const struct connect_row connect_rows[] = {
     {OPTIONS(.username = "user"), "10 ({'MQTT'} 04 82 003C {'c'} {'user'})"},
     {OPTIONS(.username = "user", .password = "secret"),
 	"10 ({'MQTT'} 04 C2 003C {'c'} {'user'} {'secret'})"},
-    {OPTIONS(.username = "user", .password = ""),
-	"10 ({'MQTT'} 04 C2 003C {'c'} {'user'} {})"},
+    {OPTIONS(.username = "user", .password = ""), "10 ({'MQTT'} 04 C2 003C {'c'} {'user'} {})"},
     {OPTIONS(.username = "", .password = ""), "10 ({'MQTT'} 04 C2 003C {'c'} {} {})"},
     {OPTIONS(.username = "u\xc3\xbc", .password = "p\xc3\xa4"),
 	"10 ({'MQTT'} 04 C2 003C {'c'} {'u' C3BC} {'p' C3A4})"},
@@ -53,8 +62,8 @@ static const struct connect_row connect_rows[] = {
     {OPTIONS(.will = WILL(.topic = "w", .payload = "gone", .payload_len = 4)),
 	"10 ({'MQTT'} 04 06 003C {'c'} {'w'} {'gone'})"},
     {OPTIONS(.will = WILL(.topic = "w")), "10 ({'MQTT'} 04 06 003C {'c'} {'w'} {})"},
-    {OPTIONS(
-	 .will = WILL(.topic = "w", .payload = "gone", .payload_len = 4, .qos = 1, .retain = true)),
+    {OPTIONS(.will =
+		 WILL(.topic = "w", .payload = "gone", .payload_len = 4, .qos = 1, .retain = true)),
 	"10 ({'MQTT'} 04 2E 003C {'c'} {'w'} {'gone'})"},
     {OPTIONS(.username = "user", .password = "secret",
 	 .will = WILL(.topic = "w", .payload = "\0", .payload_len = 1, .qos = 2)),
@@ -64,8 +73,7 @@ static const struct connect_row connect_rows[] = {
 	"10 ({'MQTT'} 05 16 003C () {'c'} () {'w'} {'gone'})"},
     {OPTIONS(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 60),
 	"10 ({'MQTT'} 05 02 003C (11 0000003C) {'c'})"},
-    {OPTIONS(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 0xffffffff,
-	 .clean = MQEV_CLEAN_NEVER),
+    {OPTIONS(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 0xffffffff, .clean = MQEV_CLEAN_NEVER),
 	"10 ({'MQTT'} 05 00 003C (11 FFFFFFFF) {'c'})"},
     {OPTIONS(.protocol = MQEV_PROTOCOL_V5, .receive_maximum = 7, .max_packet_size = 1000,
 	 .topic_alias_maximum = 0),
@@ -96,10 +104,10 @@ START_TEST(connect_bytes)
 	ck_assert_int_eq(kit.connack.reason, 0);
 	ck_assert_int_eq(kit.connack.code, 0);
 	ck_assert(mqev_client_is_connected(kit.client));
-	ck_assert_str_eq(mqev_client_id(kit.client),
-	    empty_id			     ? ""
-		: row->options.client_id != NULL ? row->options.client_id
-						 : "c");
+	ck_assert_str_eq(mqev_client_id(kit.client), empty_id ? ""
+						     : row->options.client_id != NULL
+							 ? row->options.client_id
+							 : "c");
 	kit_disconnect();
 	KIT_PLAY(2000);
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
@@ -138,10 +146,36 @@ START_TEST(connect_properties)
 }
 END_TEST
 
+/* [MQTT-3.1.0-2]: who is connected, or about to be, does not connect again. */
+START_TEST(connect_while_connected)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_QUIET(50), TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	ck_assert_int_eq(
+	    KIT_CALL(mqev_connect(kit.client, tk_broker_url(kit.broker))), MQEV_ERR_STATE);
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	ck_assert_int_eq(
+	    KIT_CALL(mqev_connect(kit.client, tk_broker_url(kit.broker))), MQEV_ERR_STATE);
+	kit_run(80);
+	kit_disconnect();
+	KIT_PLAY(2000);
+	ck_assert_int_eq(tk_broker_connections(kit.broker), 1);
+}
+END_TEST
+
 static const char *
 random_id(const struct tk_packet *p, void *arg)
 {
 	(void)arg;
+	/* What every server takes ([MQTT-3.1.3-5]). */
+	for (size_t i = 0; i < p->connect.client_id.len; i++) {
+		if (!isalnum((unsigned char)p->connect.client_id.data[i]))
+			return "a client id of other letters";
+	}
 	return p->connect.client_id.len == 22 ? NULL : "another client id";
 }
 
@@ -508,9 +542,11 @@ END_TEST
 #define LOSE_BEFORE_CONNACK TK_ACCEPT(), TK_EXPECT(CONNECT), TK_CLOSE()
 
 static const struct tk_step ups_and_downs[] = {
-    LOSE_BEFORE_CONNACK, LOSE_BEFORE_CONNACK, LOSE_BEFORE_CONNACK, /* 40, 80, 160 */
-    LOSE_AFTER_CONNACK,						   /* 40 again, or 320 */
-    LOSE_AFTER_CONNACK,						   /* 40 again, or 320 */
+    LOSE_BEFORE_CONNACK,
+    LOSE_BEFORE_CONNACK,
+    LOSE_BEFORE_CONNACK, /* 40, 80, 160 */
+    LOSE_AFTER_CONNACK,	 /* 40 again, or 320 */
+    LOSE_AFTER_CONNACK,	 /* 40 again, or 320 */
     TK_END,
 };
 
@@ -549,8 +585,13 @@ END_TEST
 START_TEST(backoff_is_reset_after_min_uptime)
 {
 	static const struct tk_step script[] = {
-	    LOSE_BEFORE_CONNACK, LOSE_BEFORE_CONNACK,
-	    TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_WAIT(120), TK_CLOSE(),
+	    LOSE_BEFORE_CONNACK,
+	    LOSE_BEFORE_CONNACK,
+	    TK_ACCEPT(),
+	    TK_EXPECT(CONNECT),
+	    TK_SEND("20 (00 00)"),
+	    TK_WAIT(120),
+	    TK_CLOSE(),
 	    TK_END,
 	};
 
@@ -566,16 +607,15 @@ END_TEST
 
 START_TEST(servers_are_walked_once_before_waiting)
 {
-	static const struct tk_step script[] = {
-	    TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_END};
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_END};
 	int a = closed_port();
 	int b = closed_port();
 
 	kit.hook = note_failure;
 	kit_broker(script);
 	KIT_CLIENT(.reconnect_min_ms = 60000, .reconnect_max_ms = 60000);
-	kit_connect_to("mqtt://127.0.0.1:%d  mqtt://127.0.0.1:%d %s", a, b,
-	    tk_broker_url(kit.broker));
+	kit_connect_to(
+	    "mqtt://127.0.0.1:%d  mqtt://127.0.0.1:%d %s", a, b, tk_broker_url(kit.broker));
 	KIT_PLAY(2000);
 	KIT_AWAIT(KIT_CONNECT, 1, 2000);
 	KIT_DIARY("fail:dial:SYSTEM fail:dial:SYSTEM connect:00");
@@ -619,8 +659,8 @@ END_TEST
 START_TEST(login_in_the_url)
 {
 	static const struct tk_step script[] = {
-	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 C2 003C {'c'} {'al'} {'pw@'})"),
-	    TK_SEND("20 (00 00)"), TK_END};
+	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 C2 003C {'c'} {'al'} {'pw@'})"), TK_SEND("20 (00 00)"),
+	    TK_END};
 
 	kit_broker(script);
 	KIT_CLIENT(.keepalive = 60);
@@ -633,8 +673,8 @@ END_TEST
 START_TEST(login_of_the_options_first)
 {
 	static const struct tk_step script[] = {
-	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 82 003C {'c'} {'user'})"),
-	    TK_SEND("20 (00 00)"), TK_END};
+	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 82 003C {'c'} {'user'})"), TK_SEND("20 (00 00)"),
+	    TK_END};
 
 	kit_broker(script);
 	KIT_CLIENT(.username = "user");
@@ -712,6 +752,7 @@ suite(void)
 
 	tcase_add_loop_test(tc, connect_bytes, 0, COUNT(connect_rows));
 	tcase_add_test(tc, connect_properties);
+	tcase_add_test(tc, connect_while_connected);
 	tcase_add_test(tc, random_id_in_3_1);
 	tcase_add_test(tc, assigned_id);
 	tcase_add_test(tc, login_in_the_url);

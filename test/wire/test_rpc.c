@@ -335,6 +335,16 @@ START_TEST(response_information_not_given)
 }
 END_TEST
 
+/* [MQTT-3.1.2-28]: a client that did not ask for it makes nothing of it. */
+START_TEST(response_information_unasked_for)
+{
+	start_with((struct mqev_options){.client_id = "c"}, "1A {'own/c'}");
+	request("x", 0);
+	await(1);
+	ck_assert(response_topic_begins("mqev/reply/"));
+}
+END_TEST
+
 /* --- calls that are not ----------------------------------------------------------------------- */
 
 START_TEST(deadline)
@@ -653,6 +663,7 @@ add_calls(TCase *tc)
 	tcase_add_test(tc, response_information);
 	tcase_add_test(tc, response_information_of_no_use);
 	tcase_add_test(tc, response_information_not_given);
+	tcase_add_test(tc, response_information_unasked_for);
 	tcase_add_test(tc, deadline);
 	tcase_add_test(tc, deadline_without_a_connection);
 	tcase_add_test(tc, late_double_and_foreign_replies);
