@@ -11,6 +11,7 @@
 #include <mqev/net.h>
 #include <mqev/oneshot.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
 #include <mqev/settings.h>
