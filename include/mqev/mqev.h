@@ -9,7 +9,9 @@
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
+#include <mqev/oneshot.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
 #include <mqev/settings.h>
@@ -18,6 +20,7 @@
 #include <mqev/thread.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
+#include <mqev/trace.h>
 #include <mqev/version.h>
 #include <mqev/websocket.h>
 
