@@ -35,6 +35,7 @@ struct mqev_outbox {
 	uint32_t departing_head;
 	uint32_t departing_count;
 	uint32_t window_used;
+	uint32_t requests_used; /* SUBSCRIBEs and UNSUBSCRIBEs that wait for their answers */
 	uint32_t count;
 	uint64_t next_expiry_ms; /* no waiting message expires before; UINT64_MAX: none does */
 	size_t bytes;
