@@ -261,6 +261,10 @@ struct mqev_options {
 	mqev_socket_cb *on_socket_register_write;
 	mqev_socket_cb *on_socket_unregister_write;
 	mqev_socket_cb *on_socket_close;
+
+	bool strict_text; /* received topics and properties with control characters or non-characters,
+			     which the standard advises against, end the connection as malformed;
+			     default: they are taken as they are */
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */

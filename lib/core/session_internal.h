@@ -114,6 +114,10 @@ bool mqev_session_send_ack(
 bool mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
 
+/* session_text.c */
+/* A topic or property holds code points that 1.5.4 advises against. */
+bool mqev_session_discouraged_text(const struct mqev_packet *packet);
+
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
 
