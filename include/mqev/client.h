@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include <mqev/auth.h>
+#include <mqev/connect.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 
 #ifdef __cplusplus
@@ -58,28 +60,6 @@ enum mqev_clean {
 	MQEV_CLEAN_STRICT
 };
 
-/* Stages of an attempt to connect, in their order. */
-enum mqev_stage {
-	MQEV_STAGE_NONE = 0,
-	MQEV_STAGE_RESOLVE,
-	MQEV_STAGE_DIAL,
-	MQEV_STAGE_PROXY,
-	MQEV_STAGE_TLS,
-	MQEV_STAGE_WEBSOCKET,
-	MQEV_STAGE_CONNACK
-};
-
-/* What a client is doing, and what may follow. */
-enum mqev_client_state {
-	MQEV_CLIENT_IDLE = 0, /* -> QUEUED, DIALING, WAITING */
-	MQEV_CLIENT_WAITING,  /* for the time of the next attempt -> QUEUED, DIALING, IDLE */
-	MQEV_CLIENT_QUEUED,   /* for its turn among the fleet's clients -> DIALING, WAITING, IDLE */
-	MQEV_CLIENT_DIALING,  /* on the way to the server -> HANDSHAKE, WAITING, IDLE */
-	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
-	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
-	MQEV_CLIENT_CLOSING    /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
-};
-
 /* The values are Paho's. */
 enum mqev_log_level {
 	MQEV_LOG_INFO = 1,
@@ -89,49 +69,16 @@ enum mqev_log_level {
 	MQEV_LOG_DEBUG = 16
 };
 
-/* Every legal CONNACK, accepted or refused; one that breaks a rule ends in on_connect_fail. */
-struct mqev_connack {
-	enum mqev_reason reason; /* 0: connected. 3.1 and 3.1.1 codes are converted. */
-	int code;		 /* the byte as the server sent it */
-	bool session_present;
-	const struct mqev_properties *properties; /* MQTT 5; never NULL */
-};
-
-/*
- * An attempt that ended before a CONNACK came; also one that mqev_disconnect() gave up, with
- * MQEV_ERR_CANCELED.
- */
-struct mqev_connect_failure {
-	enum mqev_stage stage;
-	int error;		 /* enum mqev_error */
-	int system_errno;	 /* 0 when no system call failed */
-	unsigned long tls_error; /* OpenSSL's code, 0 when TLS was not the cause */
-	int http_status;	 /* of a proxy or a WebSocket upgrade, else 0 */
-	const char *text;	 /* one line for people; never NULL */
-	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
-};
-
-/* A connection that ended, once per CONNACK. */
-struct mqev_disconnection {
-	int error; /* 0: by mqev_disconnect(); else enum mqev_error */
-	enum mqev_reason
-	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent; 0x80 when neither said one */
-	bool from_server;			  /* the server sent a DISCONNECT packet */
-	int system_errno;			  /* 0 when no system call failed */
-	const struct mqev_properties *properties; /* of the server's DISCONNECT; never NULL */
-	const char *text;			  /* one line for people; never NULL */
-	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
-};
-
 /* How an operation ended. */
 struct mqev_result {
-	uint64_t op;		 /* what mqev_publish() or its kin returned */
-	int error;		 /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
+	uint64_t op; /* what mqev_publish() or its kin returned */
+	int error;   /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
 	/* of the acknowledgement; of several filters the worst; QoS 2: of the PUBCOMP, or when that
 	   says no more than success, of the PUBREC */
 	enum mqev_reason reason;
-	uint16_t mid;		 /* packet identifier; 0 when none was used */
-	const struct mqev_properties *properties; /* of the acknowledgement; QoS 2: the PUBREC's, then
+	uint16_t mid; /* packet identifier; 0 when none was used */
+	const struct mqev_properties
+	    *properties;	/* of the acknowledgement; QoS 2: the PUBREC's, then
 						     the PUBCOMP's; never NULL */
 	const uint8_t *reasons; /* SUBACK, UNSUBACK: one reason code per filter, in their order */
 	size_t reason_count;
@@ -149,12 +96,6 @@ struct mqev_log_line {
 	const char *text; /* one line without newline; no secrets in it */
 };
 
-typedef void
-mqev_connect_cb(struct mqev_client *client, const struct mqev_connack *connack, void *userdata);
-typedef void mqev_connect_fail_cb(
-    struct mqev_client *client, const struct mqev_connect_failure *failure, void *userdata);
-typedef void mqev_disconnect_cb(
-    struct mqev_client *client, const struct mqev_disconnection *disconnection, void *userdata);
 typedef void
 mqev_message_cb(struct mqev_client *client, const struct mqev_message *message, void *userdata);
 typedef void
@@ -197,7 +138,8 @@ enum mqev_ack_timeout {
 /* What happens to QoS 0 messages while there is no connection. */
 enum mqev_offline {
 	MQEV_OFFLINE_QUEUE = 0, /* they wait, within the limits of the queue */
-	MQEV_OFFLINE_REJECT	/* mqev_publish() returns MQEV_ERR_STATE */
+	MQEV_OFFLINE_REJECT,	/* mqev_publish() returns MQEV_ERR_STATE */
+	MQEV_OFFLINE_DROP	/* they are accepted, and complete with MQEV_ERR_DROPPED */
 };
 
 /* What happens to a message that was in flight when the server turns out to have lost the session.
@@ -241,7 +183,7 @@ struct mqev_options {
 	uint32_t reconnect_max_ms; /* default 120,000 */
 	uint32_t min_uptime_ms; /* a connection that lived as long resets the backoff; default: at
 				   an accepted CONNACK */
-	bool no_reconnect;	/* one attempt, no further ones */
+	bool no_reconnect;	/* one attempt, no further ones; see mqev_client_set_reconnect() */
 
 	uint32_t connect_timeout_ms; /* the whole attempt up to the transport being ready; default
 					60,000 */
@@ -251,8 +193,8 @@ struct mqev_options {
 	uint32_t
 	    ack_timeout_ms; /* an operation the server does not acknowledge; default MQEV_NONE */
 
-	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged; default 100, at
-				  most 64,511 */
+	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged, and as many
+				  SUBSCRIBEs and UNSUBSCRIBEs; default 100, at most 64,511 */
 	uint32_t
 	    max_queued; /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
 	size_t max_queued_bytes; /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */
@@ -309,6 +251,27 @@ struct mqev_options {
 	 * proxy), no_proxy lists the hosts of URLs that need none.
 	 */
 	bool proxy_from_environment;
+
+	const struct mqev_reconnect_options
+	    *reconnect; /* <mqev/connect.h>: when and where it tries again; copied */
+	mqev_pre_connect_cb *on_pre_connect; /* an attempt begins, before anything of it is done */
+	/*
+	 * The link of a connection, in Paho's order: it is ready and CONNECT will follow; there are
+	 * bytes that the system does not take yet, and they have left; it ends. After
+	 * mqev_disconnect() on_socket_close runs after on_disconnect, else before it.
+	 */
+	mqev_socket_cb *on_socket_open;
+	mqev_socket_cb *on_socket_register_write;
+	mqev_socket_cb *on_socket_unregister_write;
+	mqev_socket_cb *on_socket_close;
+
+	enum mqev_queue_full queue_full;      /* default: what is new is rejected */
+	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
+	mqev_water_cb *on_water;
+
+	bool strict_text; /* received topics and properties with control characters or non-characters,
+			     which the standard advises against, end the connection as malformed;
+			     default: they are taken as they are */
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */
@@ -372,6 +335,21 @@ MQEV_EXPORT enum mqev_client_state mqev_client_state(const struct mqev_client *c
  * on_connect_fail with MQEV_ERR_UNSUPPORTED.
  */
 MQEV_EXPORT int mqev_connect(struct mqev_client *client, const char *url);
+
+/*
+ * Connects anew, to the servers of the last mqev_connect(), from the beginning of the list and
+ * without a wait: a connection ends as by mqev_disconnect(), an attempt that is under way is given
+ * up, a wait is cut short. 0; MQEV_ERR_STATE: there was no mqev_connect() yet; MQEV_ERR_INVALID.
+ */
+MQEV_EXPORT int mqev_reconnect(struct mqev_client *client);
+
+/*
+ * The way to the network has changed, says the system: a client that waits for its next attempt
+ * makes it now, with the backoff begun anew; one that is connected sends PINGREQ, also with
+ * keepalive off, and so learns within ping_timeout_ms whether its connection still stands. An
+ * attempt that is under way is left to its deadlines.
+ */
+MQEV_EXPORT void mqev_network_changed(struct mqev_client *client);
 
 /* Why the last mqev_connect() of this client returned MQEV_ERR_INVALID; static text or "". */
 MQEV_EXPORT const char *mqev_client_error_text(const struct mqev_client *client);

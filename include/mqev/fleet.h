@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <mqev/export.h>
+#include <mqev/queue.h>
 
 struct event_base;
 struct mqev_client;
@@ -41,6 +42,16 @@ struct mqev_fleet_options {
 	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
 	 */
 	uint32_t ping_spread_ms;
+
+	/*
+	 * What may wait in all clients together, beside the limits of each. At these limits a client
+	 * makes room among its own messages only, as its queue_full says.
+	 */
+	uint32_t max_queued;		      /* operations; default: no limit */
+	size_t max_queued_bytes;	      /* default: no limit */
+	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
+	mqev_fleet_water_cb *on_water;
+	void *userdata; /* for on_water */
 };
 
 #ifndef __cplusplus
@@ -70,6 +81,9 @@ MQEV_EXPORT void mqev_fleet_free(struct mqev_fleet *fleet);
 
 /* The caller's event_base or the fleet's own: on that one, too, events of the application may stand. */
 MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
+
+/* mqev_network_changed() for all clients. */
+MQEV_EXPORT void mqev_fleet_network_changed(struct mqev_fleet *fleet);
 
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);

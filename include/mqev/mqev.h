@@ -5,17 +5,22 @@
 
 #include <mqev/auth.h>
 #include <mqev/client.h>
+#include <mqev/connect.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
+#include <mqev/oneshot.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
+#include <mqev/settings.h>
 #include <mqev/stats.h>
 #include <mqev/store.h>
 #include <mqev/thread.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
+#include <mqev/trace.h>
 #include <mqev/version.h>
 #include <mqev/websocket.h>
 

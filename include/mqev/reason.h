@@ -50,8 +50,9 @@ enum mqev_error {
 					 */
 	MQEV_ERR_STORE_VERSION = -32,	/* the store is of a format that this version cannot read */
 	MQEV_ERR_STORE_BUSY = -33,  /* the store is open elsewhere, or that client of it in use */
-	MQEV_ERR_STORE_ACCESS = -34 /* owner or permissions of the store are not what they must
-					   be */
+	MQEV_ERR_STORE_ACCESS = -34, /* owner or permissions of the store are not what they must
+					    be */
+	MQEV_ERR_DROPPED = -35 /* given up for newer messages; at QoS 0 for want of a connection */
 };
 
 /* The reason codes of MQTT 5.0, section 2.4. Older versions' codes are converted to these. */
@@ -116,6 +117,19 @@ MQEV_EXPORT const char *mqev_disconnect_reason_text(int reason);
 /* The MQTT 5 reason that says the same as a CONNACK return code (0-5) of 3.1 and 3.1.1; else 0x80.
  */
 MQEV_EXPORT enum mqev_reason mqev_reason_from_connack_code(int code);
+/* The other way: the return code (0-5) of 3.1 and 3.1.1; -1: they have none that says the same. */
+MQEV_EXPORT int mqev_connack_code_from_reason(int reason);
+/* A short English text for such a return code; never NULL. Static storage, any thread. */
+MQEV_EXPORT const char *mqev_connack_text(int code);
+
+/* The reason code whose text is name (mqev_reason_text(), "Normal disconnection" and "Granted QoS
+ * 0" too); -1: none is. */
+MQEV_EXPORT int mqev_reason_from_name(const char *name);
+
+/* The reason that says what kind of error ended a connection: 0 for 0, 0x81 for
+ * MQEV_ERR_MALFORMED, 0x82 for MQEV_ERR_PROTOCOL, 0x8D for MQEV_ERR_KEEPALIVE, 0x95 for
+ * MQEV_ERR_TOO_LARGE, 0x87 for MQEV_ERR_AUTH, else 0x80. */
+MQEV_EXPORT enum mqev_reason mqev_reason_from_error(int error);
 
 /* 1 when a reason code says that something failed (0x80 and above), else 0. */
 #define MQEV_REASON_IS_FAILURE(reason) ((reason) >= 0x80)

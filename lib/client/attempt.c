@@ -11,8 +11,12 @@ struct mqev_attempt {
 	struct mqev_client *client;
 	struct mqev_turn turn;		  /* at the fleet's governor */
 	struct mqev_transport *transport; /* while DIALING */
+	struct mqev_config *config; /* that the transport uses, whatever the client's is by then */
 	struct event *timer;
 	enum mqev_stage stage;
+	int answer;  /* of mqev_attempt_go() */
+	bool asking; /* on_pre_connect runs */
+	bool held;   /* mqev_attempt_go() has not been called yet */
 };
 
 static void
@@ -74,6 +78,14 @@ on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, v
 	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 
+static void
+use_config(struct mqev_attempt *a, struct mqev_config *config)
+{
+	config->refs++;
+	mqev_config_unref(a->config);
+	a->config = config;
+}
+
 int
 mqev_attempt_ask(struct mqev_client *c, bool *begin)
 {
@@ -111,8 +123,9 @@ mqev_attempt_dial(struct mqev_client *c)
 
 	a->stage = MQEV_STAGE_RESOLVE;
 	mqev_fleet_guard_sigpipe(c->fleet);
-	a->transport = mqev_transport_start(c->fleet->net, &c->servers.at[c->server],
-	    &c->config->transport, on_transport, on_progress, c);
+	use_config(a, c->config);
+	a->transport = mqev_transport_start(c->fleet->net, mqev_client_server(c),
+	    &a->config->transport, on_transport, on_progress, c);
 	return a->transport != NULL ? 0 : MQEV_ERR_NOMEM;
 }
 
@@ -138,6 +151,7 @@ mqev_attempt_end(struct mqev_client *c)
 	mqev_turns_leave(c->fleet, &a->turn);
 	if (a->transport != NULL)
 		mqev_transport_cancel(a->transport);
+	mqev_config_unref(a->config);
 	event_free(a->timer);
 	mqev_free(a);
 }
@@ -146,4 +160,62 @@ enum mqev_stage
 mqev_attempt_stage(const struct mqev_client *c)
 {
 	return c->attempt != NULL ? c->attempt->stage : MQEV_STAGE_NONE;
+}
+
+/* --- the application is asked ------------------------------------------------------------------
+ */
+
+void
+mqev_attempt_begin_asking(struct mqev_client *c)
+{
+	struct mqev_attempt *a = c->attempt;
+
+	a->answer = 0;
+	a->held = false;
+	a->asking = true;
+}
+
+void
+mqev_attempt_end_asking(struct mqev_client *c)
+{
+	c->attempt->asking = false;
+}
+
+bool
+mqev_attempt_is_held(const struct mqev_client *c)
+{
+	return c->attempt->held;
+}
+
+int
+mqev_attempt_answer(const struct mqev_client *c)
+{
+	return c->attempt->answer;
+}
+
+int
+mqev_attempt_hold(struct mqev_client *c)
+{
+	if (c == NULL)
+		return MQEV_ERR_INVALID;
+	if (c->freed || c->state != MQEV_CLIENT_PREPARING || !c->attempt->asking)
+		return MQEV_ERR_STATE;
+	c->attempt->held = true;
+	return 0;
+}
+
+int
+mqev_attempt_go(struct mqev_client *c, uint64_t attempt, int error)
+{
+	if (c == NULL || error > 0)
+		return MQEV_ERR_INVALID;
+	if (c->freed || c->state != MQEV_CLIENT_PREPARING || attempt != c->attempt_number ||
+	    (!c->attempt->asking && !c->attempt->held))
+		return MQEV_ERR_STATE;
+	c->attempt->answer = error;
+	c->attempt->held = false;
+	if (error == 0)
+		c->refused = 0;
+	mqev_fleet_plan(c->fleet, c);
+	return 0;
 }

@@ -1,7 +1,9 @@
-/* Making and freeing clients, and what can be asked of them. */
+/* Making and freeing clients. What can be asked of them: questions.c. */
 #include "client/client.h"
 
 #include <string.h>
+
+#include <mqev/settings.h>
 
 #include "client/link.h"
 #include "client/options.h"
@@ -9,32 +11,32 @@
 #include "core/mem.h"
 #include "port/port.h"
 
-#define RANDOM_ID_CHARS 22
+#define RANDOM_ID_CHARS (MQEV_RANDOM_ID_SIZE - 1)
 
 /* --- identifiers -------------------------------------------------------------------------------
  */
 
 /* 3.1 has no empty identifier: 22 characters hold 128 random bits. */
-static bool
-random_id(char id[RANDOM_ID_CHARS + 1])
+int
+mqev_random_client_id(char id[MQEV_RANDOM_ID_SIZE])
 {
 	static const char alphabet[] =
 	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	uint8_t random[RANDOM_ID_CHARS];
 
 	if (mqev_port_random(random, sizeof(random)) != 0)
-		return false;
+		return MQEV_ERR_SYSTEM;
 	for (int i = 0; i < RANDOM_ID_CHARS; i++)
 		id[i] = alphabet[random[i] % (sizeof(alphabet) - 1)];
 	id[RANDOM_ID_CHARS] = '\0';
-	return true;
+	return 0;
 }
 
 bool
 mqev_client_make_id(struct mqev_client *c)
 {
-	char made[RANDOM_ID_CHARS + 1];
-	char *id = random_id(made) ? mqev_strdup(made) : NULL;
+	char made[MQEV_RANDOM_ID_SIZE];
+	char *id = mqev_random_client_id(made) == 0 ? mqev_strdup(made) : NULL;
 
 	if (id == NULL)
 		return false;
@@ -70,6 +72,7 @@ free_memory(struct mqev_client *c)
 {
 	mqev_session_release(&c->session);
 	mqev_endpoint_list_free(&c->servers);
+	mqev_detour_drop(c);
 	mqev_config_unref(c->config);
 	mqev_free(c->client_id);
 	mqev_free(c);
@@ -89,6 +92,8 @@ mqev_client_leave(struct mqev_client *c)
 
 	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (c->watch_writing && !c->freed)
+			mqev_socket_note_writing(c);
 		if (mqev_log_tell_kept(c) && c->last_line != NULL)
 			mqev_fleet_plan(fleet, c);
 	}
@@ -97,6 +102,15 @@ mqev_client_leave(struct mqev_client *c)
 	if (c->depth == 0 && c->freed)
 		free_memory(c);
 	mqev_fleet_leave(fleet);
+}
+
+void
+mqev_client_follow_config(struct mqev_client *c)
+{
+	c->session.settings = &c->config->session;
+	c->session.report_all = c->config->on_publish != NULL;
+	c->watch_writing = c->config->on_socket_register_write != NULL ||
+			   c->config->on_socket_unregister_write != NULL;
 }
 
 static struct mqev_client *
@@ -117,7 +131,7 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 	c->error_text = "";
 	mqev_session_init(&c->session, c->config->version, &c->config->session, &mqev_client_events,
 	    c, &fleet->cork.sink);
-	c->session.report_all = c->config->on_publish != NULL;
+	mqev_client_follow_config(c);
 	if (c->config->session.clean == MQEV_SESSION_CLEAN_NEVER)
 		start_anywhere(c);
 	return c;
@@ -158,55 +172,4 @@ mqev_client_free(struct mqev_client *c)
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);
 	mqev_client_leave(c);
-}
-
-/* --- questions ---------------------------------------------------------------------------------
- */
-
-void *
-mqev_client_userdata(const struct mqev_client *c)
-{
-	return c->userdata;
-}
-
-void
-mqev_client_set_userdata(struct mqev_client *c, void *userdata)
-{
-	c->userdata = userdata;
-}
-
-struct mqev_fleet *
-mqev_client_fleet(const struct mqev_client *c)
-{
-	return c->fleet;
-}
-
-const char *
-mqev_client_id(const struct mqev_client *c)
-{
-	return c->client_id != NULL ? c->client_id : "";
-}
-
-enum mqev_protocol
-mqev_client_protocol(const struct mqev_client *c)
-{
-	return (enum mqev_protocol)c->session.version;
-}
-
-bool
-mqev_client_is_connected(const struct mqev_client *c)
-{
-	return c->session.state == MQEV_SESSION_CONNECTED;
-}
-
-enum mqev_client_state
-mqev_client_state(const struct mqev_client *c)
-{
-	return (enum mqev_client_state)c->state;
-}
-
-const char *
-mqev_client_error_text(const struct mqev_client *c)
-{
-	return c->error_text;
 }

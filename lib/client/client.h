@@ -12,6 +12,7 @@
 #include "net/url.h"
 
 struct mqev_attempt;
+struct mqev_detour;
 struct mqev_kept_line;
 struct mqev_link;
 struct mqev_remote;
@@ -29,32 +30,46 @@ struct mqev_client {
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
-	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
-	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
+	    *end_properties;		   /* of the server's DISCONNECT, until on_disconnect */
+	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
+					      not, or there was no memory to say */
+	struct mqev_kept_line *last_line;  /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
-	char *client_id; /* NULL: none yet */
+	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
+	char *client_id;	    /* NULL: none yet */
 	void *userdata;
 	const char *error_text;
 	struct mqev_client *next; /* in the fleet */
 	struct mqev_client **at;
 	struct mqev_client *agenda_next;
 	uint64_t connected_ms;
-	uint64_t wake_ms; /* 0, or when to go on for want of a timer */
-	int system_errno; /* of the link that failed, until on_disconnect */
+	uint64_t attempt_number;  /* of the attempt that began last */
+	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
+	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
 	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
+	uint32_t failures; /* in a row, since the last success */
+	int told_fd;	   /* of the last on_socket_open */
 	uint32_t server;   /* which of the servers is next */
 	uint16_t depth;	   /* calls from the event loop that are in progress */
 	uint8_t state;	   /* enum mqev_client_state: what is; what is wanted is another field */
 	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
 			      is owed */
 	uint8_t faults;	   /* connections in a row that a broken rule ended */
+	uint8_t hops;	   /* redirects followed in a row */
+	uint8_t refused;   /* the reason why a new login is needed; 0: none is */
 	bool wanted : 1;   /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
 	bool replay_owed : 1; /* the server's session lacks the subscriptions */
 	bool trim_owed : 1;   /* some time after connected_ms the link is to give back what the
 				 handshake left */
+	bool deciding : 1;  /* an attempt or connection has ended, what follows is being decided */
+	bool succeeded : 1; /* the connection that has just ended counts as a success */
+	bool accepted : 1;  /* by a CONNACK since mqev_connect() */
+	bool socket_told : 1;	/* on_socket_open was called, on_socket_close is owed */
+	bool writing_told : 1;	/* likewise on_socket_register_write */
+	bool watch_writing : 1; /* somebody wants to know of writing */
 	bool on_agenda : 1;
 	bool freed : 1;
 };
@@ -65,13 +80,15 @@ struct mqev_client {
 void mqev_client_enter(struct mqev_client *c);
 void mqev_client_leave(struct mqev_client *c);
 
+/* What is kept elsewhere of the configuration, after that has changed. */
+void mqev_client_follow_config(struct mqev_client *c);
+
 /* Gives the client a random identifier; false: no memory or no randomness. */
 bool mqev_client_make_id(struct mqev_client *c);
 
 /* controller.c */
-/* The link failed by itself. error: enum mqev_error, system_errno may be 0. */
-void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text);
+/* The link failed by itself. */
+void mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause);
 /* Does what is owed: ends a connection whose session has ended, reports an attempt that was given
  * up. */
 void mqev_controller_settle(struct mqev_client *c);
@@ -82,11 +99,53 @@ void mqev_controller_drop(struct mqev_client *c);
 
 void mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state);
 
-/* retry.c: milliseconds to the next attempt; MQEV_NONE: there is to be none. */
-uint32_t mqev_retry_after_failure(struct mqev_client *c);
-uint32_t mqev_retry_after_end(struct mqev_client *c, const struct mqev_session_end *end);
-/* A connection ends: one that lived long enough begins the backoff anew. */
+/* What ended: an attempt, or a connection. Lent. */
+struct mqev_ending {
+	enum mqev_stage stage; /* NONE: it had a CONNACK */
+	int error;	       /* 0: by the application's wish */
+	uint8_t reason;	       /* of the server, or what our side has to say of its fault */
+	bool said_why;	       /* the server did */
+	bool from_server;      /* in a DISCONNECT */
+	const char *text;
+	const struct mqev_properties *properties; /* of the server; may be NULL */
+};
+
+/* controller.c: gives up what is under way without a report; with wanted set it begins anew at the
+ * end of the turn. */
+void mqev_controller_forget_attempt(struct mqev_client *c);
+
+/* retry.c */
+/* Milliseconds to the next attempt; MQEV_NONE: there is to be none. Asks the application, which may
+ * free the client. */
+uint32_t mqev_retry_decide(struct mqev_client *c, const struct mqev_ending *ending);
+/* A connection ends: one that lived long enough counts as a success, and all counts begin anew. */
 void mqev_retry_note_uptime(struct mqev_client *c, uint64_t now);
+/* All counts begin anew. */
+void mqev_retry_reset(struct mqev_client *c, uint64_t now);
+
+/* connect.c */
+/* Parses URLs for this client; error_text says what is wrong. */
+int mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_endpoint_list *servers);
+/* Takes the list over, as what mqev_connect() was given. */
+void mqev_connect_use(struct mqev_client *c, struct mqev_endpoint_list *servers);
+
+/* redirect.c */
+/* The server that is in use, or will be used next; NULL: there was no mqev_connect(). */
+const struct mqev_endpoint *mqev_client_server(const struct mqev_client *c);
+/* Goes where the server of that ending says, if the application allows; false: it does not. */
+bool mqev_redirect_follow(struct mqev_client *c, const struct mqev_ending *ending);
+/* The next place that a redirect named; false: there is none, back to our own list. */
+bool mqev_detour_next(struct mqev_client *c);
+/* A server accepted us: if a permanent redirect led there it becomes our own. */
+void mqev_detour_arrived(struct mqev_client *c);
+void mqev_detour_drop(struct mqev_client *c);
+
+/* socket_events.c */
+void mqev_socket_opened(struct mqev_client *c);
+/* The link ends or has ended. */
+void mqev_socket_closed(struct mqev_client *c);
+/* Tells when the link begins or ceases to wait for the socket. */
+void mqev_socket_note_writing(struct mqev_client *c);
 
 /* attempt.c */
 /* Asks the governor. *begin: dial now; else mqev_controller_begin() is called when it is its turn.
@@ -103,6 +162,12 @@ int mqev_attempt_dial(struct mqev_client *c);
 int mqev_attempt_wait(struct mqev_client *c, uint32_t ms);
 void mqev_attempt_end(struct mqev_client *c);
 enum mqev_stage mqev_attempt_stage(const struct mqev_client *c);
+/* on_pre_connect is to be called, and was. */
+void mqev_attempt_begin_asking(struct mqev_client *c);
+void mqev_attempt_end_asking(struct mqev_client *c);
+/* What the application said: it needs time; it is ready (0) or not (negative). */
+bool mqev_attempt_is_held(const struct mqev_client *c);
+int mqev_attempt_answer(const struct mqev_client *c);
 
 /* controller.c, called by attempt.c */
 void mqev_controller_begin(struct mqev_client *c);

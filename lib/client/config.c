@@ -1,8 +1,10 @@
-/* From an application's options to a client's settings: defaults, checks, copies. */
+/* From an application's options to a client's settings: defaults and checks. Copies: config_share.c.
+ */
 #include "client/config.h"
 
 #include <string.h>
 
+#include "client/limits.h"
 #include "client/options.h"
 #include "core/mem.h"
 #include "core/properties.h"
@@ -19,6 +21,8 @@
 #define LARGEST_INFLIGHT 64511
 #define DEFAULT_MAX_QUEUED 100000
 #define DEFAULT_MAX_QUEUED_BYTES ((size_t)64 << 20)
+#define DEFAULT_MAX_REDIRECTS 4
+#define DEFAULT_PREPARE_MS 30000
 #define LARGEST_PACKET 268435460u
 #define V31_LONGEST_ID 23
 
@@ -101,7 +105,36 @@ default_min(uint32_t max_ms)
 	return max_ms < DEFAULT_RECONNECT_MIN_MS ? max_ms : DEFAULT_RECONNECT_MIN_MS;
 }
 
-/* 0 is the transport's own default, but for the total. */
+int
+mqev_config_take_keepalive(struct mqev_config *c, const struct mqev_options *o)
+{
+	uint32_t keepalive =
+	    o->keepalive == MQEV_NONE ? 0 : or_default(o->keepalive, DEFAULT_KEEPALIVE_S);
+
+	if (keepalive > UINT16_MAX)
+		return MQEV_ERR_INVALID;
+	c->session.keepalive_s = (uint16_t)keepalive;
+	return 0;
+}
+
+int
+mqev_config_take_delays(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
+	c->reconnect_min_ms = or_default(o->reconnect_min_ms, default_min(c->reconnect_max_ms));
+	return c->reconnect_min_ms <= c->reconnect_max_ms ? 0 : MQEV_ERR_INVALID;
+}
+
+int
+mqev_config_take_timeouts(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->session.auth_timeout_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
+	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
+	c->transport.total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
+	return 0;
+}
+
+/* 0 is the transport's own default. */
 static void
 take_stage_times(struct mqev_transport_config *t, const struct mqev_options *o)
 {
@@ -110,44 +143,76 @@ take_stage_times(struct mqev_transport_config *t, const struct mqev_options *o)
 	t->proxy_ms = o->proxy_timeout_ms;
 	t->tls_ms = o->tls_timeout_ms;
 	t->websocket_ms = o->websocket_timeout_ms;
-	t->total_ms = or_default(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
 }
 
 static int
 take_times(struct mqev_config *c, const struct mqev_options *o)
 {
-	uint32_t keepalive =
-	    o->keepalive == MQEV_NONE ? 0 : or_default(o->keepalive, DEFAULT_KEEPALIVE_S);
-
-	if (keepalive > UINT16_MAX)
-		return MQEV_ERR_INVALID;
-	c->session.keepalive_s = (uint16_t)keepalive;
-	c->session.ping_timeout_ms = o->ping_timeout_ms;
 	c->session.packet_timeout_ms = or_default(o->packet_timeout_ms, DEFAULT_PACKET_MS);
-	c->session.auth_timeout_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
-	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
 	c->session.hold_timeout_ms = o->hold_timeout_ms == MQEV_NONE ? 0 : o->hold_timeout_ms;
-	c->connack_ms = or_default(o->connack_timeout_ms, DEFAULT_CONNACK_MS);
 	take_stage_times(&c->transport, o);
-	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
-	c->reconnect_min_ms = or_default(o->reconnect_min_ms, default_min(c->reconnect_max_ms));
 	c->min_uptime_ms = o->min_uptime_ms;
 	c->no_reconnect = o->no_reconnect;
-	return c->reconnect_min_ms <= c->reconnect_max_ms ? 0 : MQEV_ERR_INVALID;
+	return 0;
+}
+
+int
+mqev_config_take_reconnect(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_reconnect_options *r = &c->reconnect;
+	int error;
+
+	memset(r, 0, sizeof(*r));
+	if (o->reconnect != NULL) {
+		error = mqev_options_take(r, sizeof(*r), o->reconnect);
+		if (error != 0)
+			return error;
+	}
+	if ((int)r->jitter < 0 || r->jitter > MQEV_JITTER_NONE)
+		return MQEV_ERR_INVALID;
+	r->size = 0; /* the same for all, whichever program it came from */
+	r->max_redirects =
+	    r->max_redirects == MQEV_NONE ? 0 : or_default(r->max_redirects, DEFAULT_MAX_REDIRECTS);
+	r->prepare_timeout_ms = or_default(r->prepare_timeout_ms, DEFAULT_PREPARE_MS);
+	return 0;
+}
+
+int
+mqev_config_take_inflight(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->session.max_inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
+	return c->session.max_inflight <= LARGEST_INFLIGHT ? 0 : MQEV_ERR_INVALID;
+}
+
+int
+mqev_config_take_queue(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->session.queue.max = mqev_limits_max(
+	    o->max_queued, o->max_queued_bytes, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_BYTES);
+	return 0;
+}
+
+int
+mqev_config_take_queue_full(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->queue_full < 0 || o->queue_full > MQEV_QUEUE_FULL_DROP_EXPIRED)
+		return MQEV_ERR_INVALID;
+	c->session.queue_full = (enum mqev_session_full)o->queue_full;
+	return 0;
+}
+
+int
+mqev_config_take_water(struct mqev_config *c, const struct mqev_options *o)
+{
+	return mqev_limits_take_marks(&c->session.queue, o->water);
 }
 
 static int
 take_limits(struct mqev_config *c, const struct mqev_options *o)
 {
-	uint32_t inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
-
 	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX ||
-	    o->topic_aliases > UINT16_MAX || inflight > LARGEST_INFLIGHT)
+	    o->topic_aliases > UINT16_MAX)
 		return MQEV_ERR_INVALID;
-	c->session.max_inflight = inflight;
-	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
-	c->session.max_queued_bytes =
-	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
 	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
 	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
 	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;
@@ -155,22 +220,46 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
+int
+mqev_config_take_offline(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_DROP)
+		return MQEV_ERR_INVALID;
+	c->session.drop_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_DROP;
+	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
+	return 0;
+}
+
+int
+mqev_config_take_ping(struct mqev_config *c, const struct mqev_options *o)
+{
+	c->session.ping_timeout_ms = o->ping_timeout_ms;
+	return 0;
+}
+
+int
+mqev_config_take_ack_timeout(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND)
+		return MQEV_ERR_INVALID;
+	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
+	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
+	return 0;
+}
+
 static int
 take_policies(struct mqev_config *c, const struct mqev_options *o)
 {
-	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_REJECT ||
-	    (int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
+	if ((int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
 		return MQEV_ERR_INVALID;
-	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND ||
-	    o->ack_resends > UINT8_MAX)
+	if (o->ack_resends > UINT8_MAX)
 		return MQEV_ERR_INVALID;
-	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
 	c->session.ack_resends = o->ack_resends;
 	c->session.bridge = o->bridge;
+	c->session.strict_text = o->strict_text;
 	c->protocol_fallback = o->protocol_fallback;
 	c->random_client_id = o->random_client_id;
-	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
 	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;
 	c->session.lost_qos2_resends = o->lost_session_qos2 == MQEV_LOST_SESSION_RESEND;
 	return 0;
@@ -189,10 +278,16 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_log = o->on_log;
 	c->on_ack_timeout = o->on_ack_timeout;
 	c->on_hold_timeout = o->on_hold_timeout;
+	c->on_water = o->on_water;
+	c->on_pre_connect = o->on_pre_connect;
+	c->on_socket_open = o->on_socket_open;
+	c->on_socket_register_write = o->on_socket_register_write;
+	c->on_socket_unregister_write = o->on_socket_unregister_write;
+	c->on_socket_close = o->on_socket_close;
 }
 
-static int
-take_login(struct mqev_config *c, const struct mqev_options *o)
+int
+mqev_config_take_login(struct mqev_config *c, const struct mqev_options *o)
 {
 	size_t password_len = o->password_len;
 
@@ -211,12 +306,14 @@ take_login(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
-static int
-take_will(struct mqev_config *c, const struct mqev_options *o)
+int
+mqev_config_take_will(struct mqev_config *c, const struct mqev_options *o)
 {
 	struct mqev_will will;
 	int error;
 
+	c->session.will = NULL;
+	memset(&c->will, 0, sizeof(c->will));
 	if (o->will == NULL)
 		return 0;
 	error = mqev_options_take(&will, sizeof(will), o->will);
@@ -283,8 +380,8 @@ asks_for_response_information(const struct mqev_properties *p)
 	return mqev_properties_find(p, MQEV_PROP_REQUEST_RESPONSE_INFORMATION, &found) == 0;
 }
 
-static int
-take_properties(struct mqev_config *c, const struct mqev_options *o)
+int
+mqev_config_take_properties(struct mqev_config *c, const struct mqev_options *o)
 {
 	if (!mqev_properties_sendable(o->connect_properties, MQEV_PACKET_CONNECT) ||
 	    sets_what_members_set(o->connect_properties))
@@ -296,12 +393,17 @@ take_properties(struct mqev_config *c, const struct mqev_options *o)
 	return 0;
 }
 
-static int
-take_all(struct mqev_config *c, const struct mqev_options *o)
+int
+mqev_config_take(struct mqev_config *c, const struct mqev_options *o)
 {
 	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
-	    take_protocol, take_session, take_times, take_limits, take_policies, take_login,
-	    take_will, take_auth, take_properties, mqev_config_take_net};
+	    take_protocol, take_session, take_times, mqev_config_take_keepalive,
+	    mqev_config_take_ping, mqev_config_take_ack_timeout, mqev_config_take_delays,
+	    mqev_config_take_timeouts, take_limits, mqev_config_take_inflight,
+	    mqev_config_take_queue, mqev_config_take_queue_full, mqev_config_take_water,
+	    take_policies, mqev_config_take_offline, mqev_config_take_login, mqev_config_take_will,
+	    take_auth, mqev_config_take_properties, mqev_config_take_net,
+	    mqev_config_take_reconnect};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		int error = steps[i](c, o);
@@ -311,165 +413,4 @@ take_all(struct mqev_config *c, const struct mqev_options *o)
 	}
 	take_callbacks(c, o);
 	return 0;
-}
-
-/* --- copies ------------------------------------------------------------------------------------
- */
-
-#define MAX_VIEWS 7
-
-static size_t
-list_views(struct mqev_config *c, struct mqev_bytes *views[MAX_VIEWS])
-{
-	size_t count = 0;
-
-	views[count++] = &c->session.username;
-	views[count++] = &c->session.password;
-	views[count++] = &c->session.connect_properties;
-	views[count++] = &c->session.auth_method;
-	views[count++] = &c->will.topic;
-	views[count++] = &c->will.payload;
-	views[count++] = &c->will.properties;
-	return count;
-}
-
-/* Until here views point to the application's memory. */
-static bool
-copy_views(struct mqev_config *c)
-{
-	struct mqev_bytes *views[MAX_VIEWS];
-	size_t count = list_views(c, views);
-	size_t size = 0;
-	uint8_t *at;
-
-	for (size_t i = 0; i < count; i++)
-		size += views[i]->len;
-	if (size == 0)
-		return true;
-	at = c->copied = mqev_malloc(size);
-	if (at == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		if (views[i]->len > 0)
-			memcpy(at, views[i]->data, views[i]->len);
-		views[i]->data = at;
-		at += views[i]->len;
-	}
-	return true;
-}
-
-/* --- sharing -----------------------------------------------------------------------------------
- */
-
-/* So many of those in use, the newest first, are looked at for one that is the same. */
-#define LOOK_AT 8
-
-static bool
-same_bytes(const struct mqev_bytes *a, const struct mqev_bytes *b)
-{
-	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
-/* Views and the way to the server are compared by what they show, and the rest bit for bit: what
- * this does not know keeps configurations apart, not together. */
-static bool
-same(const struct mqev_config *a, struct mqev_config *b)
-{
-	struct mqev_bytes *views[MAX_VIEWS];
-	struct mqev_bytes *others[MAX_VIEWS];
-	struct mqev_config like_b = *a;
-	size_t count = list_views(&like_b, views);
-
-	list_views(b, others);
-	for (size_t i = 0; i < count; i++) {
-		if (!same_bytes(views[i], others[i]))
-			return false;
-		views[i]->data = others[i]->data;
-	}
-	if (a->session.will != NULL && b->session.will != NULL)
-		like_b.session.will = b->session.will;
-	if (mqev_config_same_net(a->net, b->net))
-		mqev_config_point_to_net(&like_b, b);
-	like_b.refs = b->refs;
-	like_b.copied = b->copied;
-	like_b.next = b->next;
-	like_b.at = b->at;
-	return memcmp(&like_b, b, sizeof(like_b)) == 0;
-}
-
-static struct mqev_config *
-find_same(struct mqev_config *in_use, const struct mqev_config *c)
-{
-	for (unsigned i = 0; in_use != NULL && i < LOOK_AT; i++, in_use = in_use->next) {
-		if (same(c, in_use))
-			return in_use;
-	}
-	return NULL;
-}
-
-static void
-join(struct mqev_config **in_use, struct mqev_config *c)
-{
-	c->next = *in_use;
-	c->at = in_use;
-	if (c->next != NULL)
-		c->next->at = &c->next;
-	*in_use = c;
-}
-
-static void
-leave(struct mqev_config *c)
-{
-	if (c->at == NULL)
-		return;
-	*c->at = c->next;
-	if (c->next != NULL)
-		c->next->at = c->at;
-}
-
-/* Turns one that was just made into what the client gets. */
-static int
-settle(struct mqev_config **in_use, struct mqev_config *c, struct mqev_config **config)
-{
-	*config = find_same(*in_use, c);
-	if (*config != NULL) {
-		(*config)->refs++;
-		mqev_config_unref(c);
-		return 0;
-	}
-	if (!copy_views(c)) {
-		mqev_config_unref(c);
-		return MQEV_ERR_NOMEM;
-	}
-	join(in_use, c);
-	*config = c;
-	return 0;
-}
-
-int
-mqev_config_get(
-    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config)
-{
-	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
-	int error;
-
-	if (c == NULL)
-		return MQEV_ERR_NOMEM;
-	c->refs = 1;
-	error = take_all(c, options);
-	if (error == 0)
-		return settle(in_use, c, config);
-	mqev_config_unref(c);
-	return error;
-}
-
-void
-mqev_config_unref(struct mqev_config *config)
-{
-	if (config == NULL || --config->refs > 0)
-		return;
-	leave(config);
-	mqev_config_free_net(config);
-	mqev_free(config->copied);
-	mqev_free(config);
 }

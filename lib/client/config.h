@@ -5,6 +5,7 @@
 
 #include <mqev/client.h>
 
+#include "core/properties.h"
 #include "core/session.h"
 #include "net/transport.h"
 
@@ -25,6 +26,13 @@ struct mqev_config {
 	mqev_log_cb *on_log;
 	mqev_result_cb *on_ack_timeout;
 	mqev_held_cb *on_hold_timeout;
+	mqev_water_cb *on_water;
+	mqev_pre_connect_cb *on_pre_connect;
+	mqev_socket_cb *on_socket_open;
+	mqev_socket_cb *on_socket_register_write;
+	mqev_socket_cb *on_socket_unregister_write;
+	mqev_socket_cb *on_socket_close;
+	struct mqev_reconnect_options reconnect; /* defaults resolved; max_redirects 0: none */
 	uint32_t connack_ms;
 	uint32_t reconnect_min_ms;
 	uint32_t reconnect_max_ms;
@@ -32,10 +40,13 @@ struct mqev_config {
 	bool no_reconnect;
 	bool protocol_fallback;
 	bool random_client_id;
-	struct mqev_net_config *net; /* what transport points to; NULL: all defaults */
-	uint8_t *copied;	     /* the bytes that views above point to */
-	struct mqev_config *next;    /* among those in use */
+	struct mqev_net_config *net;		/* what transport points to; NULL: all defaults */
+	uint8_t *copied;			/* the bytes that views above point to */
+	struct mqev_properties will_properties; /* a view of those of the will */
+	struct mqev_config *next;		/* among those in use */
 	struct mqev_config **at;
+	uint32_t retired; /* references that wait to be dropped */
+	struct mqev_config *next_retired;
 };
 
 /* Checks options (full size) and gives a reference to one of those in use that is the same, or to a
@@ -45,7 +56,39 @@ int mqev_config_get(
     struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config);
 void mqev_config_unref(struct mqev_config *config);
 
+/*
+ * A copy to be changed, by the functions below, and then settled. What it points to is lent by the
+ * original until then. NULL: no memory.
+ */
+struct mqev_config *mqev_config_edit(const struct mqev_config *config);
+/* Turns one that was just made or changed into what the client gets, as mqev_config_get(). */
+int mqev_config_settle(
+    struct mqev_config **in_use, struct mqev_config *made, struct mqev_config **config);
+
+/* Drops a reference later: calls that are in progress may still look at it. */
+void mqev_config_retire(struct mqev_config **retired, struct mqev_config *config);
+void mqev_config_drop_retired(struct mqev_config **retired);
+
+/* config.c: each takes some of the options, which have their full size. */
+int mqev_config_take(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_login(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_will(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_properties(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_keepalive(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_timeouts(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_delays(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_reconnect(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_inflight(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_queue(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_queue_full(
+    struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_water(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_offline(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_ping(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_ack_timeout(struct mqev_config *config, const struct mqev_options *options);
+
 /* config_net.c */
+void mqev_config_ref_net(struct mqev_config *config);
 int mqev_config_take_net(struct mqev_config *config, const struct mqev_options *options);
 void mqev_config_free_net(struct mqev_config *config);
 bool mqev_config_same_net(const struct mqev_net_config *a, const struct mqev_net_config *b);

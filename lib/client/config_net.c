@@ -14,6 +14,7 @@
 #include "net/ws.h"
 
 struct mqev_net_config {
+	uint32_t refs; /* configurations that differ in other things share it */
 	struct mqev_socket_options socket;
 	struct mqev_proxy proxy;
 	const char *no_proxy;
@@ -128,6 +129,7 @@ mqev_config_take_net(struct mqev_config *c, const struct mqev_options *o)
 	c->net = mqev_calloc(1, sizeof(*c->net));
 	if (c->net == NULL)
 		return MQEV_ERR_NOMEM;
+	c->net->refs = 1;
 	for (size_t i = 0; error == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		error = steps[i](c, c->net, o);
 	if (error == 0 && o->tls != NULL)
@@ -136,11 +138,18 @@ mqev_config_take_net(struct mqev_config *c, const struct mqev_options *o)
 }
 
 void
+mqev_config_ref_net(struct mqev_config *c)
+{
+	if (c->net != NULL)
+		c->net->refs++;
+}
+
+void
 mqev_config_free_net(struct mqev_config *c)
 {
 	struct mqev_net_config *n = c->net;
 
-	if (n == NULL)
+	if (n == NULL || --n->refs > 0)
 		return;
 	for (size_t i = 0; i < n->string_count; i++)
 		mqev_free(n->strings[i]);

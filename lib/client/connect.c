@@ -1,5 +1,5 @@
-/* mqev_connect() and mqev_disconnect(): what the application wants. How it comes about:
- * controller.c. */
+/* mqev_connect(), mqev_reconnect(), mqev_disconnect(): what the application wants. How it comes
+ * about: controller.c. */
 #include <string.h>
 
 #include "client/client.h"
@@ -56,56 +56,73 @@ prepare_tls(const struct mqev_client *c)
 	}
 }
 
-static int
-take_servers(struct mqev_client *c, const char *url)
+int
+mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_endpoint_list *servers)
 {
-	struct mqev_endpoint_list servers;
 	const char *why = NULL;
-	int error = mqev_url_parse(url, &servers, &why);
+	int error = mqev_url_parse(url, servers, &why);
 
 	c->error_text = why != NULL ? why : "";
 	if (error != 0)
 		return error;
-	if (!logins_ok(c, &servers)) {
-		mqev_endpoint_list_free(&servers);
-		return MQEV_ERR_INVALID;
-	}
+	if (logins_ok(c, servers))
+		return 0;
+	mqev_endpoint_list_free(servers);
+	return MQEV_ERR_INVALID;
+}
+
+void
+mqev_connect_use(struct mqev_client *c, struct mqev_endpoint_list *servers)
+{
 	mqev_endpoint_list_free(&c->servers);
-	c->servers = servers;
+	mqev_detour_drop(c);
+	c->servers = *servers;
 	c->server = 0;
 	prepare_tls(c);
-	return 0;
+}
+
+/* From now on a connection is wanted, and all counts begin. */
+static void
+want(struct mqev_client *c)
+{
+	c->wanted = true;
+	c->accepted = false;
+	c->deciding = false;
+	c->faults = 0;
+	c->hops = 0;
+	c->refused = 0;
+	mqev_retry_reset(c, mqev_port_now_ms());
+	/* Else the connection that ends now goes first. */
+	if (c->state == MQEV_CLIENT_IDLE)
+		mqev_fleet_plan(c->fleet, c);
 }
 
 int
 mqev_connect(struct mqev_client *c, const char *url)
 {
+	struct mqev_endpoint_list servers;
 	int error;
 
 	if (c == NULL || url == NULL)
 		return MQEV_ERR_INVALID;
 	if (c->freed || c->wanted)
 		return MQEV_ERR_STATE;
-	error = take_servers(c, url);
+	error = mqev_connect_parse(c, url, &servers);
 	if (error != 0)
 		return error;
-	c->wanted = true;
-	c->retries = 0;
-	c->faults = 0;
-	/* Else the connection that ends now goes first. */
-	if (c->state == MQEV_CLIENT_IDLE)
-		mqev_fleet_plan(c->fleet, c);
+	mqev_connect_use(c, &servers);
+	want(c);
 	return 0;
 }
 
 static int
 abandon_attempt(struct mqev_client *c, enum mqev_stage stage)
 {
-	mqev_attempt_end(c);
-	c->wake_ms = 0;
-	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
-	c->abandoned = (uint8_t)stage;
-	mqev_fleet_plan(c->fleet, c);
+	mqev_controller_forget_attempt(c);
+	c->deciding = false;
+	/* One that is still to be told of is not forgotten. */
+	if (stage != MQEV_STAGE_NONE)
+		c->abandoned = (uint8_t)stage;
 	return 0;
 }
 
@@ -130,6 +147,8 @@ disconnect_now(struct mqev_client *c, const struct mqev_disconnect_options *opti
 	case MQEV_CLIENT_QUEUED:
 	case MQEV_CLIENT_IDLE:
 		return abandon_attempt(c, MQEV_STAGE_NONE);
+	case MQEV_CLIENT_PREPARING:
+		return abandon_attempt(c, MQEV_STAGE_PREPARE);
 	case MQEV_CLIENT_DIALING:
 		return abandon_attempt(c, mqev_attempt_stage(c));
 	case MQEV_CLIENT_HANDSHAKE:
@@ -173,4 +192,37 @@ mqev_disconnect(struct mqev_client *c, const struct mqev_disconnect_options *opt
 	if (error == 0)
 		c->wanted = false;
 	return error;
+}
+
+int
+mqev_reconnect(struct mqev_client *c)
+{
+	const struct mqev_disconnect_options normally = {.size = sizeof(normally)};
+
+	if (c == NULL)
+		return MQEV_ERR_INVALID;
+	if (c->freed || c->servers.count == 0)
+		return MQEV_ERR_STATE;
+	if (c->wanted)
+		disconnect_now(c, &normally);
+	mqev_detour_drop(c);
+	c->server = 0;
+	want(c);
+	return 0;
+}
+
+void
+mqev_network_changed(struct mqev_client *c)
+{
+	if (c == NULL || c->freed)
+		return;
+	if (c->state == MQEV_CLIENT_WAITING) {
+		mqev_controller_forget_attempt(c);
+		c->retries = 0;
+		return;
+	}
+	mqev_session_probe(&c->session, mqev_port_now_ms());
+	mqev_fleet_set_tick(c->fleet, c);
+	if (c->session.state == MQEV_SESSION_ENDED)
+		mqev_fleet_plan(c->fleet, c);
 }

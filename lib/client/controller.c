@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/link.h"
+#include "core/mem.h"
 #include "port/port.h"
 
 #define CLOSING_MS 2000
@@ -13,8 +14,8 @@
 static bool
 has_turn(enum mqev_client_state state)
 {
-	return state == MQEV_CLIENT_QUEUED || state == MQEV_CLIENT_DIALING ||
-	       state == MQEV_CLIENT_HANDSHAKE;
+	return state == MQEV_CLIENT_QUEUED || state == MQEV_CLIENT_PREPARING ||
+	       state == MQEV_CLIENT_DIALING || state == MQEV_CLIENT_HANDSHAKE;
 }
 
 void
@@ -28,6 +29,7 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	    [MQEV_CLIENT_HANDSHAKE] = "handshake",
 	    [MQEV_CLIENT_CONNECTED] = "connected",
 	    [MQEV_CLIENT_CLOSING] = "closing",
+	    [MQEV_CLIENT_PREPARING] = "preparing",
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
@@ -40,57 +42,27 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 /* --- starting ----------------------------------------------------------------------------------
  */
 
+/* Without memory for a timer the fleet's tick wakes us, a little later. */
 static void
-start_waiting(struct mqev_client *c, uint32_t ms)
+set_timer(struct mqev_client *c, uint32_t ms)
 {
-	mqev_controller_set_state(c, MQEV_CLIENT_WAITING);
-	/* Without memory for a timer the fleet's tick wakes us, a little later. */
 	if (mqev_attempt_wait(c, ms) != 0)
 		c->wake_ms = mqev_port_now_ms() + ms;
 }
 
 static void
-fail_without_memory(struct mqev_client *c)
+start_waiting(struct mqev_client *c, uint32_t ms)
 {
-	static const struct mqev_net_error no_memory = {
-	    .stage = MQEV_NET_RESOLVE, .error = MQEV_ERR_NOMEM, .text = "out of memory"};
-
-	mqev_controller_dial_failed(c, &no_memory);
+	mqev_controller_set_state(c, MQEV_CLIENT_WAITING);
+	set_timer(c, ms);
 }
 
-void
-mqev_controller_begin(struct mqev_client *c)
-{
-	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
-	mqev_figures_attempt(c);
-	if (mqev_attempt_dial(c) != 0)
-		fail_without_memory(c);
-}
-
-/* Dials, or stands in line for it. */
+/* Nothing is under way, and nothing is begun until go_on(). */
 static void
-dial(struct mqev_client *c)
+stop_to_decide(struct mqev_client *c)
 {
-	bool begin = false;
-
-	if (mqev_attempt_ask(c, &begin) != 0)
-		fail_without_memory(c);
-	else if (begin)
-		mqev_controller_begin(c);
-	else
-		mqev_controller_set_state(c, MQEV_CLIENT_QUEUED);
-}
-
-/* The first attempt, which a fleet that starts up spreads over a time. */
-static void
-start(struct mqev_client *c)
-{
-	uint32_t ms = mqev_fleet_start_delay_ms(c->fleet);
-
-	if (ms > 0)
-		start_waiting(c, ms);
-	else
-		dial(c);
+	c->deciding = true;
+	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
 }
 
 /* Sets the client going again after an attempt or a connection. Callbacks run after this. */
@@ -102,7 +74,6 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
 		return;
 	}
 	mqev_attempt_end(c);
-	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
 }
 
 /* --- an attempt that failed --------------------------------------------------------------------
@@ -128,14 +99,26 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 		c->config->on_connect_fail(c, &failure, c->userdata);
 }
 
+/* The attempt is over; what follows is decided, and then told. */
+static void
+fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage)
+{
+	struct mqev_ending ending = {.stage = stage, .error = error->error, .text = error->text};
+	uint32_t wait_ms;
+
+	stop_to_decide(c);
+	wait_ms = mqev_retry_decide(c, &ending);
+	if (c->freed)
+		return;
+	go_on(c, wait_ms);
+	tell_connect_fail(c, error, stage, wait_ms);
+}
+
 void
 mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error)
 {
-	uint32_t wait_ms = mqev_retry_after_failure(c);
-
 	mqev_turns_note(c->fleet, error->system_errno);
-	go_on(c, wait_ms);
-	tell_connect_fail(c, error, (enum mqev_stage)error->stage, wait_ms);
+	fail_attempt(c, error, (enum mqev_stage)error->stage);
 }
 
 static void
@@ -147,6 +130,121 @@ set_text(struct mqev_net_error *error, const char *text)
 		len = sizeof(error->text) - 1;
 	memcpy(error->text, text, len);
 	error->text[len] = '\0';
+}
+
+/* --- an attempt begins -------------------------------------------------------------------------
+ */
+
+static void
+fail_without_memory(struct mqev_client *c)
+{
+	static const struct mqev_net_error no_memory = {
+	    .stage = MQEV_NET_RESOLVE, .error = MQEV_ERR_NOMEM, .text = "out of memory"};
+
+	mqev_controller_dial_failed(c, &no_memory);
+}
+
+static void
+dial(struct mqev_client *c)
+{
+	mqev_controller_set_state(c, MQEV_CLIENT_DIALING);
+	if (mqev_attempt_dial(c) != 0)
+		fail_without_memory(c);
+}
+
+static void
+fail_preparing(struct mqev_client *c, int error, const char *text)
+{
+	struct mqev_net_error failure = {.error = error};
+
+	set_text(&failure, text);
+	fail_attempt(c, &failure, MQEV_STAGE_PREPARE);
+}
+
+/* The application has been asked, and is ready or not. */
+static void
+end_preparing(struct mqev_client *c)
+{
+	int answer = mqev_attempt_answer(c);
+
+	c->wake_ms = 0;
+	if (answer != 0)
+		fail_preparing(c, answer, "the application is not ready");
+	else if (c->refused != 0)
+		fail_preparing(c, MQEV_ERR_AUTH, "no new login after one was refused");
+	else
+		dial(c);
+}
+
+static void
+ask_application(struct mqev_client *c)
+{
+	const struct mqev_endpoint *server = mqev_client_server(c);
+	struct mqev_pre_connect event = {
+	    .attempt = c->attempt_number,
+	    .failures = c->failures,
+	    .host = server->host,
+	    .port = server->port,
+	    .refused = (enum mqev_reason)c->refused,
+	};
+
+	c->config->on_pre_connect(c, &event, c->userdata);
+}
+
+static void
+prepare(struct mqev_client *c)
+{
+	uint64_t number = c->attempt_number;
+
+	mqev_controller_set_state(c, MQEV_CLIENT_PREPARING);
+	mqev_attempt_begin_asking(c);
+	if (mqev_log_tell_kept(c) && c->state == MQEV_CLIENT_PREPARING)
+		ask_application(c);
+	/* It may have freed the client, or begun anew. */
+	if (c->freed || c->state != MQEV_CLIENT_PREPARING || c->attempt_number != number)
+		return;
+	mqev_attempt_end_asking(c);
+	if (mqev_attempt_is_held(c))
+		set_timer(c, c->config->reconnect.prepare_timeout_ms);
+	else
+		end_preparing(c);
+}
+
+void
+mqev_controller_begin(struct mqev_client *c)
+{
+	c->attempt_number++;
+	mqev_figures_attempt(c);
+	if (c->config->on_pre_connect != NULL)
+		prepare(c);
+	else
+		dial(c);
+}
+
+/* Begins an attempt, or stands in line for it. */
+static void
+take_turn(struct mqev_client *c)
+{
+	bool begin = false;
+
+	if (mqev_attempt_ask(c, &begin) != 0)
+		fail_without_memory(c);
+	else if (begin)
+		mqev_controller_begin(c);
+	else
+		mqev_controller_set_state(c, MQEV_CLIENT_QUEUED);
+}
+
+/* The first attempt, which a fleet that starts up spreads over a time. */
+static void
+start(struct mqev_client *c)
+{
+	uint32_t ms = mqev_fleet_start_delay_ms(c->fleet);
+
+	if (ms > 0)
+		start_waiting(c, ms);
+	else
+		take_turn(c);
 }
 
 /* --- a connection ------------------------------------------------------------------------------
@@ -163,7 +261,7 @@ id_bytes(const struct mqev_client *c)
 static void
 say_hello(struct mqev_client *c)
 {
-	const struct mqev_endpoint *server = &c->servers.at[c->server];
+	const struct mqev_endpoint *server = mqev_client_server(c);
 	const struct mqev_session_login login = {server->username, server->password};
 
 	c->session.login = &login;
@@ -171,23 +269,39 @@ say_hello(struct mqev_client *c)
 	c->session.login = NULL;
 }
 
+/* False: the application gave the attempt up meanwhile. */
+static bool
+announce_socket(struct mqev_client *c)
+{
+	struct mqev_link *link = c->link;
+
+	mqev_socket_opened(c);
+	if (c->freed)
+		return false;
+	if (c->state == MQEV_CLIENT_DIALING)
+		return true;
+	c->link = NULL;
+	mqev_link_close(link);
+	mqev_socket_closed(c);
+	return false;
+}
+
 void
 mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 {
 	static const struct mqev_net_error no_memory = {
 	    .error = MQEV_ERR_NOMEM, .text = "out of memory"};
-	uint32_t wait_ms;
 
 	mqev_turns_note(c->fleet, 0);
 	c->link = mqev_link_open(c, conn);
 	if (c->link == NULL) {
 		mqev_conn_close(conn);
-		wait_ms = mqev_retry_after_failure(c);
-		go_on(c, wait_ms);
-		tell_connect_fail(c, &no_memory, MQEV_STAGE_CONNACK, wait_ms);
+		fail_attempt(c, &no_memory, MQEV_STAGE_CONNACK);
 		return;
 	}
 	c->got_connack = false;
+	if (!announce_socket(c))
+		return;
 	mqev_controller_set_state(c, MQEV_CLIENT_HANDSHAKE);
 	say_hello(c);
 	if (mqev_attempt_wait(c, c->config->connack_ms) != 0)
@@ -203,8 +317,11 @@ mqev_controller_connected(struct mqev_client *c)
 	mqev_fleet_spread_pings(c->fleet, &c->session);
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
 	c->trim_owed = c->link->conn.tls != NULL;
+	c->accepted = true;
+	c->refused = 0;
+	mqev_detour_arrived(c);
 	if (c->config->min_uptime_ms == 0)
-		c->retries = 0;
+		mqev_retry_reset(c, c->connected_ms);
 }
 
 void
@@ -213,7 +330,13 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	c->wake_ms = 0;
 	switch ((enum mqev_client_state)c->state) {
 	case MQEV_CLIENT_WAITING:
-		dial(c);
+		take_turn(c);
+		break;
+	case MQEV_CLIENT_PREPARING:
+		if (mqev_attempt_is_held(c))
+			fail_preparing(c, MQEV_ERR_TIMEOUT, "on_pre_connect: no answer in time");
+		else
+			end_preparing(c);
 		break;
 	case MQEV_CLIENT_HANDSHAKE:
 		mqev_session_abort(&c->session, MQEV_ERR_TIMEOUT, "no CONNACK in time");
@@ -230,13 +353,21 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
+/* The session keeps a pointer only. What the link itself says is told unless the session had ended
+ * before. */
 void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text)
+mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause)
 {
-	mqev_session_abort(&c->session, error, text);
-	c->system_errno = system_errno;
+	static const char text[] = "the connection was lost";
+
+	mqev_session_abort(&c->session, cause->error, text);
+	if (c->session.end.text == text && c->link_error == NULL)
+		c->link_error = mqev_memdup(cause, sizeof(*cause));
 	mqev_cork_forget(&c->fleet->cork, c);
-	mqev_link_close(c->link);
+	mqev_socket_closed(c);
+	/* The application may have freed the client. */
+	if (c->link != NULL)
+		mqev_link_close(c->link);
 	c->link = NULL;
 }
 
@@ -262,60 +393,106 @@ part_from_link(struct mqev_client *c, int error)
 }
 
 static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
-    const struct mqev_properties *properties, uint32_t wait_ms)
+tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms)
 {
 	static const struct mqev_properties none = {0};
 	struct mqev_disconnection disconnection = {
 	    .error = end->error,
 	    .reason = (enum mqev_reason)end->reason,
 	    .from_server = end->from_server,
-	    .system_errno = system_errno,
+	    .system_errno = cause->system_errno,
 	    .properties = properties != NULL ? properties : &none,
-	    .text = end->text,
+	    .text = cause->text,
 	    .retry_ms = wait_ms,
 	};
 
 	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
+	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", cause->text);
 	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
 		c->config->on_disconnect(c, &disconnection, c->userdata);
 }
 
-static void
-tell_failed_handshake(
-    struct mqev_client *c, const struct mqev_session_end *end, int system_errno, uint32_t wait_ms)
-{
-	struct mqev_net_error error = {.error = end->error, .system_errno = system_errno};
+/* How it ended, told in one of the two ways. */
+struct farewell {
+	struct mqev_session_end end;
+	struct mqev_net_error cause; /* as the link says, or the session */
+	struct mqev_properties *properties;
+	bool got_connack;
+};
 
-	set_text(&error, end->text);
-	tell_connect_fail(c, &error, MQEV_STAGE_CONNACK, wait_ms);
+static void
+tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
+{
+	if (f->got_connack)
+		tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
+	else
+		tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
+}
+
+static uint32_t
+decide_after(struct mqev_client *c, const struct farewell *f)
+{
+	bool said_why = f->end.error == MQEV_ERR_REFUSED || f->end.error == MQEV_ERR_DISCONNECTED;
+	const struct mqev_ending ending = {
+	    .stage = f->got_connack ? MQEV_STAGE_NONE : MQEV_STAGE_CONNACK,
+	    .error = f->end.error,
+	    .reason = f->end.reason,
+	    .said_why = said_why,
+	    .from_server = f->end.from_server,
+	    .text = f->cause.text,
+	    .properties = f->properties,
+	};
+
+	return mqev_retry_decide(c, &ending);
+}
+
+static void
+take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
+{
+	memset(cause, 0, sizeof(*cause));
+	if (c->link_error != NULL)
+		*cause = *c->link_error;
+	else
+		set_text(cause, end->text);
+	cause->error = end->error;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
+}
+
+static void
+take_farewell(struct mqev_client *c, struct farewell *f)
+{
+	f->end = c->session.end;
+	f->properties = c->end_properties;
+	f->got_connack = c->got_connack;
+	c->end_properties = NULL;
+	take_cause(c, &f->end, &f->cause);
 }
 
 static void
 end_connection(struct mqev_client *c)
 {
-	struct mqev_session_end end = c->session.end;
-	struct mqev_properties *properties = c->end_properties;
-	int system_errno = c->system_errno;
-	bool got_connack = c->got_connack;
 	uint64_t now = mqev_port_now_ms();
+	struct farewell f;
 	uint32_t wait_ms;
 
-	c->end_properties = NULL;
-	c->system_errno = 0;
-	part_from_link(c, end.error);
+	take_farewell(c, &f);
+	part_from_link(c, f.end.error);
 	mqev_retry_note_uptime(c, now);
-	wait_ms = mqev_retry_after_end(c, &end);
-	go_on(c, wait_ms);
+	stop_to_decide(c);
+	if (f.end.error != 0)
+		mqev_socket_closed(c);
 	mqev_session_closed(&c->session, now);
-	if (got_connack)
-		mqev_figures_ended(c, &end);
-	if (!c->freed && got_connack)
-		tell_disconnect(c, &end, system_errno, properties, wait_ms);
-	else if (!c->freed)
-		tell_failed_handshake(c, &end, system_errno, wait_ms);
-	mqev_properties_free(properties);
+	if (f.got_connack)
+		mqev_figures_ended(c, &f.end);
+	wait_ms = decide_after(c, &f);
+	if (!c->freed) {
+		go_on(c, wait_ms);
+		tell_end(c, &f, wait_ms);
+	}
+	mqev_socket_closed(c);
+	mqev_properties_free(f.properties);
 }
 
 /* Our DISCONNECT must have reached the kernel before on_disconnect may let the application end. */
@@ -343,7 +520,7 @@ report_abandoned(struct mqev_client *c)
 	enum mqev_stage stage = (enum mqev_stage)c->abandoned;
 
 	c->abandoned = MQEV_STAGE_NONE;
-	tell_connect_fail(c, &abandoned, stage, MQEV_NONE);
+	tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
 }
 
 static bool
@@ -360,9 +537,20 @@ mqev_controller_settle(struct mqev_client *c)
 		report_abandoned(c);
 	if (has_ended(c) && !still_sending(c) && has_ended(c))
 		end_connection(c);
+	if (!c->freed && c->state == MQEV_CLIENT_PREPARING && !mqev_attempt_is_held(c))
+		end_preparing(c);
 	/* Asked for by the application after it had disconnected. */
 	if (!c->freed && c->wanted && c->state == MQEV_CLIENT_IDLE)
 		start(c);
+}
+
+void
+mqev_controller_forget_attempt(struct mqev_client *c)
+{
+	mqev_attempt_end(c);
+	c->wake_ms = 0;
+	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
+	mqev_fleet_plan(c->fleet, c);
 }
 
 void
@@ -376,4 +564,6 @@ mqev_controller_drop(struct mqev_client *c)
 	c->link = NULL;
 	mqev_properties_free(c->end_properties);
 	c->end_properties = NULL;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
 }

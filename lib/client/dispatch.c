@@ -1,4 +1,4 @@
-/* A received message to the callbacks of the subscriptions that match it, which may change the
+/* A received message to the callbacks of the subscriptions and filters that match it, which may change the
  * subscriptions meanwhile. */
 #include "client/client.h"
 #include "client/subscriptions.h"
@@ -109,7 +109,8 @@ take_identifiers(const struct mqev_message *message, struct identifiers *ids)
 	}
 }
 
-/* By identifier where the server gave one that is ours; else by topic. */
+/* By identifier where the server gave one that is ours; else by topic. Filters without a
+ * subscription: by topic. */
 static void
 match(struct mqev_client *c, const struct mqev_message *message, struct matches *m)
 {
@@ -124,6 +125,8 @@ match(struct mqev_client *c, const struct mqev_message *message, struct matches 
 	m->only = NULL;
 	if (m->count == 0 && !m->failed)
 		mqev_topic_tree_match(c->subscriptions->tree, topic, collect, m);
+	if (c->subscriptions->filters != NULL && !m->failed)
+		mqev_topic_tree_match(c->subscriptions->filters, topic, collect, m);
 }
 
 enum mqev_dispatch

@@ -68,6 +68,8 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	c->got_connack = true;
 	if (packet->reason < 0x80)
 		prepare_connected(c, packet, &view);
+	else
+		c->end_properties = mqev_properties_copy(&view);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
 	if (!c->freed && mqev_client_is_connected(c))
@@ -181,6 +183,20 @@ on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 }
 
 static void
+on_water(void *owner, bool high)
+{
+	struct mqev_client *c = owner;
+	struct mqev_water water = {
+	    .high = high,
+	    .count = mqev_session_queued(&c->session),
+	    .bytes = mqev_session_queued_bytes(&c->session),
+	};
+
+	if (c->config->on_water != NULL)
+		c->config->on_water(c, &water, c->userdata);
+}
+
+static void
 on_wants_pump(void *owner)
 {
 	struct mqev_client *c = owner;
@@ -206,5 +222,6 @@ const struct mqev_session_events mqev_client_events = {
     .ack_overdue = on_ack_overdue,
     .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,
+    .water = on_water,
     .packet = on_packet,
 };

@@ -10,6 +10,7 @@
 #include "core/mem.h"
 #include "core/topic.h"
 #include "core/topic_tree.h"
+#include "port/port.h"
 
 /* SUBSCRIBEs of a replay stay under this, and under the server's Maximum Packet Size. */
 #define BATCH_BYTES 16384
@@ -25,8 +26,8 @@ mqev_entry_unref(struct mqev_entry *entry)
 		mqev_free(entry);
 }
 
-static struct mqev_entry *
-new_entry(struct mqev_bytes filter)
+struct mqev_entry *
+mqev_entry_new(struct mqev_bytes filter)
 {
 	struct mqev_entry *entry = mqev_malloc(sizeof(*entry) + filter.len);
 
@@ -68,8 +69,8 @@ set_callback(struct mqev_subscriptions *s, struct mqev_entry *entry, mqev_messag
 /* --- the table ---------------------------------------------------------------------------------
  */
 
-static struct mqev_subscriptions *
-table_of(struct mqev_client *c)
+struct mqev_subscriptions *
+mqev_subscriptions_of(struct mqev_client *c)
 {
 	struct mqev_subscriptions *s = c->subscriptions;
 
@@ -90,14 +91,14 @@ table_of(struct mqev_client *c)
 bool
 mqev_subscriptions_reserve(struct mqev_client *c, struct mqev_bytes filter)
 {
-	struct mqev_subscriptions *s = table_of(c);
+	struct mqev_subscriptions *s = mqev_subscriptions_of(c);
 	void **slot = s != NULL ? mqev_topic_tree_put(s->tree, filter) : NULL;
 
 	if (slot == NULL)
 		return false;
 	if (*slot != NULL)
 		return true;
-	*slot = new_entry(filter);
+	*slot = mqev_entry_new(filter);
 	if (*slot != NULL)
 		return true;
 	mqev_topic_tree_remove(s->tree, filter);
@@ -160,6 +161,9 @@ mqev_subscriptions_free(struct mqev_client *c)
 	c->subscriptions = NULL;
 	mqev_topic_tree_each(s->tree, free_entry, NULL);
 	mqev_topic_tree_free(s->tree);
+	if (s->filters != NULL)
+		mqev_topic_tree_each(s->filters, free_entry, NULL);
+	mqev_topic_tree_free(s->filters);
 	mqev_free(s);
 }
 
@@ -260,8 +264,8 @@ send_batch(struct replay *r)
 
 	if (r->count == 0)
 		return true;
-	number = mqev_session_subscribe(
-	    &r->client->session, &parts, r->count, r->flags | MQEV_OP_INTERNAL);
+	number = mqev_session_subscribe(&r->client->session, &parts, r->count,
+	    r->flags | MQEV_OP_INTERNAL, mqev_port_now_ms());
 	if (number < 0)
 		return false;
 	mark_batch(r, (uint64_t)number);

@@ -9,8 +9,10 @@
 struct mqev_topic_tree;
 
 struct mqev_subscriptions {
-	struct mqev_topic_tree *tree; /* of struct mqev_entry */
-	size_t callbacks;	      /* entries that have one */
+	struct mqev_topic_tree *tree;	 /* of struct mqev_entry */
+	struct mqev_topic_tree *filters; /* the same for callbacks without a subscription; NULL:
+					    none was made */
+	size_t callbacks;		 /* entries of both that have one */
 };
 
 enum mqev_entry_state {
@@ -40,6 +42,9 @@ void mqev_subscriptions_unreserve(struct mqev_client *c, struct mqev_bytes filte
 void mqev_subscriptions_set(struct mqev_client *c, const struct mqev_subscription *subscription,
     uint8_t options, uint64_t number, uint32_t subscription_id);
 void mqev_subscriptions_remove(struct mqev_client *c, struct mqev_bytes filter);
+/* The client's, made when there is none; NULL: no memory. */
+struct mqev_subscriptions *mqev_subscriptions_of(struct mqev_client *c);
+struct mqev_entry *mqev_entry_new(struct mqev_bytes filter);
 void mqev_entry_unref(struct mqev_entry *entry);
 
 /* enum mqev_op_flag of what the filter asks of the server. */

@@ -32,7 +32,7 @@ mqev_backoff_ms(
 		return (uint32_t)wait;
 	case MQEV_JITTER_FULL:
 		return uniform(min_ms, wait, random);
-	case MQEV_JITTER_HALF:
+	case MQEV_JITTER_EQUAL:
 		break;
 	}
 	return uniform(wait / 2 > min_ms ? wait / 2 : min_ms, wait, random);

@@ -7,15 +7,11 @@
 
 #include <stdint.h>
 
-enum mqev_jitter {
-	MQEV_JITTER_HALF = 0, /* uniform in [max(min, d/2), d] */
-	MQEV_JITTER_FULL,     /* uniform in [min, d] */
-	MQEV_JITTER_NONE      /* d */
-};
+#include <mqev/connect.h>
 
 /*
  * The wait before retry number n (0 is the first): d = min(max_ms, min_ms * 2^(n+1)), jittered by
- * random (uniform 32 bits). Never under min_ms, never over max_ms; max_ms below min_ms counts as
+ * random (uniform 32 bits), as enum mqev_jitter has it. Never under min_ms, never over max_ms; max_ms below min_ms counts as
  * min_ms. Without jitter d = min(max_ms, min_ms * 2^n), as Paho: 1, 2, 4 ...
  */
 uint32_t mqev_backoff_ms(

@@ -4,6 +4,8 @@
  */
 #include "core/reason.h"
 
+#include <string.h>
+
 #include <stddef.h>
 
 /* The packets that carry a reason code. */
@@ -117,22 +119,88 @@ mqev_disconnect_reason_text(int reason)
 							  : mqev_reason_text(reason);
 }
 
+/* --- conversions -------------------------------------------------------------------------------
+ */
+
+/* By the return code of CONNACK in 3.1 and 3.1.1. */
+static const struct {
+	uint8_t reason;
+	const char *text;
+} connack_codes[] = {
+    {MQEV_REASON_SUCCESS, "Connection accepted"},
+    {MQEV_REASON_UNSUPPORTED_PROTOCOL_VERSION, "Refused: protocol version not supported"},
+    {MQEV_REASON_CLIENT_IDENTIFIER_NOT_VALID, "Refused: client identifier not accepted"},
+    {MQEV_REASON_SERVER_UNAVAILABLE, "Refused: server unavailable"},
+    {MQEV_REASON_BAD_USER_NAME_OR_PASSWORD, "Refused: bad user name or password"},
+    {MQEV_REASON_NOT_AUTHORIZED, "Refused: not authorized"},
+};
+
+#define CONNACK_CODES ((int)(sizeof(connack_codes) / sizeof(connack_codes[0])))
+
 enum mqev_reason
 mqev_reason_from_connack_code(int code)
 {
-	static const uint8_t reasons[] = {
-	    MQEV_REASON_SUCCESS,
-	    MQEV_REASON_UNSUPPORTED_PROTOCOL_VERSION,
-	    MQEV_REASON_CLIENT_IDENTIFIER_NOT_VALID,
-	    MQEV_REASON_SERVER_UNAVAILABLE,
-	    MQEV_REASON_BAD_USER_NAME_OR_PASSWORD,
-	    MQEV_REASON_NOT_AUTHORIZED,
+	if (code < 0 || code >= CONNACK_CODES)
+		return MQEV_REASON_UNSPECIFIED_ERROR;
+	return (enum mqev_reason)connack_codes[code].reason;
+}
+
+int
+mqev_connack_code_from_reason(int reason)
+{
+	for (int code = 0; code < CONNACK_CODES; code++) {
+		if (connack_codes[code].reason == reason)
+			return code;
+	}
+	return -1;
+}
+
+const char *
+mqev_connack_text(int code)
+{
+	if (code < 0 || code >= CONNACK_CODES)
+		return "Refused: unknown return code";
+	return connack_codes[code].text;
+}
+
+int
+mqev_reason_from_name(const char *name)
+{
+	if (name == NULL)
+		return -1;
+	if (strcmp(name, "Normal disconnection") == 0 || strcmp(name, "Granted QoS 0") == 0)
+		return 0;
+	for (int reason = 0; reason < (int)(sizeof(rows) / sizeof(rows[0])); reason++) {
+		if (rows[reason].name != NULL && strcmp(name, rows[reason].name) == 0)
+			return reason;
+	}
+	return -1;
+}
+
+enum mqev_reason
+mqev_reason_from_error(int error)
+{
+	static const struct {
+		int error;
+		enum mqev_reason reason;
+	} known[] = {
+	    {0, MQEV_REASON_SUCCESS},
+	    {MQEV_ERR_MALFORMED, MQEV_REASON_MALFORMED_PACKET},
+	    {MQEV_ERR_PROTOCOL, MQEV_REASON_PROTOCOL_ERROR},
+	    {MQEV_ERR_KEEPALIVE, MQEV_REASON_KEEP_ALIVE_TIMEOUT},
+	    {MQEV_ERR_TOO_LARGE, MQEV_REASON_PACKET_TOO_LARGE},
+	    {MQEV_ERR_AUTH, MQEV_REASON_NOT_AUTHORIZED},
 	};
 
-	if (code < 0 || code >= (int)sizeof(reasons))
-		return MQEV_REASON_UNSPECIFIED_ERROR;
-	return (enum mqev_reason)reasons[code];
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (known[i].error == error)
+			return known[i].reason;
+	}
+	return MQEV_REASON_UNSPECIFIED_ERROR;
 }
+
+/* --- errors ------------------------------------------------------------------------------------
+ */
 
 /* By the error's negative. */
 static const char *const error_texts[] = {
@@ -171,6 +239,7 @@ static const char *const error_texts[] = {
     [-MQEV_ERR_STORE_VERSION] = "Store of another version",
     [-MQEV_ERR_STORE_BUSY] = "Store in use",
     [-MQEV_ERR_STORE_ACCESS] = "Store not accessible, or to others too",
+    [-MQEV_ERR_DROPPED] = "Dropped",
 };
 
 const char *

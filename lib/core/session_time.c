@@ -42,6 +42,8 @@ ping_due(const struct mqev_session *s)
 	return idle_since + ping_after_ms(s) - early;
 }
 
+#define LONGEST_PING_TIMEOUT_MS 10000
+
 static uint64_t
 ping_timeout_ms(const struct mqev_session *s)
 {
@@ -49,7 +51,8 @@ ping_timeout_ms(const struct mqev_session *s)
 
 	if (s->settings->ping_timeout_ms > 0)
 		return s->settings->ping_timeout_ms;
-	return half < 10000 ? half : 10000;
+	/* Without keepalive there is only mqev_session_probe(). */
+	return half > 0 && half < LONGEST_PING_TIMEOUT_MS ? half : LONGEST_PING_TIMEOUT_MS;
 }
 
 static uint64_t
@@ -96,9 +99,9 @@ send_ping(struct mqev_session *s, uint64_t now)
 static void
 rest_while_paused(struct mqev_session *s, uint64_t now)
 {
-	if (!s->paused && !s->rested)
+	if (!mqev_session_is_paused(s) && !s->rested)
 		return;
-	s->rested = s->paused;
+	s->rested = mqev_session_is_paused(s);
 	s->last_received_ms = now;
 	if (s->ping_sent_ms > 0)
 		s->ping_sent_ms = now;
@@ -136,6 +139,13 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 	if (s->state == MQEV_SESSION_CONNECTED || s->state == MQEV_SESSION_CONNECTING)
 		tick_connection(s, now);
 	mqev_outbox_tick(s, now);
+}
+
+void
+mqev_session_probe(struct mqev_session *s, uint64_t now)
+{
+	if (s->state == MQEV_SESSION_CONNECTED && s->ping_sent_ms == 0)
+		send_ping(s, now);
 }
 
 void

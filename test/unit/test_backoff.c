@@ -49,13 +49,13 @@ START_TEST(jitter_keeps_its_range)
 	uint32_t state = 1;
 	unsigned i;
 
-	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_HALF, 0), ranges[_i].half_low);
-	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_HALF, UINT32_MAX), ranges[_i].high);
+	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_EQUAL, 0), ranges[_i].half_low);
+	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_EQUAL, UINT32_MAX), ranges[_i].high);
 	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_FULL, 0), min);
 	ck_assert_uint_eq(wait_ms(n, min, max, MQEV_JITTER_FULL, UINT32_MAX), ranges[_i].high);
 	for (i = 0; i < 1000; i++) {
 		uint32_t random = unit_random(&state);
-		uint32_t half = wait_ms(n, min, max, MQEV_JITTER_HALF, random);
+		uint32_t half = wait_ms(n, min, max, MQEV_JITTER_EQUAL, random);
 		uint32_t full = wait_ms(n, min, max, MQEV_JITTER_FULL, random);
 
 		ck_assert(half >= ranges[_i].half_low && half <= ranges[_i].high);
@@ -71,7 +71,7 @@ START_TEST(jitter_is_spread_evenly)
 	unsigned i;
 
 	for (i = 0; i < 100000; i++) {
-		uint32_t wait = wait_ms(2, 1000, 120000, MQEV_JITTER_HALF, unit_random(&state));
+		uint32_t wait = wait_ms(2, 1000, 120000, MQEV_JITTER_EQUAL, unit_random(&state));
 
 		buckets[(wait - 4000) * 10 / 4001]++;
 	}

@@ -154,9 +154,58 @@ START_TEST(packet_names)
 }
 END_TEST
 
+START_TEST(conversions)
+{
+	for (int code = 0; code < 6; code++)
+		ck_assert_int_eq(
+		    mqev_connack_code_from_reason((int)mqev_reason_from_connack_code(code)), code);
+	ck_assert_int_eq(mqev_connack_code_from_reason(0x80), -1);
+	ck_assert_int_eq(mqev_connack_code_from_reason(-1), -1);
+	ck_assert_int_eq(mqev_connack_code_from_reason(1), -1);
+	for (int code = -1; code < 7; code++)
+		ck_assert_uint_gt(strlen(mqev_connack_text(code)), 10);
+	ck_assert_str_eq(mqev_connack_text(-1), mqev_connack_text(6));
+	ck_assert_str_ne(mqev_connack_text(5), mqev_connack_text(6));
+}
+END_TEST
+
+/* Each name leads back to its code. */
+START_TEST(names_to_codes)
+{
+	for (int reason = 0; reason < 256; reason++) {
+		const char *name = mqev_reason_text(reason);
+
+		if (strcmp(name, mqev_reason_text(256)) != 0)
+			ck_assert_int_eq(mqev_reason_from_name(name), reason);
+	}
+	ck_assert_int_eq(mqev_reason_from_name("Normal disconnection"), 0);
+	ck_assert_int_eq(mqev_reason_from_name("Granted QoS 0"), 0);
+	ck_assert_int_eq(mqev_reason_from_name(mqev_reason_text(256)), -1);
+	ck_assert_int_eq(mqev_reason_from_name(""), -1);
+	ck_assert_int_eq(mqev_reason_from_name(NULL), -1);
+}
+END_TEST
+
+START_TEST(errors_to_reasons)
+{
+	ck_assert_int_eq(mqev_reason_from_error(0), MQEV_REASON_SUCCESS);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_KEEPALIVE), 0x8D);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_PROTOCOL), 0x82);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_MALFORMED), 0x81);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_TOO_LARGE), 0x95);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_AUTH), 0x87);
+	ck_assert_int_eq(mqev_reason_from_error(MQEV_ERR_LOST), 0x80);
+	ck_assert_int_eq(mqev_reason_from_error(-9999), 0x80);
+	ck_assert_int_eq(mqev_reason_from_error(1), 0x80);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
+	tcase_add_test(tc, conversions);
+	tcase_add_test(tc, names_to_codes);
+	tcase_add_test(tc, errors_to_reasons);
 	tcase_add_loop_test(tc, codes_of_each_packet, 0, (int)COUNT_OF(lists));
 	tcase_add_test(tc, each_known_code_has_its_own_name);
 	tcase_add_test(tc, names);

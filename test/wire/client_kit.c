@@ -7,10 +7,10 @@
 struct kit kit;
 
 struct kit_operation {
-	uint64_t number; /* 0: not accepted (yet) */
+	uint64_t number;		  /* 0: not accepted (yet) */
 	const struct mqev_client *client; /* when it completed */
-	int done;   /* completions */
-	int common; /* calls of on_publish and its kin */
+	int done;			  /* completions */
+	int common;			  /* calls of on_publish and its kin */
 	int error;
 	struct kit_operation *next;
 };
@@ -36,9 +36,9 @@ static const char *
 stage_name(enum mqev_stage stage)
 {
 	static const char *const names[] = {
-	    "none", "resolve", "dial", "proxy", "tls", "websocket", "connack"};
+	    "none", "resolve", "dial", "proxy", "tls", "websocket", "connack", "prepare"};
 
-	ck_assert_int_le((int)stage, MQEV_STAGE_CONNACK);
+	ck_assert_int_le((int)stage, MQEV_STAGE_PREPARE);
 	return names[stage];
 }
 
@@ -145,6 +145,93 @@ kit_filter_message(struct mqev_client *c, const struct mqev_message *m, void *us
 	hook(KIT_FILTER, c, m, userdata);
 }
 
+/* --- callbacks that are rarely used ------------------------------------------------------------
+ */
+
+static void
+on_pre_connect(struct mqev_client *c, const struct mqev_pre_connect *attempt, void *userdata)
+{
+	ck_assert_ptr_nonnull(attempt->host);
+	ck_assert_int_eq((int)mqev_client_state(c), MQEV_CLIENT_PREPARING);
+	note(KIT_PRE_CONNECT, "pre");
+	hook(KIT_PRE_CONNECT, c, attempt, userdata);
+}
+
+static void
+note_socket(enum kit_event event, const char *word, struct mqev_client *c,
+    const struct mqev_socket *socket, void *userdata)
+{
+	ck_assert_int_ge(socket->fd, 0);
+	note(event, "%s", word);
+	hook(event, c, socket, userdata);
+}
+
+static void
+on_socket_open(struct mqev_client *c, const struct mqev_socket *socket, void *userdata)
+{
+	note_socket(KIT_SOCKET_OPEN, "open", c, socket, userdata);
+}
+
+static void
+on_socket_write(struct mqev_client *c, const struct mqev_socket *socket, void *userdata)
+{
+	note_socket(KIT_SOCKET_WRITE, "write", c, socket, userdata);
+}
+
+static void
+on_socket_idle(struct mqev_client *c, const struct mqev_socket *socket, void *userdata)
+{
+	note_socket(KIT_SOCKET_IDLE, "idle", c, socket, userdata);
+}
+
+static void
+on_socket_close(struct mqev_client *c, const struct mqev_socket *socket, void *userdata)
+{
+	note_socket(KIT_SOCKET_CLOSE, "close", c, socket, userdata);
+}
+
+static void
+on_retry(struct mqev_client *c, const struct mqev_retry *retry, void *userdata)
+{
+	keep_text(retry->text);
+	note(KIT_RETRY, "retry:%s", kit_error_name(retry->error));
+	hook(KIT_RETRY, c, retry, userdata);
+}
+
+static bool
+on_redirect(struct mqev_client *c, const struct mqev_redirect *redirect, void *userdata)
+{
+	ck_assert_ptr_nonnull(redirect->reference);
+	note(KIT_REDIRECT, "redirect");
+	hook(KIT_REDIRECT, c, redirect, userdata);
+	return !kit.no_redirect;
+}
+
+static uint32_t
+backoff(struct mqev_client *c, const struct mqev_backoff *b, void *userdata)
+{
+	ck_assert_uint_le(b->min_ms, b->max_ms);
+	note(KIT_BACKOFF, "backoff%d", (int)b->waits);
+	hook(KIT_BACKOFF, c, b, userdata);
+	return kit.backoff_ms;
+}
+
+static void
+add_more(struct mqev_options *o, struct mqev_reconnect_options *r)
+{
+	*r = o->reconnect != NULL ? *o->reconnect
+				  : (struct mqev_reconnect_options){.size = sizeof(*r)};
+	r->on_retry = on_retry;
+	r->on_redirect = on_redirect;
+	r->backoff = kit.backoff_ms != 0 ? backoff : NULL;
+	o->reconnect = r;
+	o->on_pre_connect = on_pre_connect;
+	o->on_socket_open = on_socket_open;
+	o->on_socket_register_write = on_socket_write;
+	o->on_socket_unregister_write = on_socket_idle;
+	o->on_socket_close = on_socket_close;
+}
+
 /* --- the ledger --------------------------------------------------------------------------------
  */
 
@@ -196,8 +283,8 @@ kit_done(struct mqev_client *c, const struct mqev_result *result, void *arg)
 	struct kit_operation *o = arg;
 
 	ck_assert_ptr_nonnull(result->properties);
-	ck_assert_msg(o->number != 0, "operation %d completes before its call returned",
-	    (int)result->op);
+	ck_assert_msg(
+	    o->number != 0, "operation %d completes before its call returned", (int)result->op);
 	ck_assert_uint_eq(o->number, result->op);
 	ck_assert_int_eq(o->done, 0);
 	o->done = 1;
@@ -328,9 +415,12 @@ default_times(struct mqev_options *o)
 struct mqev_client *
 kit_client_new(struct mqev_options o)
 {
+	struct mqev_reconnect_options more;
 	struct mqev_client *c;
 	int error = 1;
 
+	if (kit.more)
+		add_more(&o, &more);
 	default_times(&o);
 	o.on_connect = on_connect;
 	o.on_connect_fail = on_connect_fail;
@@ -401,9 +491,8 @@ kit_try_publish(struct mqev_client *c, const struct mqev_message *m)
 int64_t
 kit_publish(const char *topic, const char *payload, int qos)
 {
-	int64_t op = kit_try_publish(kit.client,
-	    MQEV_MESSAGE(
-		    .topic = topic, .payload = payload, .payload_len = strlen(payload), .qos = qos));
+	int64_t op = kit_try_publish(kit.client, MQEV_MESSAGE(.topic = topic, .payload = payload,
+						     .payload_len = strlen(payload), .qos = qos));
 
 	ck_assert_int_gt(op, 0);
 	return op;
@@ -421,8 +510,8 @@ kit_try_subscribe(struct mqev_client *c, const struct mqev_subscription *list, s
 int64_t
 kit_subscribe(const char *filter, int qos, mqev_message_cb *callback)
 {
-	int64_t op = kit_try_subscribe(kit.client,
-	    MQEV_SUBSCRIPTION(.filter = filter, .qos = qos, .on_message = callback), 1);
+	int64_t op = kit_try_subscribe(
+	    kit.client, MQEV_SUBSCRIPTION(.filter = filter, .qos = qos, .on_message = callback), 1);
 
 	ck_assert_int_gt(op, 0);
 	return op;

@@ -30,6 +30,14 @@ enum kit_event {
 	KIT_PUBLISH, /* on_publish and its kin */
 	KIT_SUBSCRIBE,
 	KIT_UNSUBSCRIBE,
+	KIT_PRE_CONNECT, /* these only with kit.more */
+	KIT_SOCKET_OPEN,
+	KIT_SOCKET_WRITE, /* on_socket_register_write */
+	KIT_SOCKET_IDLE,  /* on_socket_unregister_write */
+	KIT_SOCKET_CLOSE,
+	KIT_RETRY,
+	KIT_REDIRECT,
+	KIT_BACKOFF, /* with kit.backoff_ms */
 	KIT_LOG,
 	KIT_EVENTS
 };
@@ -50,7 +58,10 @@ struct kit {
 	int count[KIT_EVENTS];
 	bool quiet[KIT_EVENTS]; /* not noted in the diary */
 	kit_hook *hook;
-	int64_t accepted;	   /* operations */
+	bool more;	     /* clients get the rarely used callbacks too */
+	bool no_redirect;    /* what on_redirect says */
+	uint32_t backoff_ms; /* what the application's backoff says; 0: it has none */
+	int64_t accepted;    /* operations */
 	int64_t completed;
 	struct kit_operation *ops; /* the latest first */
 	struct kit_operation *last_done;
@@ -71,8 +82,8 @@ TCase *kit_case(Suite *suite, const char *name);
 
 /* The client of the test, with every callback; options may leave them out. */
 struct mqev_client *kit_client_new(struct mqev_options options);
-#define KIT_CLIENT(...)                                                            \
-	(kit.client = kit_client_new(                                              \
+#define KIT_CLIENT(...)               \
+	(kit.client = kit_client_new( \
 	     (struct mqev_options){.size = sizeof(struct mqev_options), __VA_ARGS__}))
 
 void kit_broker(const struct tk_step *script);
@@ -94,8 +105,8 @@ void kit_free_client(void);
 /* With the ledger; the number or a negative error. */
 int64_t kit_try_publish(struct mqev_client *c, const struct mqev_message *m);
 int64_t kit_publish(const char *topic, const char *payload, int qos); /* must be accepted */
-int64_t kit_try_subscribe(
-    struct mqev_client *c, const struct mqev_subscription *list, size_t count);
+int64_t
+kit_try_subscribe(struct mqev_client *c, const struct mqev_subscription *list, size_t count);
 int64_t kit_subscribe(const char *filter, int qos, mqev_message_cb *on_message);
 int64_t kit_unsubscribe(const char *filter);
 void kit_filter_message(struct mqev_client *c, const struct mqev_message *m, void *userdata);
@@ -117,12 +128,13 @@ void kit_await_all(int ms);
 
 /* The diary since the last time it was asked for. Words: "connect:00", "connect:00+session",
  * "fail:dial:SYSTEM", "disconnect:LOST", "message:TOPIC:PAYLOAD:QOS", "filter:...", "done1:OK",
- * "publish1:OK". */
+ * "publish1:OK", "pre", "open", "write", "idle",
+ * "close", "retry:LOST", "redirect". */
 const char *kit_diary(void);
-#define KIT_DIARY(expected)                                                                   \
-	do {                                                                                  \
-		ck_assert_str_eq(kit_diary(), (expected));                                    \
-		tk_buf_clear(&kit.diary);                                                     \
+#define KIT_DIARY(expected)                                \
+	do {                                               \
+		ck_assert_str_eq(kit_diary(), (expected)); \
+		tk_buf_clear(&kit.diary);                  \
 	} while (0)
 
 const char *kit_error_name(int error);
