@@ -59,8 +59,8 @@ submit_everything(struct mqev_client *c)
 	for (int qos = 1; qos < 3; qos++)
 		kit_try_publish(c, MQEV_MESSAGE(.topic = "t", .qos = qos));
 	kit_note_accepted(KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, kit_op())));
-	kit_try_publish(
-	    c, MQEV_MESSAGE(.topic = "t", .payload = large, .payload_len = sizeof(large)));
+	kit_try_publish(c, MQEV_MESSAGE(.topic = "t", .payload = large,
+			       .payload_len = sizeof(large), .release = kit_release));
 	ck_assert_int_eq(
 	    mqev_message_callback_add(c, "added", kit_filter_message, (void *)"added"), 0);
 }
@@ -72,8 +72,17 @@ client_with_everything(void *userdata)
 	kit.backoff_ms = 5;
 	return KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .session_expiry = 100,
 	    .reconnect_max_ms = 20, .userdata = userdata,
-	    .socket = MQEV_SOCKET_OPTIONS(.send_buffer_bytes = 8192));
+	    .socket = MQEV_SOCKET_OPTIONS(.send_buffer_bytes = 8192, .on_socket = kit_socket_made));
 }
+
+/* An acknowledgement does not come, and a message is held. */
+static const struct tk_step slowly[] = {
+    TK_LENIENT(),
+    TK_EXPECT(CONNECT),
+    TK_SEND("20 (00 00 ()) 32 ({'o'} 0007 () 'held')"),
+    TK_WAIT(290),
+    TK_END,
+};
 
 static struct {
 	enum kit_event event; /* in this callback */
@@ -105,12 +114,45 @@ run_everything(void)
 	(void)tk_broker_error(kit.broker);
 }
 
+/* Those that time gives rise to have a scenario of their own. */
+static bool
+is_slow(int event)
+{
+	return event == KIT_ACK_TIMEOUT || event == KIT_HOLD_TIMEOUT;
+}
+
+static struct mqev_ack *kept;
+
+static void
+hold_first(enum kit_event event, const void *what)
+{
+	if (event == KIT_MESSAGE && kept == NULL)
+		kept = mqev_message_hold(what);
+}
+
+static void
+run_slowly(void)
+{
+	kit.quiet[KIT_DONE] = true;
+	kit.more = true;
+	kit_broker(slowly);
+	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .ack_timeout_ms = 10, .hold_timeout_ms = 10,
+	    .reconnect_max_ms = 20);
+	kit_try_publish(kit.client, MQEV_MESSAGE(.topic = "t", .qos = 1));
+	kit_connect();
+	tk_run_until(kit.base, is_over, NULL, 600);
+	kit_run(20);
+	(void)tk_broker_error(kit.broker);
+	mqev_ack_drop(kept);
+}
+
 /* Without a hook, to know that the scenario does what it says. */
 START_TEST(everything_runs)
 {
 	run_everything();
 	for (int event = 0; event < KIT_EVENTS; event++)
-		ck_assert_msg(kit.count[event] > 0, "callback %d did not run", event);
+		ck_assert_msg(
+		    kit.count[event] > 0 || is_slow(event), "callback %d did not run", event);
 	ck_assert_int_eq(kit.count[KIT_CONNECT_FAIL], 1);
 	ck_assert_int_eq(kit.count[KIT_DONE], 6);
 	ck_assert_int_eq(kit.count[KIT_MESSAGE], 2);
@@ -168,8 +210,9 @@ free_by_plan(void)
 static void
 free_in_callback(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
 {
-	(void)what;
 	(void)userdata;
+	if (is_slow((int)plan.event))
+		hold_first(event, what);
 	if (plan.done && !plan.inside && plan.what != FREE_OTHER)
 		plan.after++;
 	if (plan.done || c != kit.client || event != plan.event || kit.count[event] < plan.nth)
@@ -188,12 +231,33 @@ START_TEST(free_in_each_callback)
 	i /= FREE_KINDS;
 	plan.nth = 1 + i % NTH;
 	plan.event = (enum kit_event)(i / NTH);
+	if (is_slow((int)plan.event))
+		return;
 	kit.hook = free_in_callback;
 	other = kit_client_new((struct mqev_options){.size = sizeof(struct mqev_options),
 	    .client_id = "other",
 	    .protocol = MQEV_PROTOCOL_V5});
 	kit_try_publish(other, MQEV_MESSAGE(.topic = "t", .qos = 1));
 	run_everything();
+	ck_assert_int_eq(plan.after, 0);
+	if (kit.client != NULL)
+		free_client_of_kit();
+	free_other();
+}
+END_TEST
+
+static const enum kit_event slow_events[] = {KIT_ACK_TIMEOUT, KIT_HOLD_TIMEOUT};
+
+START_TEST(free_in_slow_callback)
+{
+	plan.what = _i % FREE_KINDS;
+	plan.nth = 1;
+	plan.event = slow_events[_i / FREE_KINDS];
+	kit.hook = free_in_callback;
+	other = kit_client_new(
+	    (struct mqev_options){.size = sizeof(struct mqev_options), .client_id = "other"});
+	run_slowly();
+	ck_assert(plan.done);
 	ck_assert_int_eq(plan.after, 0);
 	if (kit.client != NULL)
 		free_client_of_kit();
@@ -532,7 +596,10 @@ static void
 call_in_callback(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
 {
 	(void)userdata;
-	hold_messages(event, what);
+	if (is_slow((int)plan.event))
+		hold_first(event, what);
+	else
+		hold_messages(event, what);
 	/* Lines about what the call itself does would make more of them for ever. */
 	if (event == plan.event && c == kit.client && kit.count[event] <= 40)
 		calls[plan.what](c);
@@ -543,10 +610,22 @@ START_TEST(each_call_in_each_callback)
 	plan.what = _i % CALLS;
 	plan.event = (enum kit_event)(_i / CALLS);
 	kit.hook = call_in_callback;
+	if (is_slow((int)plan.event))
+		return;
 	run_everything();
 	ck_assert_int_gt(kit.count[plan.event], 0);
 	for (int i = 0; i < ack_count; i++)
 		mqev_ack_drop(acks[i]);
+}
+END_TEST
+
+START_TEST(each_call_in_slow_callback)
+{
+	plan.what = _i % CALLS;
+	plan.event = slow_events[_i / CALLS];
+	kit.hook = call_in_callback;
+	run_slowly();
+	ck_assert_int_gt(kit.count[plan.event], 0);
 }
 END_TEST
 
@@ -559,7 +638,7 @@ check_userdata(enum kit_event event, struct mqev_client *c, const void *what, vo
 	(void)what;
 	if (event == KIT_FILTER)
 		ck_assert(userdata == NULL || strcmp(userdata, "added") == 0);
-	else if (event != KIT_DONE)
+	else if (event != KIT_DONE && event != KIT_SOCKET_MADE && event != KIT_RELEASE)
 		ck_assert_ptr_eq(userdata, mqev_client_userdata(c));
 	if (event == KIT_CONNECT)
 		mqev_client_set_userdata(c, &plan);
@@ -589,6 +668,7 @@ suite(void)
 
 	tcase_add_test(tc, everything_runs);
 	tcase_add_loop_test(tc, free_in_each_callback, 0, KIT_LOG * NTH * FREE_KINDS);
+	tcase_add_loop_test(tc, free_in_slow_callback, 0, 2 * FREE_KINDS);
 	tcase_add_loop_test(tc, free_in_on_log, 0, 60);
 	tcase_add_test(tc, free_in_free);
 	tcase_add_test(tc, use_while_freed);
@@ -596,6 +676,7 @@ suite(void)
 	tcase_add_loop_test(tc, loop_in_each_callback, 0, KIT_EVENTS);
 	tc = kit_case(s, "calls");
 	tcase_add_loop_test(tc, each_call_in_each_callback, 0, KIT_EVENTS * CALLS);
+	tcase_add_loop_test(tc, each_call_in_slow_callback, 0, 2 * CALLS);
 	tcase_add_test(tc, userdata);
 	return s;
 }
