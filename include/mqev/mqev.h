@@ -18,6 +18,7 @@
 #include <mqev/thread.h>
 #include <mqev/tls.h>
 #include <mqev/topic.h>
+#include <mqev/trace.h>
 #include <mqev/version.h>
 #include <mqev/websocket.h>
 

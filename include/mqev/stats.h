@@ -51,8 +51,8 @@ enum mqev_end {
 
 /* Room in struct mqev_stats for values that a later version adds to an enum. */
 #define MQEV_STATS_CAUSES 16
-#define MQEV_STATS_STAGES 8
-#define MQEV_STATS_STATES 8
+#define MQEV_STATS_STAGES 16
+#define MQEV_STATS_STATES 16
 
 /*
  * Counters go up from 0 when the client or fleet was made; gauges are what is now. A fleet's counters
@@ -112,6 +112,29 @@ struct mqev_stats {
  */
 MQEV_EXPORT int mqev_client_stats(const struct mqev_client *client, struct mqev_stats *stats);
 MQEV_EXPORT int mqev_fleet_stats(const struct mqev_fleet *fleet, struct mqev_stats *stats);
+
+/* A label of all figures of a fleet: name [a-zA-Z_][a-zA-Z0-9_]*, not one of those that figures have
+ * themselves (qos, cause, stage, state, le) and not with two underscores before; value any UTF-8. */
+struct mqev_label {
+	const char *name;
+	const char *value;
+};
+
+/* The figures of one fleet; labels tell several of them apart. */
+struct mqev_stats_source {
+	const struct mqev_stats *stats; /* size as mqev_fleet_stats() left it */
+	const struct mqev_label *labels;
+	size_t label_count;
+};
+
+/*
+ * The figures of fleets as Prometheus reads them (text format 0.0.4), each figure once with a line
+ * for each source. Nothing but figures and the given labels is in it. Works as snprintf(): writes up to
+ * size - 1 bytes and a NUL (buf may be NULL when size is 0), and returns how many bytes there are in
+ * all without the NUL. 0, and an empty string: a label is not valid. Any thread.
+ */
+MQEV_EXPORT size_t mqev_stats_prometheus(
+    const struct mqev_stats_source *sources, size_t count, char *buf, size_t size);
 
 #ifdef __cplusplus
 }

@@ -164,6 +164,68 @@ struct mqev_backend {
 	void (*close)(void *state);
 };
 
+/*
+ * The store of an application
+ *
+ * One for all clients of the process, or several. It has one thread of its own, the writer; clients
+ * of any fleet may use it at the same time. mqev_store_open() and mqev_store_close() block, nothing
+ * else does.
+ */
+struct mqev_store;
+
+/*
+ * Keeps the bytes of messages from who reads the file: topic, properties and payload of each are
+ * sealed before they reach the back end. Both functions run in the writer's thread, are given the
+ * record's seq to bind the bytes to their place, and return 0 when they did it; to has room for len
+ * + overhead bytes, and *to_len is set to what was used. A failing seal() fails the store with
+ * MQEV_ERR_STORE; a failing open() is MQEV_ERR_STORE_DAMAGED for that one message.
+ */
+struct mqev_cipher {
+	size_t size;
+	size_t overhead; /* by how many bytes what is sealed may be longer */
+	int (*seal)(
+	    void *arg, uint64_t seq, const void *from, size_t len, void *to, size_t *to_len);
+	int (*open)(
+	    void *arg, uint64_t seq, const void *from, size_t len, void *to, size_t *to_len);
+	void *arg;
+};
+
+struct mqev_store_options {
+	size_t size;
+	uint64_t max_bytes;		  /* of all that is kept; 0: no limit */
+	const struct mqev_cipher *cipher; /* copied; NULL: none */
+	void *backend_extra;		  /* see the back end */
+	char *error_text;		  /* where the reason of a failing open goes, for people */
+	size_t error_text_size;
+};
+
+#ifndef __cplusplus
+#	define MQEV_STORE_OPTIONS(...)        \
+		(&(struct mqev_store_options){ \
+		    .size = sizeof(struct mqev_store_options), __VA_ARGS__})
+#endif
+
+/*
+ * Opens the store at path (made when it is not there) and reads its index; blocks meanwhile.
+ * options may be NULL. NULL on failure, *error (may be NULL) says which: MQEV_ERR_INVALID,
+ * MQEV_ERR_NOMEM, MQEV_ERR_SYSTEM (no thread or descriptor), and those of a back end's open and load.
+ */
+MQEV_EXPORT struct mqev_store *mqev_store_open(const struct mqev_backend *backend, const char *path,
+    const struct mqev_store_options *options, int *error);
+
+/*
+ * Closes it, and blocks until all that was given to it is durable, but for what finds no room.
+ * MQEV_ERR_STATE, and nothing is done, while a client uses it. Else 0, or why the store has failed.
+ * NULL is ignored.
+ */
+MQEV_EXPORT int mqev_store_close(struct mqev_store *store);
+
+/* 0, or why the store has failed for good: MQEV_ERR_STORE, MQEV_ERR_STORE_DAMAGED. Any thread. */
+MQEV_EXPORT int mqev_store_error(const struct mqev_store *store);
+/* The same for people: the back end's last words, "" when nothing failed. Any thread. Valid as long
+ * as the store. */
+MQEV_EXPORT const char *mqev_store_error_text(const struct mqev_store *store);
+
 /* Keeps everything in memory, as long as the store is open; max_bytes is obeyed, path is not used.
  */
 MQEV_EXPORT const struct mqev_backend *mqev_backend_memory(void);

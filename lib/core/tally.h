@@ -18,13 +18,30 @@ struct mqev_tally {
 	struct mqev_histogram ping_ms;
 };
 
+/* How many bits the value has. */
+#if defined(__GNUC__)
+#	define MQEV_BIT_LENGTH(value) \
+		((value) == 0 ? 0u : 64u - (unsigned)__builtin_clzll((unsigned long long)(value)))
+#else
+#	define MQEV_BIT_LENGTH(value) mqev_bit_length(value)
+static inline unsigned
+mqev_bit_length(uint64_t value)
+{
+	unsigned bits = 0;
+
+	while (bits < 64 && value >> bits > 0)
+		bits++;
+	return bits;
+}
+#endif
+
 static inline void
 mqev_histogram_add(struct mqev_histogram *h, uint64_t value)
 {
-	unsigned bucket = 0;
+	unsigned bucket = MQEV_BIT_LENGTH(value);
 
-	while (bucket < MQEV_HISTOGRAM_BUCKETS - 1 && value >> bucket > 0)
-		bucket++;
+	if (bucket > MQEV_HISTOGRAM_BUCKETS - 1)
+		bucket = MQEV_HISTOGRAM_BUCKETS - 1;
 	h->buckets[bucket]++;
 	h->count++;
 	h->sum += value;

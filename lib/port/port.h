@@ -10,6 +10,9 @@ uint64_t mqev_port_now_ms(void);
 /* The same in microseconds, for what is measured. */
 uint64_t mqev_port_now_us(void);
 
+/* The wall clock, which may be set: microseconds since 1970. */
+int64_t mqev_port_wall_us(void);
+
 /* Fills data from the system's strong random source, without blocking once the system has booted.
  * 0, or -1 with errno. */
 int mqev_port_random(void *data, size_t size);

@@ -87,8 +87,9 @@ struct mqev_batch_change {
 	struct mqev_change change;    /* points into the batch */
 	struct mqev_journal *journal; /* whose record it is; the fleet's, not the writer's */
 	uint32_t group; /* refused together: the changes of one append() have the same */
-	bool refusable;
-	bool refused; /* set by the writer */
+	bool refusable; /* it or another of its group is a PUT that may be refused */
+	bool refused;	/* set by the writer, as is done */
+	bool done;
 };
 
 struct mqev_load {
@@ -101,6 +102,7 @@ struct mqev_load {
 };
 
 struct mqev_batch_client; /* a journal that has changes in it */
+struct mqev_chunk;
 
 struct mqev_batch {
 	struct mqev_batch *next; /* in the list that it stands in: to the writer, or back */
@@ -108,11 +110,16 @@ struct mqev_batch {
 	uint64_t ticket;
 	struct mqev_batch_change *changes;
 	size_t count;
+	size_t capacity;
 	struct mqev_load *loads; /* answered after the changes are committed */
-	struct mqev_batch_client *clients;
-	uint64_t last_seq; /* the highest that a PUT in it has */
+	struct mqev_load *last_load;
+	struct mqev_batch_client *clients; /* in the order in which they came to it */
+	struct mqev_batch_client *last_client;
+	struct mqev_chunk *chunks; /* the memory of all of this but changes */
+	uint64_t last_seq;	   /* the highest that a PUT in it has */
 	bool sync;
-	int error; /* the store has failed */
+	bool gathered; /* the tape's owner was told of it */
+	int error;     /* the store has failed */
 };
 
 /* --- writer.c: the writer thread ---------------------------------------------------------------

@@ -70,7 +70,7 @@ gap_start(struct gap *gap)
 struct worker {
 	struct mqev_client *client;
 	struct event *next;
-	char topic[16];
+	char topic[24];
 	int came;
 };
 

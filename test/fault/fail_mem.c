@@ -4,6 +4,7 @@
  */
 #include "fault/fail_mem.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,12 +18,13 @@ union header {
 	max_align_t align;
 };
 
+/* Atomic: a store's writer allocates in a thread of its own. */
 static struct {
-	size_t allowed; /* this many requests succeed ... */
-	bool for_good;	/* ... and all later ones fail, or just the next */
-	size_t count;
-	size_t refused;
-	size_t live;
+	_Atomic(size_t) allowed; /* this many requests succeed ... */
+	_Atomic(bool) for_good;	 /* ... and all later ones fail, or just the next */
+	_Atomic(size_t) count;
+	_Atomic(size_t) refused;
+	_Atomic(size_t) live;
 } state = {.allowed = SIZE_MAX};
 
 static void

@@ -115,6 +115,16 @@ qos2_out(struct world *w)
 	go(w);
 }
 
+/* What PUBREC and PUBCOMP say besides is kept until the message is done. */
+static void
+qos2_explained(struct world *w)
+{
+	w->mb.explains = true;
+	go(w);
+	publish(w, 2, 3, 20);
+	go(w);
+}
+
 /* Large payloads go by reference, the table of identifiers grows. */
 static void
 many_out(struct world *w)
@@ -357,6 +367,7 @@ static const struct {
     {"qos0_many", qos0_many},
     {"qos1_out", qos1_out},
     {"qos2_out", qos2_out},
+    {"qos2_explained", qos2_explained},
     {"many_out", many_out},
     {"requests", requests},
     {"qos0_in", qos0_in},

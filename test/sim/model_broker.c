@@ -303,6 +303,12 @@ topic_of(struct model_broker *mb, const struct tk_packet *p)
 	return (struct tk_str){known->data, known->len};
 }
 
+static const char *
+explanation(const struct model_broker *mb)
+{
+	return mb->explains && mb->version == TK_V5 ? "1F {'because'}" : NULL;
+}
+
 static void
 on_publish(struct model_broker *mb, const struct tk_packet *p)
 {
@@ -320,7 +326,8 @@ on_publish(struct model_broker *mb, const struct tk_packet *p)
 	if (p->qos == 1)
 		put(mb, MB_LANE_PUBACK, tk_make_ack(mb->version, TK_PUBACK, p->mid, code, NULL));
 	if (p->qos == 2) {
-		put(mb, MB_LANE_PUBREC, tk_make_ack(mb->version, TK_PUBREC, p->mid, code, NULL));
+		put(mb, MB_LANE_PUBREC,
+		    tk_make_ack(mb->version, TK_PUBREC, p->mid, code, explanation(mb)));
 		if (code < 0x80)
 			set_in(mb, p->mid, 1);
 	}
@@ -334,7 +341,7 @@ on_pubrel(struct model_broker *mb, const struct tk_packet *p)
 	if (known)
 		set_in(mb, p->mid, 0);
 	put(mb, MB_LANE_PUBCOMP,
-	    tk_make_ack(mb->version, TK_PUBCOMP, p->mid, known ? 0 : 0x92, NULL));
+	    tk_make_ack(mb->version, TK_PUBCOMP, p->mid, known ? 0 : 0x92, explanation(mb)));
 }
 
 static void

@@ -65,6 +65,7 @@ struct model_broker {
 	void *arg;
 	struct mb_limits limits;
 	unsigned refuse_percent; /* of the CONNECTs */
+	bool explains;		 /* PUBREC and PUBCOMP have a Reason String (5.0) */
 
 	/* The session. */
 	bool has_session;

@@ -392,6 +392,30 @@ SCENARIO(receive_maximum_of_the_server, V5)
 	expect(v, "done 4 #4 ok 00; > 32 ({'a'} 0006 ())");
 }
 
+/* Identifiers and places of the two directions are apart: what comes in fills and frees no place of
+ * what goes out. */
+SCENARIO(window_and_messages_received, VALL)
+{
+	v->settings.max_inflight = 2;
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "");
+	vclient_publish(v, 2, "a", "");
+	v->checked = v->record.len;
+	rx(v, "34 ({'b'} 0001 ~) 32 ({'b'} 0002 ~) 62 (0001)");
+	expect(v, "message b 2; > 50 (0001); message b 1; > 40 (0002) 70 (0001)");
+	vclient_publish(v, 1, "a", "");
+	expect_nothing(v);
+	rx(v, "34 ({'b'} 0003 ~) 34 ({'b'} 0004 ~) 40 (0001)");
+	expect(v, "message b 2; > 50 (0003); message b 2; > 50 (0004); done 1 #1 ok 00;"
+		  "> 32 ({'a'} 0003 ~)");
+	rx(v, "50 (0002) 62 (0003) 62 (0004)");
+	expect(v, "> 62 (0002) 70 (0003) 70 (0004)");
+	vclient_publish(v, 1, "a", "");
+	expect_nothing(v);
+	rx(v, "70 (0002)");
+	expect(v, "done 2 #2 ok 00; > 32 ({'a'} 0004 ~)");
+}
+
 SCENARIO(own_window_below_receive_maximum, V5)
 {
 	v->settings.max_inflight = 1;
@@ -769,6 +793,7 @@ main(void)
 	tcase_add_test(tc, wrong_acknowledgements);
 	tcase_add_test(tc, window_of_its_own);
 	tcase_add_test(tc, receive_maximum_of_the_server);
+	tcase_add_test(tc, window_and_messages_received);
 	tcase_add_test(tc, own_window_below_receive_maximum);
 	tcase_add_test(tc, budget_of_a_pump);
 	tcase_add_test(tc, identifiers_wrap);
