@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <mqev/export.h>
+#include <mqev/queue.h>
 
 struct event_base;
 struct mqev_client;
@@ -41,6 +42,16 @@ struct mqev_fleet_options {
 	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
 	 */
 	uint32_t ping_spread_ms;
+
+	/*
+	 * What may wait in all clients together, beside the limits of each. At these limits a client
+	 * makes room among its own messages only, as its queue_full says.
+	 */
+	uint32_t max_queued;		      /* operations; default: no limit */
+	size_t max_queued_bytes;	      /* default: no limit */
+	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
+	mqev_fleet_water_cb *on_water;
+	void *userdata; /* for on_water */
 };
 
 #ifndef __cplusplus

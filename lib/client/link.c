@@ -227,7 +227,8 @@ mqev_link_tell_when_empty(struct mqev_link *link)
 void
 mqev_link_update_reading(struct mqev_link *link)
 {
-	bool stop = link->client->session.paused || mqev_link_unsent(link) > MQEV_LINK_OUTPUT_MAX;
+	bool stop = mqev_session_is_paused(&link->client->session) ||
+		    mqev_link_unsent(link) > MQEV_LINK_OUTPUT_MAX;
 
 	if (stop == link->stopped)
 		return;

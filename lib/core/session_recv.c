@@ -180,7 +180,7 @@ static bool
 receiving(const struct mqev_session *s)
 {
 	return (s->state == MQEV_SESSION_CONNECTED || s->state == MQEV_SESSION_CONNECTING) &&
-	       !s->paused;
+	       !mqev_session_is_paused(s);
 }
 
 size_t

@@ -227,7 +227,7 @@ static int
 op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t now)
 {
 	if (is_expired(o->op, now))
-		return mqev_expiry_error(o->op);
+		return mqev_outbox_error_of(o->op, MQEV_ERR_EXPIRED);
 	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
 }
 
@@ -245,6 +245,7 @@ depart_op(struct mqev_session *s, struct mqev_op *op)
 		mqev_session_no_memory(s);
 		return false;
 	}
+	mqev_outbox_fasten(s->out, op);
 	mqev_op_queue_remove(&s->out->qos0, op);
 	return true;
 }
@@ -309,6 +310,7 @@ send_message(struct mqev_session *s, struct mqev_outgoing *o, uint64_t now)
 	if (!mqev_session_write_publish(s, o))
 		return false;
 	out->next_message = op->queue.next;
+	mqev_outbox_fasten(out, op);
 	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
 	out->window_used++;
 	s->sink->tally.inflight++;

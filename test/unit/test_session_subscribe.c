@@ -77,7 +77,7 @@ sub_with(struct vclient *v, const void *properties, size_t len, uint16_t flags)
 	struct mqev_op_parts parts = {.type = MQEV_PACKET_SUBSCRIBE,
 	    .properties = {properties, len},
 	    .payload = {filter, sizeof(filter)}};
-	int64_t number = mqev_session_subscribe(&v->s, &parts, 1, flags);
+	int64_t number = mqev_session_subscribe(&v->s, &parts, 1, flags, v->now);
 
 	if (number > 0)
 		v->op[number] = V_PENDING;
@@ -214,8 +214,8 @@ SCENARIO(reserved_identifiers, V311)
 	char text[60];
 
 	v->settings.max_inflight = 64511;
-	v->settings.max_queued = 100000;
-	v->settings.max_queued_bytes = SIZE_MAX;
+	v->settings.queue.max.count = 100000;
+	v->settings.queue.max.bytes = SIZE_MAX;
 	up(v, 0, "");
 	v->no_pump = true;
 	for (int i = 0; i < 64512; i++)
@@ -246,8 +246,8 @@ SCENARIO(reserved_identifiers, V311)
 SCENARIO(request_waits_for_an_identifier, V311)
 {
 	v->settings.max_inflight = 64511;
-	v->settings.max_queued = 100000;
-	v->settings.max_queued_bytes = SIZE_MAX;
+	v->settings.queue.max.count = 100000;
+	v->settings.queue.max.bytes = SIZE_MAX;
 	up(v, 0, "");
 	v->no_pump = true;
 	for (int i = 0; i < 64511; i++)
