@@ -8,6 +8,7 @@
 
 #include <mqev/auth.h>
 #include <mqev/connect.h>
+#include <mqev/event.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
@@ -261,6 +262,7 @@ struct mqev_options {
 	mqev_socket_cb *on_socket_register_write;
 	mqev_socket_cb *on_socket_unregister_write;
 	mqev_socket_cb *on_socket_close;
+	mqev_event_cb *on_event; /* <mqev/event.h>: states, stages and ends as data */
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */

@@ -10,6 +10,8 @@
 
 struct event_base;
 struct mqev_client;
+struct mqev_event;
+struct mqev_log_line;
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +43,16 @@ struct mqev_fleet_options {
 	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
 	 */
 	uint32_t ping_spread_ms;
+	/*
+	 * What all clients of the fleet log, and what happens to their connections, beside the
+	 * callbacks that they have of their own.
+	 */
+	void (*on_log)(
+	    struct mqev_client *client, const struct mqev_log_line *line, void *userdata);
+	uint32_t log_levels; /* which lines: enum mqev_log_level, added up; default: all */
+	void (*on_event)(
+	    struct mqev_client *client, const struct mqev_event *event, void *userdata);
+	void *userdata; /* for these two */
 };
 
 #ifndef __cplusplus

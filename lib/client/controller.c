@@ -6,6 +6,7 @@
 
 #include "client/link.h"
 #include "port/port.h"
+#include "port/probe.h"
 
 #define CLOSING_MS 2000
 
@@ -32,6 +33,12 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	MQEV_PROBE_STATE(c, c->state, state);
+	mqev_event(c,
+	    &(struct mqev_event){.type = MQEV_EVENT_STATE,
+		.state = state,
+		.previous = (enum mqev_client_state)c->state,
+		.text = names[state]});
 	mqev_figures_state(c, state);
 	c->state = (uint8_t)state;
 	if (!has_turn(state))
@@ -79,6 +86,21 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
  */
 
 static void
+note_connect_fail(struct mqev_client *c, const struct mqev_connect_failure *failure)
+{
+	mqev_event(c,
+	    &(struct mqev_event){.type = MQEV_EVENT_CONNECT_FAIL,
+		.state = (enum mqev_client_state)c->state,
+		.stage = failure->stage,
+		.error = failure->error,
+		.system_errno = failure->system_errno,
+		.tls_error = failure->tls_error,
+		.http_status = failure->http_status,
+		.retry_ms = failure->retry_ms,
+		.text = failure->text});
+}
+
+static void
 tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage,
     uint32_t wait_ms)
 {
@@ -93,6 +115,7 @@ tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enu
 	};
 
 	mqev_figures_connect_failed(c, stage);
+	note_connect_fail(c, &failure);
 	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
 	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
 		c->config->on_connect_fail(c, &failure, c->userdata);
@@ -387,6 +410,20 @@ part_from_link(struct mqev_client *c, int error)
 }
 
 static void
+note_disconnect(struct mqev_client *c, const struct mqev_disconnection *d)
+{
+	mqev_event(c,
+	    &(struct mqev_event){.type = MQEV_EVENT_DISCONNECT,
+		.state = (enum mqev_client_state)c->state,
+		.error = d->error,
+		.reason = d->reason,
+		.from_server = d->from_server,
+		.system_errno = d->system_errno,
+		.retry_ms = d->retry_ms,
+		.text = d->text});
+}
+
+static void
 tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
     const struct mqev_properties *properties, uint32_t wait_ms)
 {
@@ -401,6 +438,7 @@ tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int s
 	    .retry_ms = wait_ms,
 	};
 
+	note_disconnect(c, &disconnection);
 	mqev_log(
 	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
 	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
