@@ -13,6 +13,7 @@
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 
 #ifdef __cplusplus
@@ -71,13 +72,14 @@ enum mqev_log_level {
 
 /* How an operation ended. */
 struct mqev_result {
-	uint64_t op;		 /* what mqev_publish() or its kin returned */
-	int error;		 /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
+	uint64_t op; /* what mqev_publish() or its kin returned */
+	int error;   /* 0: done; MQEV_ERR_REFUSED: see reason; else enum mqev_error */
 	/* of the acknowledgement; of several filters the worst; QoS 2: of the PUBCOMP, or when that
 	   says no more than success, of the PUBREC */
 	enum mqev_reason reason;
-	uint16_t mid;		 /* packet identifier; 0 when none was used */
-	const struct mqev_properties *properties; /* of the acknowledgement; QoS 2: the PUBREC's, then
+	uint16_t mid; /* packet identifier; 0 when none was used */
+	const struct mqev_properties
+	    *properties;	/* of the acknowledgement; QoS 2: the PUBREC's, then
 						     the PUBCOMP's; never NULL */
 	const uint8_t *reasons; /* SUBACK, UNSUBACK: one reason code per filter, in their order */
 	size_t reason_count;
@@ -137,7 +139,8 @@ enum mqev_ack_timeout {
 /* What happens to QoS 0 messages while there is no connection. */
 enum mqev_offline {
 	MQEV_OFFLINE_QUEUE = 0, /* they wait, within the limits of the queue */
-	MQEV_OFFLINE_REJECT	/* mqev_publish() returns MQEV_ERR_STATE */
+	MQEV_OFFLINE_REJECT,	/* mqev_publish() returns MQEV_ERR_STATE */
+	MQEV_OFFLINE_DROP	/* they are accepted, and complete with MQEV_ERR_DROPPED */
 };
 
 /* What happens to a message that was in flight when the server turns out to have lost the session.
@@ -191,8 +194,8 @@ struct mqev_options {
 	uint32_t
 	    ack_timeout_ms; /* an operation the server does not acknowledge; default MQEV_NONE */
 
-	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged; default 100, at
-				  most 64,511 */
+	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged, and as many
+				  SUBSCRIBEs and UNSUBSCRIBEs; default 100, at most 64,511 */
 	uint32_t
 	    max_queued; /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
 	size_t max_queued_bytes; /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */
@@ -263,6 +266,14 @@ struct mqev_options {
 	mqev_socket_cb *on_socket_unregister_write;
 	mqev_socket_cb *on_socket_close;
 	mqev_event_cb *on_event; /* <mqev/event.h>: states, stages and ends as data */
+
+	enum mqev_queue_full queue_full;      /* default: what is new is rejected */
+	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
+	mqev_water_cb *on_water;
+
+	bool strict_text; /* received topics and properties with control characters or non-characters,
+			     which the standard advises against, end the connection as malformed;
+			     default: they are taken as they are */
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */

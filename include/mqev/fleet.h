@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <mqev/export.h>
+#include <mqev/queue.h>
 
 struct event_base;
 struct mqev_client;
@@ -52,7 +53,16 @@ struct mqev_fleet_options {
 	uint32_t log_levels; /* which lines: enum mqev_log_level, added up; default: all */
 	void (*on_event)(
 	    struct mqev_client *client, const struct mqev_event *event, void *userdata);
-	void *userdata; /* for these two */
+
+	/*
+	 * What may wait in all clients together, beside the limits of each. At these limits a client
+	 * makes room among its own messages only, as its queue_full says.
+	 */
+	uint32_t max_queued;		      /* operations; default: no limit */
+	size_t max_queued_bytes;	      /* default: no limit */
+	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
+	mqev_fleet_water_cb *on_water;
+	void *userdata; /* for on_log, on_event and on_water */
 };
 
 #ifndef __cplusplus

@@ -10,7 +10,9 @@
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
+#include <mqev/oneshot.h>
 #include <mqev/properties.h>
+#include <mqev/queue.h>
 #include <mqev/reason.h>
 #include <mqev/rpc.h>
 #include <mqev/settings.h>

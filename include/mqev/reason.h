@@ -50,8 +50,9 @@ enum mqev_error {
 					 */
 	MQEV_ERR_STORE_VERSION = -32,	/* the store is of a format that this version cannot read */
 	MQEV_ERR_STORE_BUSY = -33,  /* the store is open elsewhere, or that client of it in use */
-	MQEV_ERR_STORE_ACCESS = -34 /* owner or permissions of the store are not what they must
-					   be */
+	MQEV_ERR_STORE_ACCESS = -34, /* owner or permissions of the store are not what they must
+					    be */
+	MQEV_ERR_DROPPED = -35 /* given up for newer messages; at QoS 0 for want of a connection */
 };
 
 /* The reason codes of MQTT 5.0, section 2.4. Older versions' codes are converted to these. */

@@ -45,6 +45,7 @@ MQEV_EXPORT int
 mqev_client_set_on_ack_timeout(struct mqev_client *client, mqev_result_cb *on_ack_timeout);
 MQEV_EXPORT int
 mqev_client_set_on_hold_timeout(struct mqev_client *client, mqev_held_cb *on_hold_timeout);
+MQEV_EXPORT int mqev_client_set_on_water(struct mqev_client *client, mqev_water_cb *on_water);
 MQEV_EXPORT int mqev_client_set_on_retry(struct mqev_client *client, mqev_retry_cb *on_retry);
 MQEV_EXPORT int
 mqev_client_set_on_redirect(struct mqev_client *client, mqev_redirect_cb *on_redirect);
@@ -91,6 +92,11 @@ MQEV_EXPORT int mqev_client_set_max_inflight(struct mqev_client *client, uint32_
 /* 0: the default. What is queued stays so. */
 MQEV_EXPORT int mqev_client_set_max_queued(
     struct mqev_client *client, uint32_t max_queued, size_t max_queued_bytes);
+MQEV_EXPORT int
+mqev_client_set_queue_full(struct mqev_client *client, enum mqev_queue_full queue_full);
+/* NULL: no marks. */
+MQEV_EXPORT int
+mqev_client_set_water(struct mqev_client *client, const struct mqev_water_marks *marks);
 MQEV_EXPORT int
 mqev_client_set_offline_qos0(struct mqev_client *client, enum mqev_offline offline_qos0);
 /* Milliseconds; 0: the default. */

@@ -26,7 +26,7 @@ struct mqev_histogram {
 
 /* Why a message was not sent, or its operation ended without success. */
 enum mqev_drop {
-	MQEV_DROP_QUEUE_FULL = 0, /* not accepted: MQEV_ERR_QUEUE_FULL */
+	MQEV_DROP_QUEUE_FULL = 0, /* MQEV_ERR_QUEUE_FULL: not accepted, or gave way to others */
 	MQEV_DROP_OFFLINE,	  /* not accepted: QoS 0, no connection, MQEV_OFFLINE_REJECT */
 	MQEV_DROP_LIMIT,	  /* more than the server takes: size, QoS, retain */
 	MQEV_DROP_EXPIRED,	  /* Message Expiry Interval passed before it was sent */
@@ -34,7 +34,8 @@ enum mqev_drop {
 	MQEV_DROP_SESSION_LOST,	  /* in flight when the server lost the session */
 	MQEV_DROP_REFUSED,	  /* the server's acknowledgement has a failure reason */
 	MQEV_DROP_CANCELED,	  /* by the application, or its client was freed */
-	MQEV_DROP_OTHER		  /* out of memory and the rest */
+	MQEV_DROP_OTHER,	  /* out of memory and the rest */
+	MQEV_DROP_MADE_ROOM /* MQEV_ERR_DROPPED: for newer ones; QoS 0, no connection, MQEV_OFFLINE_DROP */
 };
 
 /* Why a connection that had a CONNACK ended. */

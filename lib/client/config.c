@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client/limits.h"
 #include "client/options.h"
 #include "core/mem.h"
 #include "core/properties.h"
@@ -186,10 +187,24 @@ mqev_config_take_inflight(struct mqev_config *c, const struct mqev_options *o)
 int
 mqev_config_take_queue(struct mqev_config *c, const struct mqev_options *o)
 {
-	c->session.max_queued = or_default(o->max_queued, DEFAULT_MAX_QUEUED);
-	c->session.max_queued_bytes =
-	    o->max_queued_bytes != 0 ? o->max_queued_bytes : DEFAULT_MAX_QUEUED_BYTES;
+	c->session.queue.max = mqev_limits_max(
+	    o->max_queued, o->max_queued_bytes, DEFAULT_MAX_QUEUED, DEFAULT_MAX_QUEUED_BYTES);
 	return 0;
+}
+
+int
+mqev_config_take_queue_full(struct mqev_config *c, const struct mqev_options *o)
+{
+	if ((int)o->queue_full < 0 || o->queue_full > MQEV_QUEUE_FULL_DROP_EXPIRED)
+		return MQEV_ERR_INVALID;
+	c->session.queue_full = (enum mqev_session_full)o->queue_full;
+	return 0;
+}
+
+int
+mqev_config_take_water(struct mqev_config *c, const struct mqev_options *o)
+{
+	return mqev_limits_take_marks(&c->session.queue, o->water);
 }
 
 static int
@@ -208,8 +223,9 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 int
 mqev_config_take_offline(struct mqev_config *c, const struct mqev_options *o)
 {
-	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_REJECT)
+	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_DROP)
 		return MQEV_ERR_INVALID;
+	c->session.drop_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_DROP;
 	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
 	return 0;
 }
@@ -241,6 +257,7 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 		return MQEV_ERR_INVALID;
 	c->session.ack_resends = o->ack_resends;
 	c->session.bridge = o->bridge;
+	c->session.strict_text = o->strict_text;
 	c->protocol_fallback = o->protocol_fallback;
 	c->random_client_id = o->random_client_id;
 	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;
@@ -262,6 +279,7 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_event = o->on_event;
 	c->on_ack_timeout = o->on_ack_timeout;
 	c->on_hold_timeout = o->on_hold_timeout;
+	c->on_water = o->on_water;
 	c->on_pre_connect = o->on_pre_connect;
 	c->on_socket_open = o->on_socket_open;
 	c->on_socket_register_write = o->on_socket_register_write;
@@ -383,8 +401,9 @@ mqev_config_take(struct mqev_config *c, const struct mqev_options *o)
 	    take_protocol, take_session, take_times, mqev_config_take_keepalive,
 	    mqev_config_take_ping, mqev_config_take_ack_timeout, mqev_config_take_delays,
 	    mqev_config_take_timeouts, take_limits, mqev_config_take_inflight,
-	    mqev_config_take_queue, take_policies, mqev_config_take_offline, mqev_config_take_login,
-	    mqev_config_take_will, take_auth, mqev_config_take_properties, mqev_config_take_net,
+	    mqev_config_take_queue, mqev_config_take_queue_full, mqev_config_take_water,
+	    take_policies, mqev_config_take_offline, mqev_config_take_login, mqev_config_take_will,
+	    take_auth, mqev_config_take_properties, mqev_config_take_net,
 	    mqev_config_take_reconnect};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {

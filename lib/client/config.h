@@ -27,6 +27,7 @@ struct mqev_config {
 	mqev_event_cb *on_event;
 	mqev_result_cb *on_ack_timeout;
 	mqev_held_cb *on_hold_timeout;
+	mqev_water_cb *on_water;
 	mqev_pre_connect_cb *on_pre_connect;
 	mqev_socket_cb *on_socket_open;
 	mqev_socket_cb *on_socket_register_write;
@@ -80,6 +81,9 @@ int mqev_config_take_delays(struct mqev_config *config, const struct mqev_option
 int mqev_config_take_reconnect(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_inflight(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_queue(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_queue_full(
+    struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_water(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_offline(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_ping(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_ack_timeout(struct mqev_config *config, const struct mqev_options *options);

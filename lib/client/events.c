@@ -195,6 +195,20 @@ on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 }
 
 static void
+on_water(void *owner, bool high)
+{
+	struct mqev_client *c = owner;
+	struct mqev_water water = {
+	    .high = high,
+	    .count = mqev_session_queued(&c->session),
+	    .bytes = mqev_session_queued_bytes(&c->session),
+	};
+
+	if (c->config->on_water != NULL)
+		c->config->on_water(c, &water, c->userdata);
+}
+
+static void
 on_wants_pump(void *owner)
 {
 	struct mqev_client *c = owner;
@@ -224,5 +238,6 @@ const struct mqev_session_events mqev_client_events = {
     .ack_overdue = on_ack_overdue,
     .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,
+    .water = on_water,
     .packet = on_packet,
 };

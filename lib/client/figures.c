@@ -19,6 +19,7 @@ static const uint8_t drop_causes[] = {
     [-MQEV_ERR_SESSION_LOST] = MQEV_DROP_SESSION_LOST + 1,
     [-MQEV_ERR_REFUSED] = MQEV_DROP_REFUSED + 1,
     [-MQEV_ERR_CANCELED] = MQEV_DROP_CANCELED + 1,
+    [-MQEV_ERR_DROPPED] = MQEV_DROP_MADE_ROOM + 1,
 };
 
 static const uint8_t end_causes[] = {

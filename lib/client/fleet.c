@@ -94,6 +94,7 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 		if (was_last)
 			break;
 	}
+	mqev_fleet_queue_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
 	mqev_fleet_leave(fleet);
 }
@@ -400,7 +401,7 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	fleet = mqev_calloc(1, sizeof(*fleet));
 	if (fleet == NULL)
 		return NULL;
-	if (!take_base(fleet, base)) {
+	if (!mqev_fleet_queue_init(&fleet->queue, &taken) || !take_base(fleet, base)) {
 		mqev_free(fleet);
 		return NULL;
 	}
@@ -412,6 +413,7 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	    taken.on_log, taken.on_event, taken.userdata, or_default(taken.log_levels, UINT32_MAX)};
 	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);
 	fleet->agenda_end = &fleet->agenda;
+	fleet->cork.sink.budget = &fleet->queue.budget;
 	mqev_wheel_init(&fleet->wheel, mqev_port_now_ms());
 	if (make_parts(fleet, &limits))
 		return fleet;

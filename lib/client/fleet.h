@@ -7,6 +7,7 @@
 
 #include "client/cork.h"
 #include "client/figures.h"
+#include "client/fleet_queue.h"
 #include "client/turns.h"
 #include "client/wheel.h"
 
@@ -57,6 +58,7 @@ struct mqev_fleet {
 	struct mqev_turns turns;
 	struct mqev_figures figures;
 	struct mqev_audience audience;
+	struct mqev_fleet_queue queue;
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_config *retired; /* not any more, but calls in progress may look at them */

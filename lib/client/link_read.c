@@ -121,7 +121,7 @@ receive(const struct reading *r, uint8_t *data, size_t len)
 				keep(r, data + used, len - used);
 			return;
 		}
-		if (!r->client->session.paused && part > missing(link))
+		if (!mqev_session_is_paused(&r->client->session) && part > missing(link))
 			part = missing(link);
 		if (!keep(r, data, part))
 			return;
@@ -141,7 +141,7 @@ take_input(const struct reading *r, uint8_t *scratch)
 	struct evbuffer *input = bufferevent_get_input(r->link->conn.bev);
 	size_t total = 0;
 
-	while (alive(r) && !r->client->session.paused) {
+	while (alive(r) && !mqev_session_is_paused(&r->client->session)) {
 		int n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
 
 		if (n <= 0)
@@ -202,7 +202,8 @@ read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 {
 	size_t taken = 0;
 
-	while (taken < budget && alive(r) && !r->link->stopped && !r->client->session.paused) {
+	while (taken < budget && alive(r) && !r->link->stopped &&
+	       !mqev_session_is_paused(&r->client->session)) {
 		ssize_t n = straight(r->link) ? receive_straight(r) : receive_scratch(r, scratch);
 
 		if (n < 0)
@@ -240,7 +241,7 @@ read_all(const struct reading *r, uint8_t *scratch, size_t budget)
 {
 	size_t taken;
 
-	if (r->link->partial_len > 0 && !r->client->session.paused)
+	if (r->link->partial_len > 0 && !mqev_session_is_paused(&r->client->session))
 		receive_partial(r);
 	taken = take_input(r, scratch);
 	if (alive(r) && r->link->conn.plain && taken >= LIBEVENT_READ)

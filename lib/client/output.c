@@ -29,6 +29,8 @@ write_more(struct mqev_client *c)
 void
 mqev_client_pump(struct mqev_client *c)
 {
+	if (c->session.owing)
+		mqev_session_tell(&c->session);
 	if (c->link == NULL)
 		return;
 	/* What waits first: then what completions publish may follow it at once. */

@@ -187,8 +187,8 @@ too_many(const struct mqev_client *c, const struct mqev_message *m)
 	size_t count = mqev_session_queued(&c->session) + rpc->calls.count - rpc->publishing;
 	size_t bytes = mqev_session_queued_bytes(&c->session) + rpc->waiting_bytes;
 
-	return count >= settings->max_queued || m->payload_len > settings->max_queued_bytes ||
-	       bytes > settings->max_queued_bytes - m->payload_len;
+	return count >= settings->queue.max.count || m->payload_len > settings->queue.max.bytes ||
+	       bytes > settings->queue.max.bytes - m->payload_len;
 }
 
 static int64_t

@@ -90,6 +90,7 @@ CALLBACK_SETTER(on_socket_unregister_write, mqev_socket_cb, on_socket_unregister
 CALLBACK_SETTER(on_socket_close, mqev_socket_cb, on_socket_close)
 CALLBACK_SETTER(on_ack_timeout, mqev_result_cb, on_ack_timeout)
 CALLBACK_SETTER(on_hold_timeout, mqev_held_cb, on_hold_timeout)
+CALLBACK_SETTER(on_water, mqev_water_cb, on_water)
 CALLBACK_SETTER(on_retry, mqev_retry_cb, reconnect.on_retry)
 CALLBACK_SETTER(on_redirect, mqev_redirect_cb, reconnect.on_redirect)
 
@@ -202,6 +203,22 @@ mqev_client_set_max_queued(struct mqev_client *c, uint32_t max_queued, size_t ma
 	return change(c,
 	    MQEV_OPTIONS(.max_queued = max_queued, .max_queued_bytes = max_queued_bytes),
 	    mqev_config_take_queue);
+}
+
+int
+mqev_client_set_queue_full(struct mqev_client *c, enum mqev_queue_full queue_full)
+{
+	return change(c, MQEV_OPTIONS(.queue_full = queue_full), mqev_config_take_queue_full);
+}
+
+int
+mqev_client_set_water(struct mqev_client *c, const struct mqev_water_marks *marks)
+{
+	int error = change(c, MQEV_OPTIONS(.water = marks), mqev_config_take_water);
+
+	if (error == 0)
+		mqev_session_recheck_marks(&c->session);
+	return error;
 }
 
 int

@@ -66,8 +66,6 @@ fill_messages(const struct mqev_tally *t, struct mqev_stats *full)
 	full->messages_out = sum(t->messages_out, 3);
 	full->bytes_in = t->bytes_in;
 	full->bytes_out = t->bytes_out;
-	full->queued = t->queued;
-	full->queued_bytes = t->queued_bytes;
 	full->inflight = t->inflight;
 	memcpy(full->messages_in_qos, t->messages_in, sizeof(full->messages_in_qos));
 	memcpy(full->messages_out_qos, t->messages_out, sizeof(full->messages_out_qos));
@@ -106,6 +104,8 @@ mqev_fleet_stats(const struct mqev_fleet *fleet, struct mqev_stats *stats)
 	net = mqev_net_stats(fleet->net);
 	fill_messages(&fleet->cork.sink.tally, &full);
 	fill_connections(&fleet->figures, &full);
+	full.queued = fleet->queue.budget.used.count;
+	full.queued_bytes = fleet->queue.budget.used.bytes;
 	full.clients = fleet->client_count;
 	full.tls_handshakes = net->tls_handshakes;
 	full.tls_resumed = net->tls_resumed;

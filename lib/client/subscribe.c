@@ -6,6 +6,7 @@
 #include "client/subscriptions.h"
 #include "core/mem.h"
 #include "core/topic.h"
+#include "port/port.h"
 
 /* The filters of one packet in the form they have there. */
 struct filters {
@@ -56,7 +57,8 @@ submit(struct mqev_client *c, enum mqev_packet_type type, const struct filters *
 	    .subscription_id = f->own_id,
 	};
 
-	return mqev_session_subscribe(&c->session, &parts, f->count, f->flags);
+	return mqev_session_subscribe(
+	    &c->session, &parts, f->count, f->flags, mqev_port_now_ms());
 }
 
 static bool

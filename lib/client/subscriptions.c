@@ -10,6 +10,7 @@
 #include "core/mem.h"
 #include "core/topic.h"
 #include "core/topic_tree.h"
+#include "port/port.h"
 
 /* SUBSCRIBEs of a replay stay under this, and under the server's Maximum Packet Size. */
 #define BATCH_BYTES 16384
@@ -263,8 +264,8 @@ send_batch(struct replay *r)
 
 	if (r->count == 0)
 		return true;
-	number = mqev_session_subscribe(
-	    &r->client->session, &parts, r->count, r->flags | MQEV_OP_INTERNAL);
+	number = mqev_session_subscribe(&r->client->session, &parts, r->count,
+	    r->flags | MQEV_OP_INTERNAL, mqev_port_now_ms());
 	if (number < 0)
 		return false;
 	mark_batch(r, (uint64_t)number);

@@ -6,8 +6,6 @@
 
 #include "core/mem.h"
 
-#define ALLOCATOR_OVERHEAD 16
-
 static uint8_t *
 append(uint8_t *at, struct mqev_bytes part)
 {
@@ -43,7 +41,7 @@ copied_size(const struct mqev_op_parts *parts)
 size_t
 mqev_op_cost(const struct mqev_op_parts *parts)
 {
-	return sizeof(struct mqev_op) + ALLOCATOR_OVERHEAD + copied_size(parts);
+	return mqev_mem_cost(sizeof(struct mqev_op) + copied_size(parts));
 }
 
 struct mqev_op *
@@ -65,6 +63,25 @@ mqev_op_new(const struct mqev_op_parts *parts)
 	op->arg = parts->arg;
 	fill(op, parts);
 	return op;
+}
+
+struct mqev_op *
+mqev_op_shrink(struct mqev_op *op)
+{
+	struct mqev_op *small;
+
+	/* A link may still refer to its payload. */
+	if (op->refs > 1)
+		return op;
+	if (op->release == NULL)
+		op->payload = NULL;
+	op->topic_len = 0;
+	op->properties_len = 0;
+	small = mqev_realloc(op, sizeof(*op));
+	if (small == NULL)
+		return op;
+	small->cost = (uint32_t)mqev_mem_cost(sizeof(*op));
+	return small;
 }
 
 void

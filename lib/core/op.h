@@ -20,14 +20,15 @@ enum mqev_op_state {
 enum mqev_op_flag {
 	MQEV_OP_RETAIN = 1,
 	MQEV_OP_SENT = 2,	 /* sent on this connection */
-	MQEV_OP_COUNTED = 4,	 /* takes a place in the inflight window */
+	MQEV_OP_COUNTED = 4,	 /* takes a place in the window of messages, or of requests */
 	MQEV_OP_WILDCARD = 8,	 /* SUBSCRIBE: a filter has a wildcard */
 	MQEV_OP_SHARED = 16,	 /* SUBSCRIBE: a filter is a shared subscription */
 	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */
 	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
 	MQEV_OP_CANCELED =
 	    512, /* completed already; goes on in silence, for its identifier is in use */
-	MQEV_OP_UNSURE = 1024 /* may have arrived in a session that was lost; to be sent again */
+	MQEV_OP_UNSURE = 1024, /* may have arrived in a session that was lost; to be sent again */
+	MQEV_OP_LOOSE = 2048   /* PUBLISH that was never sent: may be dropped */
 };
 
 /* A reason other than success and properties, kept until the operation completes. */
@@ -50,6 +51,7 @@ struct mqev_op {
 	uint64_t n;	 /* the packet identifier follows from it */
 	uint64_t since_ms;   /* when the wait began */
 	uint64_t expires_ms; /* 0: never */
+	uint64_t accepted_ms;
 	mqev_op_done done;
 	void *arg;
 	void (*release)(void *release_arg);
@@ -61,7 +63,7 @@ struct mqev_op {
 	uint32_t properties_len;
 	uint32_t expiry_at; /* where in the properties the four bytes of the Message Expiry Interval
 			       stand */
-	uint32_t cost;	    /* bytes of memory, for the queue's limit */
+	uint32_t cost;	    /* bytes of memory allocated for it, for the queue's limit */
 	uint32_t refs;
 	uint32_t subscription_id; /* the library's own, 0: none */
 	uint16_t topic_len;
@@ -95,6 +97,9 @@ struct mqev_op_parts {
 size_t mqev_op_cost(const struct mqev_op_parts *parts);
 /* One reference for the caller; NULL when memory runs out (release is not called then). */
 struct mqev_op *mqev_op_new(const struct mqev_op_parts *parts);
+/* Gives back what only sending needs, of a PUBLISH that is in no list and will not be sent. Returns
+ * where it is now; it keeps its number, callback and payload to be released. */
+struct mqev_op *mqev_op_shrink(struct mqev_op *op);
 void mqev_op_ref(struct mqev_op *op);
 /* The last one frees, and releases the application's payload. */
 void mqev_op_unref(struct mqev_op *op);

@@ -239,6 +239,7 @@ static const char *const error_texts[] = {
     [-MQEV_ERR_STORE_VERSION] = "Store of another version",
     [-MQEV_ERR_STORE_BUSY] = "Store in use",
     [-MQEV_ERR_STORE_ACCESS] = "Store not accessible, or to others too",
+    [-MQEV_ERR_DROPPED] = "Dropped",
 };
 
 const char *

@@ -10,6 +10,7 @@
 #include <mqev/message.h>
 #include <mqev/reason.h>
 
+#include "core/budget.h"
 #include "core/op.h"
 #include "core/packet.h"
 #include "core/properties.h"
@@ -42,6 +43,14 @@ enum mqev_ack_action {
 	MQEV_ACK_ACTION_RESEND /* before 5.0; else REPORT */
 };
 
+/* What makes room in a full queue. In flight is never dropped. */
+enum mqev_session_full {
+	MQEV_FULL_REJECT,
+	MQEV_FULL_DROP_OLDEST,
+	MQEV_FULL_DROP_QOS0,   /* the oldest of QoS 0 first; QoS 0 never makes others go */
+	MQEV_FULL_DROP_EXPIRED /* what has expired first */
+};
+
 struct mqev_session_will {
 	struct mqev_bytes topic;
 	struct mqev_bytes payload;
@@ -61,12 +70,13 @@ struct mqev_session_settings {
 	uint32_t hold_timeout_ms; /* 0: none */
 	uint32_t ack_timeout_ms;  /* 0: none */
 	enum mqev_ack_action ack_action;
-	uint32_t ack_resends; /* 0: as often as need be */
+	uint32_t ack_resends;	  /* 0: as often as need be */
 	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
-	uint32_t max_queued;
-	size_t max_queued_bytes;
+	struct mqev_load_limits queue;
+	enum mqev_session_full queue_full;
 	bool reject_offline_qos0;
+	bool drop_offline_qos0;
 	bool lost_qos1_fails;
 	bool lost_qos2_resends;
 	uint16_t receive_maximum;
@@ -74,6 +84,7 @@ struct mqev_session_settings {
 	uint16_t topic_alias_maximum;
 	uint16_t topic_aliases; /* how many to give, if the server allows as many */
 	bool bridge;
+	bool strict_text; /* strings with discouraged code points are malformed */
 	bool has_username;
 	struct mqev_bytes username;
 	bool has_password;
@@ -126,9 +137,11 @@ struct mqev_session_events {
 	void (*ack_overdue)(void *owner, const struct mqev_op *op);
 	/* A message was held back for longer than hold_timeout_ms. */
 	void (*hold_overdue)(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms);
-	/* There is something for mqev_session_pump() now. Not more than once until that is called.
-	 */
+	/* There is something for mqev_session_pump() or mqev_session_tell() now. Not more than once
+	 * until that is called. This one alone may not call back into the session. */
 	void (*wants_pump)(void *owner);
+	/* What waits has reached the high mark, or is down to the low one. May be NULL. */
+	void (*water)(void *owner, bool high);
 	/* A packet was received or handed to the sink, or something odd is worth a line. */
 	void (*packet)(
 	    void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
@@ -152,12 +165,12 @@ struct mqev_session {
 	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
-	struct mqev_outbox *out; /* exists while there are outgoing operations */
+	struct mqev_outbox *out;	/* exists while there are outgoing operations */
 	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
-	uint64_t next_n;  /* the client may begin it anywhere before the first operation */
-	uint64_t written; /* bytes handed to the sink on this connection */
+	uint64_t next_n;    /* the client may begin it anywhere before the first operation */
+	uint64_t written;   /* bytes handed to the sink on this connection */
 	uint64_t bytes_out; /* on earlier ones */
 	uint64_t bytes_in;
 	uint64_t messages_in; /* PUBLISH packets, the repeated ones too */
@@ -185,10 +198,14 @@ struct mqev_session {
 	bool pump_asked : 1;
 	bool no_problem_information : 1; /* asked for in CONNECT */
 	bool report_all : 1;		 /* QoS 0 operations without a callback are completed too */
-	bool paused : 1;		 /* receive nothing further */
+	bool paused : 1;		 /* receive nothing further, but for a CONNACK */
 	bool freed : 1;			 /* nothing is accepted any more */
-	bool rested : 1;		 /* it was so at the last tick */
-	bool pong_owed : 1;		 /* PINGRESP to the last PINGREQ */
+	bool draining : 1; /* nothing of the application's is accepted for the time being */
+	bool owing : 1;	   /* there is something to tell */
+	bool above : 1;	   /* the high mark was reached and the low one not since */
+	bool told_above : 1;
+	bool rested : 1;    /* it was so at the last tick */
+	bool pong_owed : 1; /* PINGRESP to the last PINGREQ */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -211,6 +228,16 @@ bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, u
  */
 size_t
 mqev_session_receive(struct mqev_session *s, uint8_t *data, size_t len, uint64_t now, size_t *need);
+
+/* Nothing is received on a connection that is accepted until that is over. */
+static inline bool
+mqev_session_is_paused(const struct mqev_session *s)
+{
+	return s->paused && s->state != MQEV_SESSION_CONNECTING;
+}
+
+/* Completes what was dropped or withdrawn, and tells of marks that were passed. */
+void mqev_session_tell(struct mqev_session *s);
 
 /* Writes what may be sent now until budget bytes are passed. True: there is more, call again when
  * the link has room. */
@@ -266,22 +293,44 @@ int64_t mqev_session_publish(
 
 /* SUBSCRIBE or UNSUBSCRIBE: parts.payload holds the filters as in the packet of version 5. flags:
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */
-int64_t mqev_session_subscribe(
-    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags);
+int64_t mqev_session_subscribe(struct mqev_session *s, const struct mqev_op_parts *parts,
+    size_t filter_count, uint16_t flags, uint64_t now);
 
 /* Begins to authenticate again. The operation's number or a negative error, see
  * mqev_reauthenticate(); when memory ran out the connection may have ended. */
-int64_t mqev_session_reauthenticate(
-    struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
+int64_t
+mqev_session_reauthenticate(struct mqev_session *s, mqev_op_done done, void *arg, uint64_t now);
 
 /* Ends one operation that has not been sent, or gives up waiting for one that was:
  * MQEV_ERR_NOT_FOUND. */
 int mqev_session_cancel(struct mqev_session *s, uint64_t number, int error);
 
-/* Operations that wait or are in flight, and their bytes. */
+/* The same for an application that may not be called back now: the completion, with
+ * MQEV_ERR_CANCELED or what is known instead, is mqev_session_tell()'s. MQEV_ERR_NOT_FOUND;
+ * MQEV_ERR_STATE: a SUBSCRIBE, UNSUBSCRIBE or QoS 0 message that was sent; MQEV_ERR_NOMEM. */
+int mqev_session_withdraw(struct mqev_session *s, uint64_t number);
+
+/* Withdraws all messages that were not sent (qos0_only: of QoS 0). Returns how many. */
+size_t mqev_session_clear(struct mqev_session *s, bool qos0_only);
+
+/* Completes every operation with error, from the loop; what is in flight goes on in silence. */
+void mqev_session_give_up(struct mqev_session *s, int error);
+
+/* Operations that wait or are in flight, and the bytes allocated for them. */
 size_t mqev_session_queued(const struct mqev_session *s);
 size_t mqev_session_queued_bytes(const struct mqev_session *s);
 /* QoS 1 and 2 messages in the inflight window. */
 size_t mqev_session_inflight(const struct mqev_session *s);
+/* There is none, and no completion is owed. */
+bool mqev_session_is_idle(const struct mqev_session *s);
+
+/* Calls fn for each that the application waits for: those of QoS 0 on their way to the kernel, then
+ * in their order of acceptance those of QoS 0, of QoS 1 and 2, SUBSCRIBE and UNSUBSCRIBE. fn is not
+ * to change anything. False from it ends the walk. */
+void mqev_session_walk(const struct mqev_session *s,
+    bool (*fn)(const struct mqev_op *op, bool leaving, void *arg), void *arg);
+
+/* The settings' limits or those of the budget have changed. */
+void mqev_session_recheck_marks(struct mqev_session *s);
 
 #endif

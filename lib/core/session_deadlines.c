@@ -82,15 +82,8 @@ mqev_outbox_rest(struct mqev_session *s, uint64_t now)
 /* --- expiry ------------------------------------------------------------------------------------
  */
 
-int
-mqev_expiry_error(const struct mqev_op *op)
-{
-	/* One that went out in a session which was lost may have arrived. */
-	return (op->flags & MQEV_OP_UNSURE) != 0 ? MQEV_ERR_SESSION_LOST : MQEV_ERR_EXPIRED;
-}
-
 static void
-sweep(struct mqev_session *s, struct mqev_op_queue *queue, uint64_t now)
+sweep_queue(struct mqev_session *s, const struct mqev_op_queue *queue, uint64_t now)
 {
 	struct mqev_outbox *out = s->out;
 	struct mqev_op *next;
@@ -100,24 +93,30 @@ sweep(struct mqev_session *s, struct mqev_op_queue *queue, uint64_t now)
 		if (op->expires_ms == 0 || op->state != MQEV_OP_QUEUED)
 			continue;
 		if (now >= op->expires_ms)
-			mqev_outbox_doom(out, queue, op, mqev_expiry_error(op));
+			mqev_outbox_put_off(s, op, MQEV_ERR_EXPIRED);
 		else if (op->expires_ms < out->next_expiry_ms)
 			out->next_expiry_ms = op->expires_ms;
 	}
 }
 
-static void
-tick_expiry(struct mqev_session *s, uint64_t now)
+void
+mqev_outbox_sweep(struct mqev_session *s, uint64_t now)
 {
 	struct mqev_outbox *out = s->out;
 
 	if (now < out->next_expiry_ms)
 		return;
 	out->next_expiry_ms = UINT64_MAX;
-	sweep(s, &out->messages, now);
-	sweep(s, &out->qos0, now);
+	sweep_queue(s, &out->messages, now);
+	sweep_queue(s, &out->qos0, now);
 	if (out->next_expiry_ms < now + SWEEP_MS)
 		out->next_expiry_ms = now + SWEEP_MS;
+}
+
+static void
+tick_expiry(struct mqev_session *s, uint64_t now)
+{
+	mqev_outbox_sweep(s, now);
 	mqev_outbox_fail_doomed(s);
 }
 

@@ -27,6 +27,7 @@ struct mqev_outbox {
 	struct mqev_op *
 	    next_release; /* on resume: where the search for PUBRELs behind a full window goes on */
 	struct mqev_op *next_subscribe;
+	struct mqev_op *first_loose; /* in messages; those behind it are loose too */
 	struct mqev_ids ids;
 	uint32_t numbered_ids;		  /* how many of them follow from numbers */
 	struct mqev_aliases *aliases;	  /* that we gave on this connection; NULL: none */
@@ -35,9 +36,11 @@ struct mqev_outbox {
 	uint32_t departing_head;
 	uint32_t departing_count;
 	uint32_t window_used;
-	uint32_t count;
+	uint32_t requests_used; /* SUBSCRIBEs and UNSUBSCRIBEs that wait for their answers */
 	uint64_t next_expiry_ms; /* no waiting message expires before; UINT64_MAX: none does */
-	size_t bytes;
+	struct mqev_load used;	   /* all but the doomed */
+	struct mqev_load loose[2]; /* of these, what may be dropped: of QoS 0, of QoS 1 and 2 */
+	struct mqev_load doomed_load;
 };
 
 /* Acknowledgements in the order in which they must leave. */
@@ -102,6 +105,8 @@ void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
 void mqev_session_ask_pump(struct mqev_session *s);
+/* There is something that mqev_session_tell() has to tell. */
+void mqev_session_owe(struct mqev_session *s);
 void mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault);
 void mqev_session_protocol_error(struct mqev_session *s, const char *text);
 void mqev_session_no_memory(struct mqev_session *s);
@@ -112,6 +117,10 @@ bool mqev_session_send_ack(
 
 bool mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
+
+/* session_text.c */
+/* A topic or property holds code points that 1.5.4 advises against. */
+bool mqev_session_discouraged_text(const struct mqev_packet *packet);
 
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);
@@ -140,6 +149,26 @@ void mqev_auth_rest(struct mqev_session *s, uint64_t now);
 
 /* session_submit.c */
 struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
+
+/* session_queue.c */
+/* Whether there is room within the limits for one more operation, or could be made as the settings
+ * say. qos0: it is a QoS 0 message. */
+bool mqev_outbox_may_fit(const struct mqev_session *s, size_t cost, bool qos0);
+/* Makes that room. False: too much was dropped in this turn of the loop. */
+bool mqev_outbox_make_room(struct mqev_session *s, size_t cost, bool qos0, uint64_t now);
+/* An accepted operation counts, and one that has ended or is doomed does not. */
+void mqev_outbox_count(struct mqev_session *s, struct mqev_op *op);
+void mqev_outbox_uncount(struct mqev_session *s, const struct mqev_op *op);
+/* It is about to be sent, or to leave its queue: it may not be dropped any more. */
+void mqev_outbox_fasten(struct mqev_outbox *out, struct mqev_op *op);
+/* What an operation ends with that will not be sent for that error. */
+int mqev_outbox_error_of(const struct mqev_op *op, int error);
+/* Dooms an operation that waits to be sent; told of from the loop. */
+void mqev_outbox_put_off(struct mqev_session *s, struct mqev_op *op, int error);
+/* Accepts a QoS 0 message to complete it with MQEV_ERR_DROPPED. Its number or a negative error. */
+int64_t mqev_outbox_drop_new(struct mqev_session *s, const struct mqev_op_parts *parts);
+/* The operation of that number that is not over; NULL: none. */
+struct mqev_op *mqev_outbox_find(const struct mqev_outbox *out, uint64_t number);
 
 /* Identifiers up to here follow from the operations' numbers; those above are left for SUBSCRIBE
  * and UNSUBSCRIBE. */
@@ -171,22 +200,22 @@ bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
+/* Ends those that are doomed now; not those that come meanwhile. */
 void mqev_outbox_fail_doomed(struct mqev_session *s);
 void mqev_outbox_closed(struct mqev_session *s);
 void mqev_outbox_free(struct mqev_session *s, int error);
 void mqev_outbox_trim(struct mqev_session *s);
 /* Takes an operation out of its queue to be ended with error by the next mqev_outbox_fail_doomed().
- */
-void mqev_outbox_doom(
-    struct mqev_outbox *out, struct mqev_op_queue *queue, struct mqev_op *op, int error);
+ * It may move in memory. */
+void mqev_outbox_doom(struct mqev_session *s, struct mqev_op *op, int error);
 
 /* session_deadlines.c */
 uint64_t mqev_outbox_deadline(const struct mqev_session *s);
 void mqev_outbox_tick(struct mqev_session *s, uint64_t now);
+/* Dooms what has expired, walking over the queue not more often than once a second. */
+void mqev_outbox_sweep(struct mqev_session *s, uint64_t now);
 /* The acknowledgements that are awaited have all their time again from now on. */
 void mqev_outbox_rest(struct mqev_session *s, uint64_t now);
-/* What a message ends with that has expired before it could be sent. */
-int mqev_expiry_error(const struct mqev_op *op);
 
 /* session_acks.c */
 void mqev_session_on_puback(struct mqev_session *s, const struct mqev_packet *packet);

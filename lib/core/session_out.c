@@ -14,16 +14,17 @@ static const struct mqev_op_end done_well = {0};
 static struct mqev_op_queue *
 queue_of(struct mqev_outbox *out, const struct mqev_op *op)
 {
-	if (op->type != MQEV_PACKET_PUBLISH)
-		return &out->subscribes;
 	if (op->doom != 0)
 		return &out->doomed;
+	if (op->type != MQEV_PACKET_PUBLISH)
+		return &out->subscribes;
 	return op->qos == 0 ? &out->qos0 : &out->messages;
 }
 
 static void
-forget_cursors(struct mqev_outbox *out, const struct mqev_op *op)
+forget_cursors(struct mqev_outbox *out, struct mqev_op *op)
 {
+	mqev_outbox_fasten(out, op);
 	if (out->next_message == op)
 		out->next_message = op->queue.next;
 	if (out->next_release == op)
@@ -39,9 +40,11 @@ stop_waiting(const struct mqev_session *s, struct mqev_op *op)
 
 	if (op->state != MQEV_OP_QUEUED && (op->flags & MQEV_OP_SENT) != 0)
 		mqev_op_wait_remove(&out->waiting, op);
-	if ((op->flags & MQEV_OP_COUNTED) != 0) {
+	if ((op->flags & MQEV_OP_COUNTED) != 0 && op->type == MQEV_PACKET_PUBLISH) {
 		out->window_used--;
 		s->sink->tally.inflight--;
+	} else if ((op->flags & MQEV_OP_COUNTED) != 0) {
+		out->requests_used--;
 	}
 	op->flags &= (uint16_t) ~(MQEV_OP_SENT | MQEV_OP_COUNTED);
 }
@@ -49,7 +52,8 @@ stop_waiting(const struct mqev_session *s, struct mqev_op *op)
 static void
 free_id(struct mqev_outbox *out, struct mqev_op *op)
 {
-	if (op->mid == 0)
+	/* What stands in for a canceled one only tells its identifier. */
+	if (op->mid == 0 || op->doom != 0)
 		return;
 	mqev_ids_remove(&out->ids, op->mid);
 	if (op->mid <= MQEV_NUMBERED_IDS)
@@ -57,12 +61,12 @@ free_id(struct mqev_outbox *out, struct mqev_op *op)
 }
 
 static void
-uncount(const struct mqev_session *s, const struct mqev_op *op)
+uncount(struct mqev_session *s, const struct mqev_op *op)
 {
-	s->out->count--;
-	s->out->bytes -= op->cost;
-	s->sink->tally.queued--;
-	s->sink->tally.queued_bytes -= op->cost;
+	if (op->doom != 0)
+		mqev_load_subtract(&s->out->doomed_load, op->cost);
+	else
+		mqev_outbox_uncount(s, op);
 }
 
 void
@@ -91,13 +95,29 @@ mqev_outbox_fail(struct mqev_session *s, struct mqev_op *op, int error)
 	mqev_outbox_finish(s, op, &end);
 }
 
-void
-mqev_outbox_doom(
-    struct mqev_outbox *out, struct mqev_op_queue *queue, struct mqev_op *op, int error)
+int
+mqev_outbox_error_of(const struct mqev_op *op, int error)
 {
+	/* One that went out in a session which was lost may have arrived. */
+	return (op->flags & MQEV_OP_UNSURE) != 0 ? MQEV_ERR_SESSION_LOST : error;
+}
+
+void
+mqev_outbox_doom(struct mqev_session *s, struct mqev_op *op, int error)
+{
+	struct mqev_outbox *out = s->out;
+
 	forget_cursors(out, op);
-	mqev_op_queue_remove(queue, op);
+	stop_waiting(s, op);
+	free_id(out, op);
+	op->mid = 0;
+	mqev_op_queue_remove(queue_of(out, op), op);
+	mqev_outbox_uncount(s, op);
 	op->doom = (int16_t)error;
+	/* Its completion tells the filters of a SUBSCRIBE. */
+	if (op->type == MQEV_PACKET_PUBLISH)
+		op = mqev_op_shrink(op);
+	mqev_load_add(&out->doomed_load, op->cost);
 	mqev_op_queue_append(&out->doomed, op);
 }
 
@@ -115,20 +135,6 @@ mqev_outbox_await(
 	mqev_op_wait_append(waiting, op);
 }
 
-static struct mqev_op *
-find_op(const struct mqev_outbox *out, uint64_t number)
-{
-	struct mqev_op *const heads[] = {out->messages.head, out->qos0.head, out->subscribes.head};
-
-	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-		for (struct mqev_op *op = heads[i]; op != NULL; op = op->queue.next) {
-			if (op->number == number && (op->flags & MQEV_OP_CANCELED) == 0)
-				return op;
-		}
-	}
-	return NULL;
-}
-
 /* What the server has seen goes on to its end, for until then the identifier may not be used again
  * ([MQTT-2.2.1-3]) and an answer may come. */
 static void
@@ -143,7 +149,7 @@ cancel_in_flight(struct mqev_session *s, struct mqev_op *op, int error)
 int
 mqev_session_cancel(struct mqev_session *s, uint64_t number, int error)
 {
-	struct mqev_op *op = s->out != NULL ? find_op(s->out, number) : NULL;
+	struct mqev_op *op = s->out != NULL ? mqev_outbox_find(s->out, number) : NULL;
 
 	if (op == NULL)
 		return MQEV_ERR_NOT_FOUND;
@@ -329,7 +335,7 @@ fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 }
 
 static void
-settle(const struct mqev_session *s, struct mqev_op *op)
+settle(struct mqev_session *s, struct mqev_op *op)
 {
 	back_to_queue(s, op);
 	if (!fails_with_session(s, op)) {
@@ -338,7 +344,7 @@ settle(const struct mqev_session *s, struct mqev_op *op)
 			s->out->next_expiry_ms = op->expires_ms;
 		return;
 	}
-	mqev_outbox_doom(s->out, &s->out->messages, op, MQEV_ERR_SESSION_LOST);
+	mqev_outbox_doom(s, op, MQEV_ERR_SESSION_LOST);
 }
 
 /* Messages in flight are settled by rule: out again as new ones, or to be ended with an unknown
@@ -361,8 +367,12 @@ mqev_outbox_session_lost(struct mqev_session *s)
 void
 mqev_outbox_fail_doomed(struct mqev_session *s)
 {
-	while (s->out != NULL && s->out->doomed.head != NULL)
+	size_t count = s->out != NULL ? s->out->doomed_load.count : 0;
+
+	for (; count > 0 && s->out != NULL && s->out->doomed.head != NULL; count--)
 		mqev_outbox_fail(s, s->out->doomed.head, s->out->doomed.head->doom);
+	if (s->out != NULL && s->out->doomed.head != NULL)
+		mqev_session_owe(s);
 }
 
 /* --- free --------------------------------------------------------------------------------------
@@ -402,6 +412,58 @@ mqev_outbox_free(struct mqev_session *s, int error)
 		mqev_outbox_fail(s, op, error);
 	if (s->out != NULL)
 		release_outbox(s);
+}
+
+/* --- given up ----------------------------------------------------------------------------------
+ */
+
+static struct mqev_op *
+skip_silent(struct mqev_op *op)
+{
+	while (op != NULL && (op->flags & (MQEV_OP_CANCELED | MQEV_OP_INTERNAL)) != 0)
+		op = op->queue.next;
+	return op;
+}
+
+static struct mqev_op *
+first_unanswered(const struct mqev_outbox *out)
+{
+	struct mqev_op *op = skip_silent(out->messages.head);
+
+	if (op == NULL)
+		op = out->qos0.head;
+	return op != NULL ? op : skip_silent(out->subscribes.head);
+}
+
+/* The operation and those in flight behind it. One that a completion takes out of its list has no
+ * next one. */
+static void
+give_up_in_flight(struct mqev_session *s, struct mqev_op *op, int error)
+{
+	while (op != NULL && op->state != MQEV_OP_QUEUED) {
+		struct mqev_op *next;
+
+		mqev_op_ref(op);
+		cancel_in_flight(s, op, error);
+		next = skip_silent(op->queue.next);
+		mqev_op_unref(op);
+		op = next;
+	}
+}
+
+void
+mqev_session_give_up(struct mqev_session *s, int error)
+{
+	struct mqev_op *op;
+
+	mqev_outbox_fail_doomed(s);
+	depart_all(s, error);
+	while (s->out != NULL && (op = first_unanswered(s->out)) != NULL) {
+		if (op->state != MQEV_OP_QUEUED)
+			give_up_in_flight(s, op, error);
+		else
+			mqev_outbox_fail(s, op, mqev_outbox_error_of(op, error));
+	}
 }
 
 void

@@ -16,62 +16,44 @@ mqev_outbox_of(struct mqev_session *s)
 	return s->out;
 }
 
-size_t
-mqev_session_queued(const struct mqev_session *s)
-{
-	return s->out != NULL ? s->out->count : 0;
-}
-
-size_t
-mqev_session_queued_bytes(const struct mqev_session *s)
-{
-	return s->out != NULL ? s->out->bytes : 0;
-}
-
-size_t
-mqev_session_inflight(const struct mqev_session *s)
-{
-	return s->out != NULL ? s->out->window_used : 0;
-}
-
-static bool
-queue_is_full(const struct mqev_session *s, size_t cost)
-{
-	const struct mqev_outbox *out = s->out;
-
-	return out->count >= s->settings->max_queued || cost > s->settings->max_queued_bytes ||
-	       out->bytes > s->settings->max_queued_bytes - cost;
-}
-
 static int64_t
-accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue)
+accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queue, uint64_t now)
 {
 	uint64_t number = s->next_number++;
 
 	op->number = number;
+	op->accepted_ms = now;
 	mqev_op_queue_append(queue, op);
-	s->out->count++;
-	s->out->bytes += op->cost;
-	s->sink->tally.queued++;
-	s->sink->tally.queued_bytes += op->cost;
+	mqev_outbox_count(s, op);
 	mqev_session_ask_pump(s);
 	return (int64_t)number;
 }
 
 /* An operation within the queue's limits, or why not. */
+/* Others are dropped for it last, when nothing else can keep it out. */
 static int
-make_op(
-    struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, struct mqev_op **op)
+make_room(struct mqev_session *s, struct mqev_op *op, bool qos0, uint64_t now)
+{
+	if ((op->flags & MQEV_OP_INTERNAL) != 0 || mqev_outbox_make_room(s, op->cost, qos0, now))
+		return 0;
+	op->release = NULL;
+	mqev_op_unref(op);
+	return MQEV_ERR_QUEUE_FULL;
+}
+
+static int
+make_op(struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, bool qos0,
+    uint64_t now, struct mqev_op **op)
 {
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
-	if ((flags & MQEV_OP_INTERNAL) == 0 && queue_is_full(s, mqev_op_cost(parts)))
+	if ((flags & MQEV_OP_INTERNAL) == 0 && !mqev_outbox_may_fit(s, mqev_op_cost(parts), qos0))
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
 	if (*op == NULL)
 		return MQEV_ERR_NOMEM;
 	(*op)->flags = flags;
-	return 0;
+	return make_room(s, *op, qos0, now);
 }
 
 static void
@@ -97,7 +79,7 @@ check_publish(const struct mqev_session *s, const struct mqev_outgoing *o)
 {
 	if (o->size == 0)
 		return MQEV_ERR_INVALID;
-	if (s->freed)
+	if (s->freed || s->draining)
 		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
@@ -137,27 +119,47 @@ publish_at_once(struct mqev_session *s, const struct mqev_publish_request *reque
 	return (int64_t)departing.number;
 }
 
+static void
+set_expiry(struct mqev_outbox *out, struct mqev_op *op, const struct mqev_publish_request *request,
+    uint64_t now)
+{
+	op->expiry_at = request->expiry_at;
+	if (op->expiry_at == MQEV_OP_NO_EXPIRY)
+		return;
+	op->expires_ms = now + (uint64_t)request->expiry_s * 1000;
+	if (op->expires_ms < out->next_expiry_ms)
+		out->next_expiry_ms = op->expires_ms;
+}
+
+static int64_t
+accept_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
+{
+	struct mqev_outbox *out = s->out;
+
+	op->flags |= MQEV_OP_LOOSE;
+	mqev_load_add(&out->loose[op->qos > 0], op->cost);
+	if (op->qos == 0)
+		return accept_op(s, op, &out->qos0, now);
+	op->n = s->next_n++;
+	if (out->next_message == NULL)
+		out->next_message = op;
+	if (out->first_loose == NULL)
+		out->first_loose = op;
+	return accept_op(s, op, &out->messages, now);
+}
+
 static int64_t
 enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
 {
 	struct mqev_op *op;
-	int error = make_op(s, &request->parts, request->retain ? MQEV_OP_RETAIN : 0, &op);
+	int error = make_op(
+	    s, &request->parts, request->retain ? MQEV_OP_RETAIN : 0, request->qos == 0, now, &op);
 
 	if (error != 0)
 		return error;
 	op->qos = request->qos;
-	op->expiry_at = request->expiry_at;
-	if (op->expiry_at != MQEV_OP_NO_EXPIRY) {
-		op->expires_ms = now + (uint64_t)request->expiry_s * 1000;
-		if (op->expires_ms < s->out->next_expiry_ms)
-			s->out->next_expiry_ms = op->expires_ms;
-	}
-	if (op->qos == 0)
-		return accept_op(s, op, &s->out->qos0);
-	op->n = s->next_n++;
-	if (s->out->next_message == NULL)
-		s->out->next_message = op;
-	return accept_op(s, op, &s->out->messages);
+	set_expiry(s->out, op, request, now);
+	return accept_message(s, op, now);
 }
 
 int64_t
@@ -177,13 +179,15 @@ mqev_session_publish(
 		return publish_at_once(s, request, &o, now);
 	if (s->state != MQEV_SESSION_CONNECTED && s->settings->reject_offline_qos0)
 		return MQEV_ERR_STATE;
+	if (s->state != MQEV_SESSION_CONNECTED && s->settings->drop_offline_qos0)
+		return mqev_outbox_drop_new(s, &request->parts);
 	return enqueue(s, request, now);
 }
 
 static int
 check_subscribe(const struct mqev_session *s, uint16_t flags)
 {
-	if (s->freed)
+	if (s->freed || (s->draining && (flags & MQEV_OP_INTERNAL) == 0))
 		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
@@ -191,19 +195,19 @@ check_subscribe(const struct mqev_session *s, uint16_t flags)
 }
 
 int64_t
-mqev_session_subscribe(
-    struct mqev_session *s, const struct mqev_op_parts *parts, size_t filter_count, uint16_t flags)
+mqev_session_subscribe(struct mqev_session *s, const struct mqev_op_parts *parts,
+    size_t filter_count, uint16_t flags, uint64_t now)
 {
 	struct mqev_op *op;
 	int error = check_subscribe(s, flags);
 
 	if (error == 0)
-		error = make_op(s, parts, flags, &op);
+		error = make_op(s, parts, flags, false, now, &op);
 	if (error != 0)
 		return error;
 	op->filter_count = (uint16_t)filter_count;
 	op->n = s->next_n++;
 	if (s->out->next_subscribe == NULL)
 		s->out->next_subscribe = op;
-	return accept_op(s, op, &s->out->subscribes);
+	return accept_op(s, op, &s->out->subscribes, now);
 }

@@ -99,9 +99,9 @@ send_ping(struct mqev_session *s, uint64_t now)
 static void
 rest_while_paused(struct mqev_session *s, uint64_t now)
 {
-	if (!s->paused && !s->rested)
+	if (!mqev_session_is_paused(s) && !s->rested)
 		return;
-	s->rested = s->paused;
+	s->rested = mqev_session_is_paused(s);
 	s->last_received_ms = now;
 	if (s->ping_sent_ms > 0)
 		s->ping_sent_ms = now;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/budget.h"
 #include "core/tally.h"
 
 struct mqev_op;
@@ -27,7 +28,8 @@ struct mqev_sink {
 	void *owner; /* whose bytes are gathered now */
 	uint8_t *at; /* the next free byte */
 	uint8_t *end;
-	struct mqev_tally tally; /* of all its sessions */
+	struct mqev_tally tally;    /* of all its sessions */
+	struct mqev_budget *budget; /* that they share; NULL: none */
 };
 
 /* Room for n bytes, or NULL. The caller writes them all and then calls mqev_sink_commit(). */

@@ -11,9 +11,7 @@ struct mqev_tally {
 	uint64_t message_bytes_out[3];
 	uint64_t bytes_in;
 	uint64_t bytes_out;
-	uint64_t queued; /* operations; gauges */
-	uint64_t queued_bytes;
-	uint64_t inflight;
+	uint64_t inflight; /* gauge */
 	struct mqev_histogram ack_ms;
 	struct mqev_histogram ping_ms;
 };

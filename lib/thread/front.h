@@ -13,6 +13,7 @@
 struct event;
 struct event_base;
 struct mqev_fleet;
+struct mqev_job;
 struct mqev_post;
 struct mqev_remote;
 struct mqev_watching;
@@ -47,6 +48,7 @@ struct mqev_front {
 	struct mqev_post *first; /* taken from the inbox, in order */
 	struct mqev_post **last;
 	struct mqev_watching *watching; /* for foreign loops */
+	struct mqev_job *job;		/* of a blocking call */
 	int poller;			/* the descriptor of mqev_fleet_fd(), -1: not known yet */
 	bool looping;			/* inside event_base_loop() */
 	bool free_base;			/* when out of it */

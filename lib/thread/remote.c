@@ -62,8 +62,8 @@ remote_new(struct mqev_front *front, struct mqev_client *c)
 	}
 	atomic_init(&remote->refs, 1);
 	remote->client = c;
-	remote->limit_count = settings->max_queued;
-	remote->limit_bytes = settings->max_queued_bytes;
+	remote->limit_count = settings->queue.max.count;
+	remote->limit_bytes = settings->queue.max.bytes;
 	join_front(front, remote);
 	return remote;
 }

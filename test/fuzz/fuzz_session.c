@@ -225,7 +225,14 @@ toggle(struct fuzz *f)
 static void
 cancel(struct fuzz *f)
 {
-	mqev_session_cancel(&f->v.s, byte(&f->in), MQEV_ERR_CANCELED);
+	uint8_t which = byte(&f->in);
+
+	if (which >= 250)
+		mqev_session_clear(&f->v.s, which % 2 == 0);
+	else if (which >= 128)
+		mqev_session_withdraw(&f->v.s, which - 127);
+	else
+		mqev_session_cancel(&f->v.s, which, MQEV_ERR_CANCELED);
 }
 
 static void
@@ -258,8 +265,9 @@ on_event(struct vclient *v, enum vevent event)
 	struct fuzz *f = v->hook_arg;
 	unsigned what = f->in_event;
 
-	if (what == 0 || v->submitting || v->hook_depth > 1 || event == V_PUMP)
+	if (what == 0 || v->submitting || v->hook_depth > 1)
 		return;
+	(void)event;
 	f->in_event = 0;
 	if (what == 1)
 		publish(f);
@@ -300,7 +308,10 @@ begin(struct fuzz *f)
 	set->hold_timeout_ms = 5000;
 	set->auth_timeout_ms = 5000;
 	set->max_inflight = 1 + window % 32;
-	set->max_queued = 50;
+	set->queue.max.count = 50;
+	set->queue_full = (enum mqev_session_full)(version / 64);
+	set->queue.high.count = 20;
+	set->queue.low.count = 5;
 	set->reject_offline_qos0 = (window & 32) != 0;
 	set->lost_qos1_fails = (window & 64) != 0;
 	set->lost_qos2_resends = (window & 128) != 0;

@@ -171,7 +171,8 @@ error_name(int error)
 	    "NOT_FOUND", "QUEUE_FULL", "CANCELED", "REFUSED", "SESSION_LOST", "EXPIRED", "TIMEOUT",
 	    "LOST", "RESOLVE", "SYSTEM", "TLS", "PROXY", "WEBSOCKET", "MALFORMED", "PROTOCOL",
 	    "KEEPALIVE", "DISCONNECTED", "TOO_LARGE", "QOS", "RETAIN", "WILDCARD", "SHARED",
-	    "SUBSCRIPTION_ID", "AUTH"};
+	    "SUBSCRIPTION_ID", "AUTH", "STORE", "STORE_FULL", "STORE_DAMAGED", "STORE_VERSION",
+	    "STORE_BUSY", "STORE_ACCESS", "DROPPED"};
 
 	if (error > 0 || -error >= (int)(sizeof(names) / sizeof(names[0])))
 		return "?";
@@ -341,10 +342,20 @@ on_wants_pump(void *owner)
 {
 	struct vclient *v = owner;
 
-	if (v->wants_pump)
+	/* Once for what may be sent, and once for what is to be told. */
+	if (v->wants_pump && !(v->s.owing && v->s.pump_asked))
 		vclient_break(v, "asked to be pumped twice");
 	v->wants_pump = true;
-	after_event(v, V_PUMP);
+}
+
+static void
+on_water(void *owner, bool high)
+{
+	struct vclient *v = owner;
+
+	vclient_flush_record(v);
+	vbuf_printf(&v->record, "water %s\n", high ? "high" : "low");
+	after_event(v, V_WATER);
 }
 
 static void
@@ -369,8 +380,9 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.session_expiry_s = version == MQEV_V5 ? 100 : 0,
 		.packet_timeout_ms = 30000,
 		.max_inflight = 100,
-		.max_queued = 1000,
-		.max_queued_bytes = 1 << 20,
+		.queue = {.max = {1000, 1 << 20},
+		    .high = {SIZE_MAX, SIZE_MAX},
+		    .low = {SIZE_MAX, SIZE_MAX}},
 		.receive_maximum = UINT16_MAX,
 		.max_packet_size = MQEV_VARINT_MAX + 5},
 	    .events = {.connack = on_connack,
@@ -380,6 +392,7 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.ack_overdue = on_ack_overdue,
 		.hold_overdue = on_hold_overdue,
 		.wants_pump = on_wants_pump,
+		.water = on_water,
 		.packet = on_packet},
 	    .sink.base.methods = &sink_methods,
 	    .now = 1000,
@@ -439,7 +452,7 @@ vclient_connect(struct vclient *v)
 	bool fine;
 
 	v->ended = false;
-	v->wants_pump = false;
+	v->wants_pump = v->s.owing;
 	fine = mqev_session_connect(&v->s, id, v->now);
 	record_end(v);
 	return fine;
@@ -462,6 +475,8 @@ vclient_pump(struct vclient *v)
 
 		for (int i = 0; more; i++) {
 			v->wants_pump = false;
+			if (v->s.owing)
+				mqev_session_tell(&v->s);
 			more = mqev_session_pump(&v->s, v->now, v->budget);
 			if (i > 1000000)
 				vclient_break(v, "the pump never ends");
@@ -555,7 +570,7 @@ vclient_close(struct vclient *v)
 	vclient_flush_record(v);
 	mqev_session_closed(&v->s, v->now);
 	v->in.len = 0;
-	v->wants_pump = false;
+	v->wants_pump = v->s.owing;
 	vclient_flush_record(v);
 	sink_free(&v->sink);
 	v->ended = false;
@@ -666,7 +681,7 @@ submit_filters(struct vclient *v, enum mqev_packet_type type, const void *filter
 	int64_t number;
 
 	v->submitting = true;
-	number = mqev_session_subscribe(&v->s, &parts, count, flags);
+	number = mqev_session_subscribe(&v->s, &parts, count, flags, v->now);
 	v->submitting = false;
 	return submitted(v, number, true);
 }
@@ -688,6 +703,20 @@ vclient_cancel(struct vclient *v, int64_t number)
 {
 	int error = mqev_session_cancel(&v->s, (uint64_t)number, MQEV_ERR_CANCELED);
 
+	if (error != 0)
+		vbuf_printf(&v->record, "refused %s\n", error_name(error));
+	after_call(v);
+	return error;
+}
+
+int
+vclient_withdraw(struct vclient *v, int64_t number)
+{
+	int error;
+
+	v->submitting = true;
+	error = mqev_session_withdraw(&v->s, (uint64_t)number);
+	v->submitting = false;
 	if (error != 0)
 		vbuf_printf(&v->record, "refused %s\n", error_name(error));
 	after_call(v);

@@ -31,7 +31,16 @@ void vbuf_put(struct vbuf *b, const void *data, size_t len);
 void vbuf_printf(struct vbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vbuf_free(struct vbuf *b);
 
-enum vevent { V_CONNACK, V_DISCONNECT, V_MESSAGE, V_COMPLETE, V_OVERDUE, V_LATE, V_PUMP, V_PACKET };
+enum vevent {
+	V_CONNACK,
+	V_DISCONNECT,
+	V_MESSAGE,
+	V_COMPLETE,
+	V_OVERDUE,
+	V_LATE,
+	V_PACKET,
+	V_WATER
+};
 
 /* Called in each event of the session, after it was recorded. */
 typedef void (*vclient_hook)(struct vclient *v, enum vevent event);
@@ -146,6 +155,8 @@ int64_t
 vclient_subscribe(struct vclient *v, const void *filters, size_t len, size_t count, uint16_t flags);
 int64_t vclient_unsubscribe(struct vclient *v, const void *filters, size_t len, size_t count);
 int vclient_cancel(struct vclient *v, int64_t number);
+/* The same by mqev_session_withdraw(). */
+int vclient_withdraw(struct vclient *v, int64_t number);
 /* Acknowledges the message held as number i. */
 int vclient_ack(struct vclient *v, int i, uint8_t reason);
 

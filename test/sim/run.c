@@ -158,7 +158,7 @@ choose_settings(struct world *w)
 	set->ack_timeout_ms = rng_percent(&w->rng, 60) ? 0 : 500 + rng_below(&w->rng, 5000);
 	set->ack_action =
 	    rng_percent(&w->rng, 50) ? MQEV_ACK_ACTION_RESEND : MQEV_ACK_ACTION_REPORT;
-	set->max_queued = rng_percent(&w->rng, 20) ? 5 : 1000;
+	set->queue.max.count = rng_percent(&w->rng, 20) ? 5 : 1000;
 	w->hold_percent = rng_percent(&w->rng, 50) ? 0 : 40;
 	vclient_restart(&w->v);
 	w->v.s.next_n = rng_percent(&w->rng, 30) ? 64500 + rng_below(&w->rng, 20) : 0;

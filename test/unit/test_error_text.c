@@ -5,7 +5,7 @@
 
 #include <mqev/reason.h>
 
-#define LAST_ERROR MQEV_ERR_STORE_ACCESS
+#define LAST_ERROR MQEV_ERR_DROPPED
 
 START_TEST(each_error_has_its_own_text)
 {
@@ -35,6 +35,7 @@ START_TEST(examples)
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_NOMEM), "Out of memory");
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_SESSION_LOST), "Session lost, outcome unknown");
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_AUTH), "Authentication failed");
+	ck_assert_str_eq(mqev_error_text(MQEV_ERR_DROPPED), "Dropped");
 	ck_assert_str_eq(mqev_error_text(MQEV_KEPT), "Kept by the store");
 	ck_assert_str_eq(mqev_error_text(MQEV_ERR_STORE_FULL), "Store full");
 }

@@ -475,7 +475,7 @@ SCENARIO(identifier_in_use_is_skipped, V311)
 
 SCENARIO(queue_limit_in_number, VALL)
 {
-	v->settings.max_queued = 3;
+	v->settings.queue.max.count = 3;
 	for (int i = 0; i < 3; i++)
 		vclient_publish(v, (uint8_t)i, "a", "");
 	vclient_publish(v, 1, "a", "");
@@ -500,18 +500,18 @@ SCENARIO(queue_limit_in_bytes, VALL)
 {
 	static char payload[600];
 
-	v->settings.max_queued_bytes = 2000;
+	v->settings.queue.max.bytes = 2000;
 	for (int i = 0; i < 5; i++) {
 		VPUBLISH(v, .qos = 1, .topic = "a", .payload = payload, .len = sizeof(payload));
 		ck_assert_uint_le(mqev_session_queued_bytes(&v->s), 2000);
 	}
 	expect(v, "refused QUEUE_FULL; refused QUEUE_FULL; refused QUEUE_FULL");
 	ck_assert_uint_eq(mqev_session_queued(&v->s), 2);
-	v->settings.max_queued_bytes = 100000;
+	v->settings.queue.max.bytes = 100000;
 	VPUBLISH(v, .qos = 1, .topic = "a", .payload = payload, .len = sizeof(payload));
 	ck_assert_uint_eq(mqev_session_queued(&v->s), 3);
 	/* Not counted: what the application keeps. */
-	v->settings.max_queued_bytes = mqev_session_queued_bytes(&v->s) + 300;
+	v->settings.queue.max.bytes = mqev_session_queued_bytes(&v->s) + 300;
 	VPUBLISH(v, .qos = 1, .topic = "a", .payload = payload, .len = sizeof(payload),
 	    .by_reference = true);
 	ck_assert_uint_eq(mqev_session_queued(&v->s), 4);
@@ -524,12 +524,12 @@ SCENARIO(queue_limit_in_bytes_exact, V311)
 
 	vclient_publish(v, 1, "a", "123");
 	one = mqev_session_queued_bytes(&v->s);
-	v->settings.max_queued_bytes = 2 * one;
+	v->settings.queue.max.bytes = 2 * one;
 	vclient_publish(v, 1, "a", "123");
 	ck_assert_uint_eq(mqev_session_queued_bytes(&v->s), 2 * one);
 	vclient_restart(v);
 	v->checked = v->record.len;
-	v->settings.max_queued_bytes = one - 1;
+	v->settings.queue.max.bytes = one - 1;
 	memset(v->op, 0, sizeof(v->op));
 	vclient_publish(v, 1, "a", "123");
 	expect(v, "refused QUEUE_FULL");

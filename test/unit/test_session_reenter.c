@@ -16,6 +16,10 @@ enum action {
 	PUBLISH_2_BY_REFERENCE,
 	SUBSCRIBE,
 	CANCEL_ALL,
+	WITHDRAW_ALL,
+	CLEAR,
+	GIVE_UP,
+	TELL,
 	PAUSE,
 	DISCONNECT,
 	FAIL,
@@ -60,6 +64,13 @@ cancel_all(struct vclient *v)
 }
 
 static void
+withdraw_all(struct vclient *v)
+{
+	for (int64_t number = 1; number < 40; number++)
+		mqev_session_withdraw(&v->s, (uint64_t)number);
+}
+
+static void
 act(struct vclient *v, enum action action)
 {
 	switch (action) {
@@ -77,6 +88,18 @@ act(struct vclient *v, enum action action)
 		break;
 	case CANCEL_ALL:
 		cancel_all(v);
+		break;
+	case WITHDRAW_ALL:
+		withdraw_all(v);
+		break;
+	case CLEAR:
+		mqev_session_clear(&v->s, false);
+		break;
+	case GIVE_UP:
+		mqev_session_give_up(&v->s, MQEV_ERR_CANCELED);
+		break;
+	case TELL:
+		mqev_session_tell(&v->s);
 		break;
 	case PAUSE:
 		v->s.paused = true;

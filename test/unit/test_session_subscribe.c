@@ -77,7 +77,7 @@ sub_with(struct vclient *v, const void *properties, size_t len, uint16_t flags)
 	struct mqev_op_parts parts = {.type = MQEV_PACKET_SUBSCRIBE,
 	    .properties = {properties, len},
 	    .payload = {filter, sizeof(filter)}};
-	int64_t number = mqev_session_subscribe(&v->s, &parts, 1, flags);
+	int64_t number = mqev_session_subscribe(&v->s, &parts, 1, flags, v->now);
 
 	if (number > 0)
 		v->op[number] = V_PENDING;
@@ -142,6 +142,32 @@ SCENARIO(messages_around_the_answers, VALL)
 	rx(v, "34 ({'a'} 0003 ~ '3') 62 (0003)");
 	expect_v(v, "done 2 #2 ok 00; message a 2 3; > 50 (0003) 70 (0003)",
 	    "done 2 #2 ok 00 codes 00; message a 2 3; > 50 (0003) 70 (0003)");
+}
+
+/* No more requests wait for answers than messages may; they hold back nothing else. */
+SCENARIO(requests_have_a_window, VALL)
+{
+	v->settings.max_inflight = 2;
+	up(v, 0, "");
+	sub(v, "{'a'} 00", 1);
+	unsub(v, "{'b'}", 1);
+	sub(v, "{'c'} 00", 1);
+	sub(v, "{'d'} 00", 1);
+	expect(v, "> 82 (0001 ~ {'a'} 00) A2 (0002 ~ {'b'})");
+	vclient_publish(v, 1, "m", "");
+	expect(v, "> 32 ({'m'} 0005 ~)");
+	rx(v, "90 (0001 ~ 00) 40 (0005)");
+	expect(v, "done 1 #1 ok 00 codes 00; done 5 #5 ok 00; > 82 (0003 ~ {'c'} 00)");
+	vclient_close(v);
+	v->checked = v->record.len;
+	up(v, 0, "");
+	expect(v, "> A2 (0002 ~ {'b'}) 82 (0003 ~ {'c'} 00)");
+	rx(v, v->s.version == MQEV_V5 ? "B0 (0002 () 00)" : "B0 (0002)");
+	expect_v(v, "done 2 #2 ok 00; > 82 (0004 {'d'} 00)",
+	    "done 2 #2 ok 00 codes 00; > 82 (0004 () {'d'} 00)");
+	rx(v, "90 (0003 ~ 00) 90 (0004 ~ 00)");
+	ck_assert_uint_eq(vclient_pending(v), 0);
+	v->checked = v->record.len;
 }
 
 /* --- answers that answer nothing ------------------------------------------------------------- */
@@ -214,8 +240,8 @@ SCENARIO(reserved_identifiers, V311)
 	char text[60];
 
 	v->settings.max_inflight = 64511;
-	v->settings.max_queued = 100000;
-	v->settings.max_queued_bytes = SIZE_MAX;
+	v->settings.queue.max.count = 100000;
+	v->settings.queue.max.bytes = SIZE_MAX;
 	up(v, 0, "");
 	v->no_pump = true;
 	for (int i = 0; i < 64512; i++)
@@ -246,8 +272,8 @@ SCENARIO(reserved_identifiers, V311)
 SCENARIO(request_waits_for_an_identifier, V311)
 {
 	v->settings.max_inflight = 64511;
-	v->settings.max_queued = 100000;
-	v->settings.max_queued_bytes = SIZE_MAX;
+	v->settings.queue.max.count = 100000;
+	v->settings.queue.max.bytes = SIZE_MAX;
 	up(v, 0, "");
 	v->no_pump = true;
 	for (int i = 0; i < 64511; i++)
@@ -281,6 +307,7 @@ main(void)
 	tcase_add_test(tc, subscribe_limits_on_the_queue);
 	tcase_add_test(tc, subscribe_above_maximum_qos);
 	tcase_add_test(tc, messages_around_the_answers);
+	tcase_add_test(tc, requests_have_a_window);
 	tcase_add_test(tc, wrong_answers);
 	tcase_add_test(tc, answered_twice);
 	tcase_add_test(tc, answered_before_it_was_sent);
