@@ -209,7 +209,9 @@ ask_application(struct mqev_client *c)
 	    .refused = (enum mqev_reason)c->refused,
 	};
 
-	c->config->on_pre_connect(c, &event, c->userdata);
+	/* A line for on_log that came first may have taken it away. */
+	if (c->config->on_pre_connect != NULL)
+		c->config->on_pre_connect(c, &event, c->userdata);
 }
 
 static void
