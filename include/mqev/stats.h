@@ -26,7 +26,7 @@ struct mqev_histogram {
 
 /* Why a message was not sent, or its operation ended without success. */
 enum mqev_drop {
-	MQEV_DROP_QUEUE_FULL = 0, /* MQEV_ERR_QUEUE_FULL: not accepted, or gave way to others */
+	MQEV_DROP_QUEUE_FULL = 0, /* not accepted: MQEV_ERR_QUEUE_FULL */
 	MQEV_DROP_OFFLINE,	  /* not accepted: QoS 0, no connection, MQEV_OFFLINE_REJECT */
 	MQEV_DROP_LIMIT,	  /* more than the server takes: size, QoS, retain */
 	MQEV_DROP_EXPIRED,	  /* Message Expiry Interval passed before it was sent */

@@ -175,6 +175,13 @@ void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
 void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
 void mqev_controller_time_is_up(struct mqev_client *c);
 
+/* tell.c: the last that a caller does, for the callback may free the client. */
+void mqev_tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error,
+    enum mqev_stage stage, uint32_t wait_ms);
+/* properties may be NULL. */
+void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms);
+
 /* notes.c */
 bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
 bool mqev_event_wanted(const struct mqev_client *c);

@@ -85,41 +85,6 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
 /* --- an attempt that failed --------------------------------------------------------------------
  */
 
-static void
-note_connect_fail(struct mqev_client *c, const struct mqev_connect_failure *failure)
-{
-	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_CONNECT_FAIL,
-			  .state = (enum mqev_client_state)c->state,
-			  .stage = failure->stage,
-			  .error = failure->error,
-			  .system_errno = failure->system_errno,
-			  .tls_error = failure->tls_error,
-			  .http_status = failure->http_status,
-			  .retry_ms = failure->retry_ms,
-			  .text = failure->text});
-}
-
-static void
-tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage,
-    uint32_t wait_ms)
-{
-	struct mqev_connect_failure failure = {
-	    .stage = stage,
-	    .error = error->error,
-	    .system_errno = error->system_errno,
-	    .tls_error = error->tls_error,
-	    .http_status = error->http_status,
-	    .text = error->text,
-	    .retry_ms = wait_ms,
-	};
-
-	mqev_figures_connect_failed(c, stage);
-	note_connect_fail(c, &failure);
-	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
-	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
-		c->config->on_connect_fail(c, &failure, c->userdata);
-}
-
 /* The attempt is over; what follows is decided, and then told. */
 static void
 fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage)
@@ -132,7 +97,7 @@ fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqe
 	if (c->freed)
 		return;
 	go_on(c, wait_ms);
-	tell_connect_fail(c, error, stage, wait_ms);
+	mqev_tell_connect_fail(c, error, stage, wait_ms);
 }
 
 void
@@ -415,44 +380,6 @@ part_from_link(struct mqev_client *c, int error)
 	c->link = NULL;
 }
 
-static void
-note_disconnect(
-    struct mqev_client *c, const struct mqev_disconnection *d, const struct mqev_net_error *cause)
-{
-	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_DISCONNECT,
-			  .state = (enum mqev_client_state)c->state,
-			  .error = d->error,
-			  .reason = d->reason,
-			  .from_server = d->from_server,
-			  .system_errno = d->system_errno,
-			  .tls_error = cause->tls_error,
-			  .http_status = cause->http_status,
-			  .retry_ms = d->retry_ms,
-			  .text = d->text});
-}
-
-static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
-    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms)
-{
-	static const struct mqev_properties none = {0};
-	struct mqev_disconnection disconnection = {
-	    .error = end->error,
-	    .reason = (enum mqev_reason)end->reason,
-	    .from_server = end->from_server,
-	    .system_errno = cause->system_errno,
-	    .properties = properties != NULL ? properties : &none,
-	    .text = cause->text,
-	    .retry_ms = wait_ms,
-	};
-
-	note_disconnect(c, &disconnection, cause);
-	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", cause->text);
-	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
-		c->config->on_disconnect(c, &disconnection, c->userdata);
-}
-
 /* How it ended, told in one of the two ways. */
 struct farewell {
 	struct mqev_session_end end;
@@ -465,9 +392,9 @@ static void
 tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
 {
 	if (f->got_connack)
-		tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
+		mqev_tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
 	else
-		tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
+		mqev_tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
 }
 
 static uint32_t
@@ -560,7 +487,7 @@ report_abandoned(struct mqev_client *c)
 	enum mqev_stage stage = (enum mqev_stage)c->abandoned;
 
 	c->abandoned = MQEV_STAGE_NONE;
-	tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
+	mqev_tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
 }
 
 static bool
