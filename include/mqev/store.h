@@ -144,7 +144,8 @@ struct mqev_backend {
 	/* Reads the index: all clients, or (client not 0) one and its records. */
 	int (*load)(
 	    void *state, uint32_t client, const struct mqev_backend_visitor *visitor, void *arg);
-	/* Reads the bytes of one record. MQEV_ERR_NOT_FOUND: it is not there or has none. */
+	/* Reads the bytes of one record. MQEV_ERR_NOT_FOUND: it is not there or has none;
+	 * MQEV_ERR_STORE_DAMAGED is here no matter but of this record. */
 	int (*read)(void *state, uint64_t seq, mqev_backend_bytes_cb *bytes, void *arg);
 	/* Appends changes to the transaction, which the first call begins. Nothing that changes
 	 * points to is used after it returned. On an error rollback() follows. */
