@@ -193,8 +193,8 @@ struct mqev_options {
 	uint32_t
 	    ack_timeout_ms; /* an operation the server does not acknowledge; default MQEV_NONE */
 
-	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged; default 100, at
-				  most 64,511 */
+	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged, and as many
+				  SUBSCRIBEs and UNSUBSCRIBEs; default 100, at most 64,511 */
 	uint32_t
 	    max_queued; /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
 	size_t max_queued_bytes; /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */
@@ -268,6 +268,10 @@ struct mqev_options {
 	enum mqev_queue_full queue_full;      /* default: what is new is rejected */
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_water_cb *on_water;
+
+	bool strict_text; /* received topics and properties with control characters or non-characters,
+			     which the standard advises against, end the connection as malformed;
+			     default: they are taken as they are */
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */

@@ -30,8 +30,10 @@ struct mqev_client {
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
-	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
-	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
+	    *end_properties;		   /* of the server's DISCONNECT, until on_disconnect */
+	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
+					      not, or there was no memory to say */
+	struct mqev_kept_line *last_line;  /* for on_log, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
 	char *client_id;	    /* NULL: none yet */
@@ -44,7 +46,6 @@ struct mqev_client {
 	uint64_t attempt_number;  /* of the attempt that began last */
 	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
 	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
-	int system_errno;	  /* of the link that failed, until on_disconnect */
 	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
@@ -86,9 +87,8 @@ void mqev_client_follow_config(struct mqev_client *c);
 bool mqev_client_make_id(struct mqev_client *c);
 
 /* controller.c */
-/* The link failed by itself. error: enum mqev_error, system_errno may be 0. */
-void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text);
+/* The link failed by itself. */
+void mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause);
 /* Does what is owed: ends a connection whose session has ended, reports an attempt that was given
  * up. */
 void mqev_controller_settle(struct mqev_client *c);

@@ -257,6 +257,7 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 		return MQEV_ERR_INVALID;
 	c->session.ack_resends = o->ack_resends;
 	c->session.bridge = o->bridge;
+	c->session.strict_text = o->strict_text;
 	c->protocol_fallback = o->protocol_fallback;
 	c->random_client_id = o->random_client_id;
 	c->session.lost_qos1_fails = o->lost_session_qos1 == MQEV_LOST_SESSION_FAIL;

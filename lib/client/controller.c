@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/link.h"
+#include "core/mem.h"
 #include "port/port.h"
 
 #define CLOSING_MS 2000
@@ -187,7 +188,9 @@ ask_application(struct mqev_client *c)
 	    .refused = (enum mqev_reason)c->refused,
 	};
 
-	c->config->on_pre_connect(c, &event, c->userdata);
+	/* A line for on_log that came first may have taken it away. */
+	if (c->config->on_pre_connect != NULL)
+		c->config->on_pre_connect(c, &event, c->userdata);
 }
 
 static void
@@ -352,11 +355,16 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
+/* The session keeps a pointer only. What the link itself says is told unless the session had ended
+ * before. */
 void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text)
+mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause)
 {
-	mqev_session_abort(&c->session, error, text);
-	c->system_errno = system_errno;
+	static const char text[] = "the connection was lost";
+
+	mqev_session_abort(&c->session, cause->error, text);
+	if (c->session.end.text == text && c->link_error == NULL)
+		c->link_error = mqev_memdup(cause, sizeof(*cause));
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
@@ -387,22 +395,22 @@ part_from_link(struct mqev_client *c, int error)
 }
 
 static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
-    const struct mqev_properties *properties, uint32_t wait_ms)
+tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms)
 {
 	static const struct mqev_properties none = {0};
 	struct mqev_disconnection disconnection = {
 	    .error = end->error,
 	    .reason = (enum mqev_reason)end->reason,
 	    .from_server = end->from_server,
-	    .system_errno = system_errno,
+	    .system_errno = cause->system_errno,
 	    .properties = properties != NULL ? properties : &none,
-	    .text = end->text,
+	    .text = cause->text,
 	    .retry_ms = wait_ms,
 	};
 
 	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
+	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", cause->text);
 	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
 		c->config->on_disconnect(c, &disconnection, c->userdata);
 }
@@ -410,22 +418,18 @@ tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int s
 /* How it ended, told in one of the two ways. */
 struct farewell {
 	struct mqev_session_end end;
+	struct mqev_net_error cause; /* as the link says, or the session */
 	struct mqev_properties *properties;
-	int system_errno;
 	bool got_connack;
 };
 
 static void
 tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
 {
-	struct mqev_net_error error = {.error = f->end.error, .system_errno = f->system_errno};
-
-	if (f->got_connack) {
-		tell_disconnect(c, &f->end, f->system_errno, f->properties, wait_ms);
-		return;
-	}
-	set_text(&error, f->end.text);
-	tell_connect_fail(c, &error, MQEV_STAGE_CONNACK, wait_ms);
+	if (f->got_connack)
+		tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
+	else
+		tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
 }
 
 static uint32_t
@@ -438,7 +442,7 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 	    .reason = f->end.reason,
 	    .said_why = said_why,
 	    .from_server = f->end.from_server,
-	    .text = f->end.text,
+	    .text = f->cause.text,
 	    .properties = f->properties,
 	};
 
@@ -446,14 +450,26 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 }
 
 static void
+take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
+{
+	memset(cause, 0, sizeof(*cause));
+	if (c->link_error != NULL)
+		*cause = *c->link_error;
+	else
+		set_text(cause, end->text);
+	cause->error = end->error;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
+}
+
+static void
 take_farewell(struct mqev_client *c, struct farewell *f)
 {
 	f->end = c->session.end;
 	f->properties = c->end_properties;
-	f->system_errno = c->system_errno;
 	f->got_connack = c->got_connack;
 	c->end_properties = NULL;
-	c->system_errno = 0;
+	take_cause(c, &f->end, &f->cause);
 }
 
 static void
@@ -550,4 +566,6 @@ mqev_controller_drop(struct mqev_client *c)
 	c->link = NULL;
 	mqev_properties_free(c->end_properties);
 	c->end_properties = NULL;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
 }

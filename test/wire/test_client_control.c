@@ -675,6 +675,37 @@ START_TEST(redirect_is_not_allowed)
 }
 END_TEST
 
+/* Memory runs out while a redirect is taken: it is followed, or the first server is tried again, or
+ * the attempt fails for it. */
+static void
+starve(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)c;
+	(void)what;
+	if (event == KIT_CONNECT && kit.count[event] == 1)
+		fail_mem_after(*(unsigned *)userdata);
+	if (event == KIT_DISCONNECT)
+		fail_mem_never();
+}
+
+START_TEST(redirect_without_memory)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND_BUF(send_away),
+	    TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_END};
+	unsigned after = (unsigned)_i;
+
+	kit.hook = starve;
+	kit_broker(script);
+	redirect(0x20, 0x9D, "127.0.0.1:%d 127.0.0.1:%d", tk_broker_port(kit.broker),
+	    tk_broker_port(kit.broker));
+	KIT_CLIENT(V5, .userdata = &after);
+	kit_connect_to("mqtt://al:pw@127.0.0.1:%d", tk_broker_port(kit.broker));
+	KIT_PLAY(2000);
+	KIT_AWAIT(KIT_CONNECT, 2, 1000);
+	ck_assert_str_eq(mqev_client_username(kit.client), "al");
+}
+END_TEST
+
 /* --- calls -------------------------------------------------------------------------------------
  */
 
@@ -1050,6 +1081,7 @@ add_redirects(Suite *s)
 	tcase_add_test(tc, redirects_without_end);
 	tcase_add_loop_test(tc, bad_redirect, 0, COUNT(bad_references));
 	tcase_add_loop_test(tc, redirect_is_not_allowed, 0, 2);
+	tcase_add_loop_test(tc, redirect_without_memory, 0, 24);
 }
 
 static void
