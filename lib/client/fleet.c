@@ -233,6 +233,12 @@ mqev_fleet_network_changed(struct mqev_fleet *fleet)
 		mqev_network_changed(c);
 }
 
+const char *
+mqev_fleet_error_text(const struct mqev_fleet *fleet)
+{
+	return fleet->error_text != NULL ? fleet->error_text : "";
+}
+
 size_t
 mqev_fleet_client_count(const struct mqev_fleet *fleet)
 {

@@ -62,6 +62,7 @@ struct mqev_fleet {
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;
+	const char *error_text; /* of the last mqev_client_new() */
 	uint32_t start_spread_ms;
 	uint32_t ping_spread_ms; /* MQEV_NONE: off; 0: by the number of clients */
 	uint32_t ping_phase;	 /* of the last one, as a fraction of 2^32 */
