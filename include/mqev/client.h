@@ -8,6 +8,7 @@
 
 #include <mqev/auth.h>
 #include <mqev/connect.h>
+#include <mqev/event.h>
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
@@ -264,6 +265,7 @@ struct mqev_options {
 	mqev_socket_cb *on_socket_register_write;
 	mqev_socket_cb *on_socket_unregister_write;
 	mqev_socket_cb *on_socket_close;
+	mqev_event_cb *on_event; /* <mqev/event.h>: states, stages and ends as data */
 
 	enum mqev_queue_full queue_full;      /* default: what is new is rejected */
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */

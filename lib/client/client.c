@@ -94,7 +94,7 @@ mqev_client_leave(struct mqev_client *c)
 		mqev_controller_settle(c);
 		if (c->watch_writing && !c->freed)
 			mqev_socket_note_writing(c);
-		if (mqev_log_tell_kept(c) && c->last_line != NULL)
+		if (mqev_log_tell_kept(c) && c->last_note != NULL)
 			mqev_fleet_plan(fleet, c);
 	}
 	mqev_fleet_set_tick(fleet, c);

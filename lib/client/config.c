@@ -310,6 +310,7 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_subscribe = o->on_subscribe;
 	c->on_unsubscribe = o->on_unsubscribe;
 	c->on_log = o->on_log;
+	c->on_event = o->on_event;
 	c->on_ack_timeout = o->on_ack_timeout;
 	c->on_hold_timeout = o->on_hold_timeout;
 	c->on_water = o->on_water;

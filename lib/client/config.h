@@ -24,6 +24,7 @@ struct mqev_config {
 	mqev_result_cb *on_subscribe;
 	mqev_result_cb *on_unsubscribe;
 	mqev_log_cb *on_log;
+	mqev_event_cb *on_event;
 	mqev_result_cb *on_ack_timeout;
 	mqev_held_cb *on_hold_timeout;
 	mqev_water_cb *on_water;

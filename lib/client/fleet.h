@@ -34,6 +34,14 @@ struct mqev_fleet_hooks {
 	void (*forked)(void *front);
 };
 
+/* Who looks at what all clients do. */
+struct mqev_audience {
+	mqev_log_cb *on_log;
+	mqev_event_cb *on_event;
+	void *userdata;
+	uint32_t log_levels;
+};
+
 /* Somebody goes through the clients, who may be freed meanwhile. */
 struct mqev_fleet_walk {
 	struct mqev_client *next;
@@ -49,6 +57,7 @@ struct mqev_fleet {
 	struct mqev_wheel wheel;
 	struct mqev_turns turns;
 	struct mqev_figures figures;
+	struct mqev_audience audience;
 	struct mqev_fleet_queue queue;
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
