@@ -70,3 +70,11 @@ AC_DEFUN([MQEV_WITH_PACKAGE], [
   AS_VAR_IF([with_$1], [yes], [AC_DEFINE([HAVE_$2], [1], [Define to 1 to use $1.])])
   AM_CONDITIONAL([HAVE_$2], [test "x$with_$1" = xyes])
 ])
+
+# MQEV_SAMPLE_PACKAGE(PREFIX, MODULE)
+# A package that only samples use: those are built when it is there. Sets have_PREFIX to yes or no, and a
+# conditional HAVE_PREFIX.
+AC_DEFUN([MQEV_SAMPLE_PACKAGE], [
+  PKG_CHECK_MODULES([$1], [$2], [have_$1=yes], [have_$1=no])
+  AM_CONDITIONAL([HAVE_$1], [test "$have_$1" = yes])
+])

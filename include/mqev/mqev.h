@@ -6,9 +6,11 @@
 #include <mqev/auth.h>
 #include <mqev/client.h>
 #include <mqev/connect.h>
+#include <mqev/event.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
+#include <mqev/oneshot.h>
 #include <mqev/properties.h>
 #include <mqev/queue.h>
 #include <mqev/reason.h>

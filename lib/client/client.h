@@ -14,7 +14,7 @@
 struct mqev_attempt;
 struct mqev_drain;
 struct mqev_detour;
-struct mqev_kept_line;
+struct mqev_kept_note;
 struct mqev_link;
 struct mqev_remote;
 struct mqev_rpc;
@@ -32,8 +32,10 @@ struct mqev_client {
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
-	    *end_properties;		  /* of the server's DISCONNECT, until on_disconnect */
-	struct mqev_kept_line *last_line; /* for on_log, of a ring; NULL: none waits */
+	    *end_properties;		   /* of the server's DISCONNECT, until on_disconnect */
+	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
+					      not, or there was no memory to say */
+	struct mqev_kept_note *last_note;  /* to be told, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
 	char *client_id;	    /* NULL: none yet */
@@ -46,7 +48,6 @@ struct mqev_client {
 	uint64_t attempt_number;  /* of the attempt that began last */
 	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
 	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
-	int system_errno;	  /* of the link that failed, until on_disconnect */
 	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
@@ -88,9 +89,8 @@ void mqev_client_follow_config(struct mqev_client *c);
 bool mqev_client_make_id(struct mqev_client *c);
 
 /* controller.c */
-/* The link failed by itself. error: enum mqev_error, system_errno may be 0. */
-void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text);
+/* The link failed by itself. */
+void mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause);
 /* Does what is owed: ends a connection whose session has ended, reports an attempt that was given
  * up. */
 void mqev_controller_settle(struct mqev_client *c);
@@ -177,10 +177,18 @@ void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
 void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
 void mqev_controller_time_is_up(struct mqev_client *c);
 
-/* log.c */
-bool mqev_log_wanted(const struct mqev_client *c);
-/* Where a callback may run: calls on_log with the lines that have gathered. False: the client was
- * freed there. */
+/* tell.c: the last that a caller does, for the callback may free the client. */
+void mqev_tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error,
+    enum mqev_stage stage, uint32_t wait_ms);
+/* properties may be NULL. */
+void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms);
+
+/* notes.c */
+bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
+bool mqev_event_wanted(const struct mqev_client *c);
+/* Where a callback may run: tells on_log and on_event what has gathered. False: the client was freed
+ * there. */
 bool mqev_log_tell_kept(struct mqev_client *c);
 void mqev_log_drop_kept(struct mqev_client *c);
 #if defined(__GNUC__)
@@ -188,6 +196,8 @@ __attribute__((format(printf, 3, 4)))
 #endif
 void
 mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, ...);
+/* Copied, with its text (NULL: none). */
+void mqev_event(struct mqev_client *c, const struct mqev_event *event);
 
 /* events.c */
 extern const struct mqev_session_events mqev_client_events;

@@ -6,7 +6,9 @@
 
 #include "client/drain.h"
 #include "client/link.h"
+#include "core/mem.h"
 #include "port/port.h"
+#include "port/probe.h"
 
 #define CLOSING_MS 2000
 
@@ -33,6 +35,11 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	MQEV_PROBE_STATE(c, c->state, state);
+	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_STATE,
+			  .state = state,
+			  .previous = (enum mqev_client_state)c->state,
+			  .text = names[state]});
 	mqev_figures_state(c, state);
 	c->state = (uint8_t)state;
 	if (!has_turn(state))
@@ -79,26 +86,6 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
 /* --- an attempt that failed --------------------------------------------------------------------
  */
 
-static void
-tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage,
-    uint32_t wait_ms)
-{
-	struct mqev_connect_failure failure = {
-	    .stage = stage,
-	    .error = error->error,
-	    .system_errno = error->system_errno,
-	    .tls_error = error->tls_error,
-	    .http_status = error->http_status,
-	    .text = error->text,
-	    .retry_ms = wait_ms,
-	};
-
-	mqev_figures_connect_failed(c, stage);
-	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
-	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
-		c->config->on_connect_fail(c, &failure, c->userdata);
-}
-
 /* The attempt is over; what follows is decided, and then told. */
 static void
 fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage)
@@ -111,7 +98,7 @@ fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqe
 	if (c->freed)
 		return;
 	go_on(c, wait_ms);
-	tell_connect_fail(c, error, stage, wait_ms);
+	mqev_tell_connect_fail(c, error, stage, wait_ms);
 }
 
 void
@@ -188,7 +175,9 @@ ask_application(struct mqev_client *c)
 	    .refused = (enum mqev_reason)c->refused,
 	};
 
-	c->config->on_pre_connect(c, &event, c->userdata);
+	/* A line for on_log that came first may have taken it away. */
+	if (c->config->on_pre_connect != NULL)
+		c->config->on_pre_connect(c, &event, c->userdata);
 }
 
 static void
@@ -353,11 +342,16 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
+/* The session keeps a pointer only. What the link itself says is told unless the session had ended
+ * before. */
 void
-mqev_controller_link_down(struct mqev_client *c, int error, int system_errno, const char *text)
+mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *cause)
 {
-	mqev_session_abort(&c->session, error, text);
-	c->system_errno = system_errno;
+	static const char text[] = "the connection was lost";
+
+	mqev_session_abort(&c->session, cause->error, text);
+	if (c->session.end.text == text && c->link_error == NULL)
+		c->link_error = mqev_memdup(cause, sizeof(*cause));
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
@@ -389,46 +383,21 @@ part_from_link(struct mqev_client *c, int error)
 	c->link = NULL;
 }
 
-static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end, int system_errno,
-    const struct mqev_properties *properties, uint32_t wait_ms)
-{
-	static const struct mqev_properties none = {0};
-	struct mqev_disconnection disconnection = {
-	    .error = end->error,
-	    .reason = (enum mqev_reason)end->reason,
-	    .from_server = end->from_server,
-	    .system_errno = system_errno,
-	    .properties = properties != NULL ? properties : &none,
-	    .text = end->text,
-	    .retry_ms = wait_ms,
-	};
-
-	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", end->text);
-	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
-		c->config->on_disconnect(c, &disconnection, c->userdata);
-}
-
 /* How it ended, told in one of the two ways. */
 struct farewell {
 	struct mqev_session_end end;
+	struct mqev_net_error cause; /* as the link says, or the session */
 	struct mqev_properties *properties;
-	int system_errno;
 	bool got_connack;
 };
 
 static void
 tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
 {
-	struct mqev_net_error error = {.error = f->end.error, .system_errno = f->system_errno};
-
-	if (f->got_connack) {
-		tell_disconnect(c, &f->end, f->system_errno, f->properties, wait_ms);
-		return;
-	}
-	set_text(&error, f->end.text);
-	tell_connect_fail(c, &error, MQEV_STAGE_CONNACK, wait_ms);
+	if (f->got_connack)
+		mqev_tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
+	else
+		mqev_tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
 }
 
 static uint32_t
@@ -441,7 +410,7 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 	    .reason = f->end.reason,
 	    .said_why = said_why,
 	    .from_server = f->end.from_server,
-	    .text = f->end.text,
+	    .text = f->cause.text,
 	    .properties = f->properties,
 	};
 
@@ -449,14 +418,26 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 }
 
 static void
+take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
+{
+	memset(cause, 0, sizeof(*cause));
+	if (c->link_error != NULL)
+		*cause = *c->link_error;
+	else
+		set_text(cause, end->text);
+	cause->error = end->error;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
+}
+
+static void
 take_farewell(struct mqev_client *c, struct farewell *f)
 {
 	f->end = c->session.end;
 	f->properties = c->end_properties;
-	f->system_errno = c->system_errno;
 	f->got_connack = c->got_connack;
 	c->end_properties = NULL;
-	c->system_errno = 0;
+	take_cause(c, &f->end, &f->cause);
 }
 
 static void
@@ -509,7 +490,7 @@ report_abandoned(struct mqev_client *c)
 	enum mqev_stage stage = (enum mqev_stage)c->abandoned;
 
 	c->abandoned = MQEV_STAGE_NONE;
-	tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
+	mqev_tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
 }
 
 static bool
@@ -553,4 +534,6 @@ mqev_controller_drop(struct mqev_client *c)
 	c->link = NULL;
 	mqev_properties_free(c->end_properties);
 	c->end_properties = NULL;
+	mqev_free(c->link_error);
+	c->link_error = NULL;
 }

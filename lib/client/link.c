@@ -45,32 +45,32 @@ on_writable(struct bufferevent *bev, void *arg)
 	mqev_client_leave(c);
 }
 
-/* A layer above the socket knows better than it why a link failed. */
+/* A layer above the socket knows better than it why a link failed. What it does not name as its own
+ * fault is a loss: a reset, an end without a farewell. */
 static void
 report_failure(struct mqev_link *link, short what, int error)
 {
 	struct mqev_net_error cause = {0};
 
+	EVUTIL_SET_SOCKET_ERROR(error);
 	mqev_conn_error(&link->conn, what, &cause);
-	if (cause.text[0] != '\0')
+	if (cause.error != MQEV_ERR_TLS && cause.error != MQEV_ERR_WEBSOCKET)
+		cause.error = MQEV_ERR_LOST;
+	if (cause.stage != 0)
 		mqev_log(link->client, MQEV_LOG_WARNING, "%s", cause.text);
-	if (cause.stage == MQEV_NET_TLS)
-		mqev_controller_link_down(link->client, MQEV_ERR_TLS, 0, "TLS failed");
-	else if (cause.stage == MQEV_NET_WEBSOCKET)
-		mqev_controller_link_down(link->client, MQEV_ERR_WEBSOCKET, 0, "WebSocket failed");
-	else
-		mqev_controller_link_down(
-		    link->client, MQEV_ERR_LOST, error, "the connection was lost");
+	mqev_controller_link_down(link->client, &cause);
 }
 
 static void
 report_down(struct mqev_link *link, short what, int error)
 {
+	static const struct mqev_net_error closed = {
+	    .error = MQEV_ERR_LOST, .text = "the server closed the connection"};
+
 	if (link->read_errno != 0)
 		report_failure(link, BEV_EVENT_ERROR, link->read_errno);
 	else if ((what & BEV_EVENT_EOF) != 0)
-		mqev_controller_link_down(
-		    link->client, MQEV_ERR_LOST, 0, "the server closed the connection");
+		mqev_controller_link_down(link->client, &closed);
 	else
 		report_failure(link, what, error);
 }

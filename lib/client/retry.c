@@ -19,6 +19,13 @@ random_number(void)
 	return number;
 }
 
+/* Until the application, in a callback, says by other calls what it wants. */
+static bool
+is_deciding(const struct mqev_client *c)
+{
+	return c->deciding && !c->freed;
+}
+
 /* How long to wait; the application may have a formula of its own. */
 static uint32_t
 backoff(struct mqev_client *c, bool slow)
@@ -33,6 +40,8 @@ backoff(struct mqev_client *c, bool slow)
 	};
 	uint32_t min = event.min_ms;
 
+	if (!is_deciding(c))
+		return MQEV_NONE;
 	if (config->reconnect.backoff != NULL)
 		return config->reconnect.backoff(c, &event, c->userdata);
 	if (slow && event.max_ms / 2 > min)
@@ -249,12 +258,6 @@ mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t m
 	pronounce(v, ms);
 	v->servers = servers;
 	return 0;
-}
-
-static bool
-is_deciding(const struct mqev_client *c)
-{
-	return c->deciding && !c->freed;
 }
 
 static uint32_t

@@ -20,7 +20,7 @@ enum mqev_op_state {
 enum mqev_op_flag {
 	MQEV_OP_RETAIN = 1,
 	MQEV_OP_SENT = 2,	 /* sent on this connection */
-	MQEV_OP_COUNTED = 4,	 /* takes a place in the inflight window */
+	MQEV_OP_COUNTED = 4,	 /* takes a place in the window of messages, or of requests */
 	MQEV_OP_WILDCARD = 8,	 /* SUBSCRIBE: a filter has a wildcard */
 	MQEV_OP_SHARED = 16,	 /* SUBSCRIBE: a filter is a shared subscription */
 	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */

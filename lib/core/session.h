@@ -84,6 +84,7 @@ struct mqev_session_settings {
 	uint16_t topic_alias_maximum;
 	uint16_t topic_aliases; /* how many to give, if the server allows as many */
 	bool bridge;
+	bool strict_text; /* strings with discouraged code points are malformed */
 	bool has_username;
 	struct mqev_bytes username;
 	bool has_password;

@@ -36,6 +36,7 @@ struct mqev_outbox {
 	uint32_t departing_head;
 	uint32_t departing_count;
 	uint32_t window_used;
+	uint32_t requests_used; /* SUBSCRIBEs and UNSUBSCRIBEs that wait for their answers */
 	uint64_t next_expiry_ms; /* no waiting message expires before; UINT64_MAX: none does */
 	struct mqev_load used;	   /* all but the doomed */
 	struct mqev_load loose[2]; /* of these, what may be dropped: of QoS 0, of QoS 1 and 2 */
@@ -116,6 +117,10 @@ bool mqev_session_send_ack(
 
 bool mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack);
+
+/* session_text.c */
+/* A topic or property holds code points that 1.5.4 advises against. */
+bool mqev_session_discouraged_text(const struct mqev_packet *packet);
 
 /* session_connack.c */
 void mqev_session_on_connack(struct mqev_session *s, const struct mqev_packet *packet);

@@ -40,9 +40,11 @@ stop_waiting(const struct mqev_session *s, struct mqev_op *op)
 
 	if (op->state != MQEV_OP_QUEUED && (op->flags & MQEV_OP_SENT) != 0)
 		mqev_op_wait_remove(&out->waiting, op);
-	if ((op->flags & MQEV_OP_COUNTED) != 0) {
+	if ((op->flags & MQEV_OP_COUNTED) != 0 && op->type == MQEV_PACKET_PUBLISH) {
 		out->window_used--;
 		s->sink->tally.inflight--;
+	} else if ((op->flags & MQEV_OP_COUNTED) != 0) {
+		out->requests_used--;
 	}
 	op->flags &= (uint16_t) ~(MQEV_OP_SENT | MQEV_OP_COUNTED);
 }

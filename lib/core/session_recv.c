@@ -9,8 +9,7 @@ on_pingresp(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	(void)packet; /* that anything came is what counts */
 	if (s->pong_owed)
-		mqev_histogram_add(
-		    &s->sink->tally.ping_ms, s->last_received_ms - s->last_ping_ms);
+		mqev_histogram_add(&s->sink->tally.ping_ms, s->last_received_ms - s->last_ping_ms);
 	s->pong_owed = false;
 }
 
@@ -157,20 +156,32 @@ handle_packet(struct mqev_session *s, const struct handler *handler, struct mqev
 		handler->handle(s, packet);
 }
 
+static bool
+decode(struct mqev_session *s, const struct mqev_frame *frame, const uint8_t *data,
+    struct mqev_packet *packet)
+{
+	static const struct mqev_fault discouraged = {
+	    MQEV_REASON_MALFORMED_PACKET, "code points that 1.5.4 advises against"};
+	struct mqev_fault fault = {0};
+
+	if (!mqev_packet_decode((enum mqev_version)s->version, frame, data, packet, &fault))
+		mqev_session_malformed(s, &fault);
+	else if (s->settings->strict_text && mqev_session_discouraged_text(packet))
+		mqev_session_malformed(s, &discouraged);
+	else
+		return true;
+	return false;
+}
+
 static size_t
 receive_packet(struct mqev_session *s, uint8_t *data, size_t len, size_t *need)
 {
-	struct mqev_fault fault = {0};
 	struct mqev_frame frame;
 	struct mqev_packet packet;
 	size_t size = whole_packet(s, data, len, &frame, need);
 
-	if (size == 0)
+	if (size == 0 || !decode(s, &frame, data, &packet))
 		return 0;
-	if (!mqev_packet_decode((enum mqev_version)s->version, &frame, data, &packet, &fault)) {
-		mqev_session_malformed(s, &fault);
-		return 0;
-	}
 	packet.size = size;
 	handle_packet(s, handler_of(frame.first), &packet);
 	return size;

@@ -458,19 +458,27 @@ send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	write_subscribe(&w, s, op);
 	mqev_sink_commit(s->sink, size);
 	s->out->next_subscribe = op->queue.next;
-	op->flags |= MQEV_OP_SENT;
+	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
+	s->out->requests_used++;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
 	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
 	return true;
 }
 
+/* Requests have a window of their own, of the same size as that of messages: a long list of
+ * subscriptions that is asked for anew does not flood a server. */
+static bool
+may_request(const struct mqev_session *s)
+{
+	return s->out->next_subscribe != NULL && s->out->requests_used < s->settings->max_inflight;
+}
+
 static void
 pump_subscribes(struct mqev_session *s, uint64_t now, uint64_t limit)
 {
-	struct mqev_op *op;
-
 	while (s->state == MQEV_SESSION_CONNECTED && s->out != NULL && s->written < limit &&
-	       (op = s->out->next_subscribe) != NULL) {
+	       may_request(s)) {
+		struct mqev_op *op = s->out->next_subscribe;
 		int error = mqev_subscribe_refusal(s, op->flags);
 
 		if (subscribe_size(s, op) > s->server.max_packet_size)
@@ -516,7 +524,7 @@ has_more(const struct mqev_session *s)
 
 	if (out == NULL || s->state != MQEV_SESSION_CONNECTED)
 		return false;
-	return out->next_subscribe != NULL || out->qos0.head != NULL ||
+	return may_request(s) || out->qos0.head != NULL ||
 	       (out->next_message != NULL && out->window_used < window_of(s));
 }
 

@@ -102,7 +102,8 @@ take_bytes(void *arg, const void *bytes, size_t len)
 static bool
 load_failed_alone(int error)
 {
-	return error == MQEV_ERR_NOT_FOUND || error == MQEV_ERR_NOMEM;
+	return error == MQEV_ERR_NOT_FOUND || error == MQEV_ERR_NOMEM ||
+	       error == MQEV_ERR_STORE_DAMAGED;
 }
 
 static int

@@ -1,5 +1,5 @@
-/* A thousand TLS clients of one fleet against mosquitto: how many come back by resumption, what an
- * idle one holds. */
+/* Many clients of one fleet against mosquitto: what an idle one holds on each kind of link, and how
+ * many of a thousand TLS clients come back by resumption. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,9 +56,9 @@ allocated(void)
 }
 
 static void
-make_clients(struct mqev_tls *tls)
+make_clients(int count, struct mqev_tls *tls)
 {
-	for (int i = 0; i < CLIENTS; i++) {
+	for (int i = 0; i < count; i++) {
 		clients[i] = mqev_client_new(kit.fleet,
 		    MQEV_OPTIONS(.tls = tls, .on_connect = on_connect,
 			.on_connect_fail = on_connect_fail, .on_disconnect = on_disconnect),
@@ -68,21 +68,28 @@ make_clients(struct mqev_tls *tls)
 }
 
 static void
-connect_all(void)
+connect_all(int count, int way)
 {
 	connected = 0;
-	for (int i = 0; i < CLIENTS; i++)
-		ck_assert_int_eq(mqev_connect(clients[i], way_url(WAY_MQTTS, HOST)), 0);
-	TK_RUN_UNTIL_COUNT(kit.base, connected, CLIENTS, 60000);
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(mqev_connect(clients[i], way_url(way, HOST)), 0);
+	TK_RUN_UNTIL_COUNT(kit.base, connected, count, 60000);
 }
 
 static void
-disconnect_all(void)
+disconnect_all(int count)
 {
 	disconnected = 0;
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < count; i++)
 		ck_assert_int_eq(mqev_disconnect(clients[i], NULL), 0);
-	TK_RUN_UNTIL_COUNT(kit.base, disconnected, CLIENTS, 30000);
+	TK_RUN_UNTIL_COUNT(kit.base, disconnected, count, 30000);
+}
+
+static void
+free_all(int count)
+{
+	for (int i = 0; i < count; i++)
+		mqev_client_free(clients[i]);
 }
 
 static struct mqev_tls_stats
@@ -94,17 +101,17 @@ stats_of(const struct mqev_tls *tls)
 	return stats;
 }
 
-/* Prints what a connected, idle client holds, at once and when it had time to give back. */
+/* Prints what a connected, idle client holds; of TLS links also what it was before they had time to
+ * give back. */
 static void
-measure(const char *version, long before)
+measure(const char *link, bool tls, int count, long before)
 {
 	long at_once = allocated();
-	long settled;
 
-	kit_run(SETTLE_MS);
-	settled = allocated();
-	printf("%s: an idle client holds %ld bytes of heap; right after its CONNACK %ld\n", version,
-	    (settled - before) / CLIENTS, (at_once - before) / CLIENTS);
+	if (tls)
+		kit_run(SETTLE_MS);
+	printf("%s: an idle client holds %ld bytes of heap, right after its CONNACK %ld\n", link,
+	    (allocated() - before) / count, (at_once - before) / count);
 }
 
 START_TEST(test_resumption)
@@ -122,12 +129,12 @@ START_TEST(test_resumption)
 	WAY_NEED_BROKER();
 	WAY(way_url(WAY_MQTTS, HOST), .tls = tls);
 	before = allocated();
-	make_clients(tls);
-	connect_all();
-	measure(versions[_i].name, before);
+	make_clients(CLIENTS, tls);
+	connect_all(CLIENTS, WAY_MQTTS);
+	measure(versions[_i].name, true, CLIENTS, before);
 	first = stats_of(tls).resumed;
-	disconnect_all();
-	connect_all();
+	disconnect_all(CLIENTS);
+	connect_all(CLIENTS, WAY_MQTTS);
 	printf("%s: %d of %d came back by resumption\n", versions[_i].name,
 	    (int)(stats_of(tls).resumed - first), CLIENTS);
 	ck_assert_int_ge((int)(stats_of(tls).resumed - first), RESUMED_AT_LEAST);
@@ -135,9 +142,28 @@ START_TEST(test_resumption)
 	ck_assert_uint_eq(stats_of(tls).failed, 0);
 	ck_assert_uint_eq(of_fleet->tls_handshakes, stats_of(tls).handshakes);
 	ck_assert_uint_eq(of_fleet->tls_resumed, stats_of(tls).resumed);
-	for (int i = 0; i < CLIENTS; i++)
-		mqev_client_free(clients[i]);
+	free_all(CLIENTS);
 	mqev_tls_free(tls);
+}
+END_TEST
+
+#define IDLE 200
+
+START_TEST(test_idle_links)
+{
+	static const char *const names[] = {"plain", "TLS", "WebSocket", "WebSocket over TLS"};
+	long before;
+
+	WAY_NEED_BROKER();
+	if (_i >= WAY_WS)
+		WAY_NEED_WEBSOCKET();
+	WAY(way_url(_i, HOST), .tls = way_tls);
+	before = allocated();
+	make_clients(IDLE, way_tls);
+	connect_all(IDLE, _i);
+	measure(names[_i], _i == WAY_MQTTS || _i == WAY_WSS, IDLE, before);
+	ck_assert_int_eq(connected, IDLE);
+	free_all(IDLE);
 }
 END_TEST
 
@@ -152,6 +178,7 @@ main(void)
 		files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	tcase_add_loop_test(tc, test_idle_links, 0, 4);
 	tcase_add_loop_test(tc, test_resumption, 0, 2);
 	return tk_main(suite);
 }

@@ -432,7 +432,9 @@ tk_server_mosquitto(struct tk_server *s, const char *extra)
 	/* As root it would change to a user that cannot write into the folder. */
 	static const char head[] = "listener @PORT@ 127.0.0.1\nallow_anonymous true\nuser root\n"
 				   "persistence_location @DIR@/\n";
-	struct tk_server_spec spec = {.program = "mosquitto", .argv = argv};
+	/* Its other listeners are opened after the first, so that one answers too early. */
+	struct tk_server_spec spec = {
+	    .program = "mosquitto", .argv = argv, .ready_log = " running"};
 	struct tk_buf config = {0};
 	int result;
 

@@ -179,6 +179,8 @@ on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 static void
 on_pubrel(struct tk_stream *s, const struct tk_packet *p)
 {
+	if (tk_session_in(s->session, p->mid) == TK_IN_MAYBE)
+		broke(s, "PUBREL before PUBREC");
 	tk_queue_push(&s->pubcomp, p->mid);
 }
 

@@ -292,6 +292,7 @@ on_ack_overdue(void *owner, const struct mqev_op *op)
 
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "late %u #%u\n", (unsigned)op->number, op->mid);
+	v->late = op;
 	after_event(v, V_LATE);
 }
 

@@ -91,6 +91,7 @@ struct vclient {
 	const struct mqev_message *message;
 	const struct mqev_op *done;
 	const struct mqev_op_end *end;
+	const struct mqev_op *late;
 	int hook_depth;
 
 	/* How received bytes are cut: at up to two places of the whole input of the test, or

@@ -119,9 +119,10 @@ vserver_look(struct vserver *vs)
 	size_t len = sink->data != NULL ? (size_t)(sink->base.at - sink->data) : 0;
 	size_t size;
 
-	if (!vs->open || len <= vs->seen)
+	if (!vs->open || len <= vs->told)
 		return;
-	tk_stream_from_client(&vs->stream, sink->data + vs->seen, len - vs->seen);
+	tk_stream_from_client(&vs->stream, sink->data + vs->told, len - vs->told);
+	vs->told = len;
 	judge(vs);
 	while (tk_frame(sink->data + vs->seen, len - vs->seen, &size) == 1) {
 		struct tk_packet p;
@@ -192,7 +193,7 @@ void
 vserver_open(struct vserver *vs)
 {
 	end_connection(vs);
-	vs->seen = 0;
+	vs->seen = vs->told = 0;
 	vs->got_connect = false;
 	vs->open = true;
 	tk_stream_init(&vs->stream, (int)vs->v->s.version, vs->session);

@@ -13,7 +13,8 @@ struct vserver {
 	struct tk_session *session;
 	struct tk_stream stream;
 	bool open;
-	size_t seen;	       /* of what the client wrote on this connection */
+	size_t seen;	       /* of what the client wrote on this connection, in whole packets */
+	size_t told;	       /* to the judge */
 	struct tk_buf answers; /* owed to it */
 	bool got_connect;
 	bool unsure;	 /* what the client knows of its session: only single packets are judged */

@@ -139,6 +139,8 @@ step(struct world *w)
 static void
 choose_settings(struct world *w)
 {
+	static const enum mqev_ack_action actions[] = {
+	    MQEV_ACK_ACTION_REPORT, MQEV_ACK_ACTION_RESEND, MQEV_ACK_ACTION_RECONNECT};
 	static const enum mqev_session_clean clean[] = {MQEV_SESSION_CLEAN_FIRST_ONLY,
 	    MQEV_SESSION_CLEAN_FIRST_ONLY, MQEV_SESSION_CLEAN_NEVER, MQEV_SESSION_CLEAN_ALWAYS};
 	struct mqev_session_settings *set = &w->v.settings;
@@ -156,8 +158,7 @@ choose_settings(struct world *w)
 	    (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4));
 	set->topic_aliases = (uint16_t)(rng_percent(&w->rng, 50) ? 0 : 1 + rng_below(&w->rng, 4));
 	set->ack_timeout_ms = rng_percent(&w->rng, 60) ? 0 : 500 + rng_below(&w->rng, 5000);
-	set->ack_action =
-	    rng_percent(&w->rng, 50) ? MQEV_ACK_ACTION_RESEND : MQEV_ACK_ACTION_REPORT;
+	set->ack_action = actions[rng_below(&w->rng, 3)];
 	set->queue.max.count = rng_percent(&w->rng, 20) ? 5 : 1000;
 	w->hold_percent = rng_percent(&w->rng, 50) ? 0 : 40;
 	vclient_restart(&w->v);

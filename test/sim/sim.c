@@ -17,9 +17,9 @@ print_stats(const struct world_stats *s)
 {
 	printf(
 	    "%lu runs: %lu connections (%lu cut, %lu resumed, %lu sessions lost), %lu operations, "
-	    "%lu messages, %lu PUBLISHes sent again, %lu bytes\n",
+	    "%lu messages, %lu PUBLISHes sent again, %lu acknowledgements late, %lu bytes\n",
 	    s->runs, s->connections, s->cut, s->resumed, s->lost, s->operations, s->messages,
-	    s->dups, s->bytes);
+	    s->dups, s->late, s->bytes);
 }
 
 /* Seeds first, first + step ... below end; how many failed. */

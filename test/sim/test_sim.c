@@ -23,6 +23,7 @@ START_TEST(simulated_runs)
 	ck_assert_uint_gt(stats.resumed, RUNS / 4);
 	ck_assert_uint_gt(stats.lost, RUNS / 4);
 	ck_assert_uint_gt(stats.dups, RUNS / 4);
+	ck_assert_uint_gt(stats.late, RUNS / 4);
 	ck_assert_uint_gt(stats.operations, RUNS * 20);
 	ck_assert_uint_gt(stats.messages, RUNS);
 }

@@ -46,6 +46,8 @@ world_failed(struct world *w)
 
 	if (w->judge.error[0] != '\0')
 		world_flunk(w, w->judge.error);
+	if (w->watch.error[0] != '\0')
+		world_flunk(w, w->watch.error);
 	if (w->mb.error[0] != '\0')
 		world_flunk(w, w->mb.error);
 	if (w->v.broken[0] != '\0')
@@ -177,6 +179,10 @@ on_event(struct vclient *v, enum vevent event)
 		on_complete(w);
 	if (event == V_MESSAGE)
 		on_message(w);
+	if (event == V_LATE) {
+		world_look(w);
+		watch_late(&w->watch, v->late->mid, v->now, v->settings.ack_timeout_ms);
+	}
 	if (event == V_CONNACK) {
 		note(w, "CONNACK, session present", v->connack->session_present);
 		w->client_knows = true;
@@ -201,6 +207,7 @@ world_publish(struct world *w, const struct world_message *m)
 	memset(w->payload, '.', sizeof(w->payload));
 	w->payload[snprintf(w->payload, sizeof(w->payload), "%u", seq)] = ' ';
 	w->judge.op[seq].may_expire = expires;
+	w->watch.expires_ms[seq] = expires ? w->v.now + (uint64_t)m->expiry_s * 1000 : 0;
 	number = VPUBLISH(&w->v, .qos = (uint8_t)m->qos, .topic = name, .payload = w->payload,
 	    .len = m->len, .retain = m->retain, .queued = m->queued, .properties = expiry,
 	    .properties_len = expires ? sizeof(expiry) : 0, .has_expiry = expires, .expiry_at = 1,
@@ -274,6 +281,7 @@ world_look(struct world *w)
 		return;
 	trace(w, "->", sink->data + w->told, len - w->told);
 	tk_stream_from_client(&w->stream, sink->data + w->told, len - w->told);
+	watch_up(&w->watch, sink->data + w->told, len - w->told, w->v.now);
 	w->told = len;
 	w->last_write_ms = w->v.now;
 }
@@ -322,6 +330,7 @@ world_move_down(struct world *w, size_t n)
 	tk_buf_drain(&w->down, n);
 	w->last_down_ms = w->v.now;
 	w->stats->bytes += n;
+	watch_down(&w->watch, piece.data, piece.len);
 	vclient_receive(&w->v, piece.data, piece.len);
 	tk_buf_free(&piece);
 	world_look(w);
@@ -347,6 +356,7 @@ world_connect(struct world *w)
 	w->stalled = false;
 	w->client_knows = false;
 	tk_stream_init(&w->stream, w->mb.version, w->stream_session);
+	watch_connect(&w->watch);
 	w->streaming = true;
 	w->last_write_ms = w->last_down_ms = w->v.now;
 	w->v.s.paused = false;
@@ -366,6 +376,20 @@ world_close(struct world *w)
 	w->told = w->taken = 0;
 }
 
+/* By option the session gives up a connection on which an acknowledgement is late. */
+static bool
+ended_for_ack(struct world *w)
+{
+	const struct mqev_session_settings *set = &w->v.settings;
+
+	if (w->v.s.end.error != MQEV_ERR_TIMEOUT || set->ack_action != MQEV_ACK_ACTION_RECONNECT)
+		return false;
+	if (!watch_overdue(&w->watch, w->v.now + WATCH_SLICE_MS, set->ack_timeout_ms))
+		return false;
+	w->watch.late++;
+	return true;
+}
+
 /* Errors that a right broker never gives cause for. */
 void
 world_check_end(struct world *w)
@@ -376,7 +400,7 @@ world_check_end(struct world *w)
 	    (w->no_memory && error == MQEV_ERR_NOMEM))
 		return;
 	if (error == MQEV_ERR_KEEPALIVE || error == MQEV_ERR_TIMEOUT) {
-		if (!w->stalled && !w->mb.over)
+		if (!w->stalled && !w->mb.over && !ended_for_ack(w))
 			world_flunk(w, "the session gave up a link that is alive");
 		return;
 	}
@@ -393,6 +417,9 @@ check_clock(struct world *w, unsigned slice)
 	uint64_t keepalive = (uint64_t)w->v.s.keepalive_s * 1000;
 	uint64_t silence = w->v.now - w->last_down_ms;
 
+	if (w->v.s.state == MQEV_SESSION_CONNECTED && w->v.settings.ack_timeout_ms > 0 &&
+	    watch_overdue(&w->watch, w->v.now, w->v.settings.ack_timeout_ms + 2 * WATCH_SLICE_MS))
+		world_flunk(w, "nobody noticed that an acknowledgement is late");
 	if (w->v.s.state != MQEV_SESSION_CONNECTED || keepalive == 0)
 		return;
 	if (w->v.now - w->last_write_ms > keepalive + slice)
@@ -406,7 +433,7 @@ void
 world_pass_time(struct world *w, unsigned ms)
 {
 	while (ms > 0 && !world_failed(w)) {
-		unsigned slice = ms < 100 ? ms : 100;
+		unsigned slice = ms < WATCH_SLICE_MS ? ms : WATCH_SLICE_MS;
 
 		vclient_advance(&w->v, slice);
 		world_look(w);
@@ -493,6 +520,7 @@ world_begin(struct world *w, int version, uint64_t seed, struct world_stats *sta
 	w->rng.state = seed;
 	w->stats = stats;
 	judge_init(&w->judge);
+	watch_init(&w->watch, version);
 	mb_init(&w->mb, version, &w->rng, &broker_events, w);
 	vclient_init(&w->v, (enum mqev_version)version);
 	w->v.no_record = true;
@@ -512,6 +540,8 @@ world_end(struct world *w)
 	w->v.hook = NULL;
 	vclient_free(&w->v);
 	mb_free(&w->mb);
+	w->stats->late += w->watch.late;
+	watch_free(&w->watch);
 	tk_buf_free(&w->down);
 	tk_session_free(w->stream_session);
 }

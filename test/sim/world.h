@@ -10,6 +10,7 @@
 #include "lib/vclient.h"
 #include "sim/judge.h"
 #include "sim/model_broker.h"
+#include "sim/watch.h"
 
 /* What a run was about, to see that runs are not empty. */
 struct world_stats {
@@ -23,6 +24,7 @@ struct world_stats {
 	unsigned long messages;
 	unsigned long bytes; /* both ways */
 	unsigned long dups;  /* PUBLISHes of the client that the broker got again */
+	unsigned long late;  /* acknowledgements that did not come in time */
 };
 
 struct world {
@@ -30,6 +32,7 @@ struct world {
 	struct vclient v;
 	struct model_broker mb;
 	struct judge judge;
+	struct watch watch;
 	struct world_stats *stats;
 
 	/* The link. */

@@ -1,5 +1,6 @@
 /* What a server may not send in a state that several packets make, and what the session answers. Single
  * packets: test_session_bad.c. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/loop.h"
@@ -152,6 +153,61 @@ SCENARIO(huge_length_without_limit, VALL)
 	expect(v, "end TIMEOUT 80");
 }
 
+/* 1.5.4: what is only advised against is refused on request. */
+SCENARIO(strict_text, V311 | V5)
+{
+	static const char *const bad[] = {"01", "1F", "7F", "C280", "C29F", "EFB790", "EFB7AF",
+	    "EFBFBE", "EFBFBF", "F09FBFBE", "F48FBFBF", "'a/'C285"};
+	static const char *const good[] = {"20", "7E", "C2A0", "EFB78F", "EFB7B0", "EFBFBD",
+	    "EFBBBF", "F09F9880", "F48FBFBD", "'a/b'"};
+	char text[60];
+
+	v->settings.strict_text = true;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		up(v, 0, "");
+		v->no_record = true;
+		snprintf(text, sizeof(text), "30 ({%s} ~)", good[i]);
+		rx(v, text);
+		ck_assert_msg(v->s.state == MQEV_SESSION_CONNECTED, "%s", good[i]);
+		v->no_record = false;
+		vclient_close(v);
+		vclient_restart(v);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		up(v, 0, "");
+		snprintf(text, sizeof(text), "30 ({%s} ~)", bad[i]);
+		rx(v, text);
+		expect_v(v, "end MALFORMED 81", "> E0 (81); end MALFORMED 81");
+		vclient_close(v);
+		vclient_restart(v);
+	}
+}
+
+SCENARIO(strict_text_of_properties, V5)
+{
+	static const char *const packets[] = {"30 ({'a'} (03 {09}))", "30 ({'a'} (26 {'k'}{0A}))",
+	    "30 ({'a'} (26 {0A}{'v'}))", "40 (0007 00 (1F {1B}))", "50 (0007 80 (1F {1B}))",
+	    "62 (0007 92 (1F {1B}))", "70 (0007 00 (1F {1B}))", "90 (0001 (1F {7F}) 00)",
+	    "B0 (0001 (1F {7F}) 00)", "E0 (8B (1F {EFBFBF}))"};
+
+	v->settings.strict_text = true;
+	for (size_t i = 0; i < COUNT(packets); i++) {
+		up(v, 0, "");
+		rx(v, packets[i]);
+		expect(v, "> E0 (81); end MALFORMED 81");
+		vclient_close(v);
+		vclient_restart(v);
+	}
+	vclient_connect(v);
+	v->checked = v->record.len;
+	rx(v, "20 (00 00 (1F {01}))");
+	expect(v, "> E0 (81); end MALFORMED 81");
+	vclient_close(v);
+	up(v, 0, "");
+	rx(v, "30 ({'a'} (09 {01}) 01)"); /* binary data and payloads are no strings */
+	expect(v, "message a 0 \\x01 [09 00 01 01]");
+}
+
 /* [MQTT-3.2.2-15] for a server that takes not even an acknowledgement or a DISCONNECT. */
 SCENARIO(nothing_fits, V5)
 {
@@ -205,6 +261,8 @@ main(void)
 	tcase_add_test(tc, explanations_allowed_all_the_same);
 	tcase_add_test(tc, stream_ends_in_a_packet);
 	tcase_add_test(tc, huge_length_without_limit);
+	tcase_add_test(tc, strict_text);
+	tcase_add_test(tc, strict_text_of_properties);
 	tcase_add_test(tc, nothing_fits);
 	tcase_add_test(tc, endless_acknowledgements);
 	return tk_main(suite);

@@ -144,6 +144,32 @@ SCENARIO(messages_around_the_answers, VALL)
 	    "done 2 #2 ok 00 codes 00; message a 2 3; > 50 (0003) 70 (0003)");
 }
 
+/* No more requests wait for answers than messages may; they hold back nothing else. */
+SCENARIO(requests_have_a_window, VALL)
+{
+	v->settings.max_inflight = 2;
+	up(v, 0, "");
+	sub(v, "{'a'} 00", 1);
+	unsub(v, "{'b'}", 1);
+	sub(v, "{'c'} 00", 1);
+	sub(v, "{'d'} 00", 1);
+	expect(v, "> 82 (0001 ~ {'a'} 00) A2 (0002 ~ {'b'})");
+	vclient_publish(v, 1, "m", "");
+	expect(v, "> 32 ({'m'} 0005 ~)");
+	rx(v, "90 (0001 ~ 00) 40 (0005)");
+	expect(v, "done 1 #1 ok 00 codes 00; done 5 #5 ok 00; > 82 (0003 ~ {'c'} 00)");
+	vclient_close(v);
+	v->checked = v->record.len;
+	up(v, 0, "");
+	expect(v, "> A2 (0002 ~ {'b'}) 82 (0003 ~ {'c'} 00)");
+	rx(v, v->s.version == MQEV_V5 ? "B0 (0002 () 00)" : "B0 (0002)");
+	expect_v(v, "done 2 #2 ok 00; > 82 (0004 {'d'} 00)",
+	    "done 2 #2 ok 00 codes 00; > 82 (0004 () {'d'} 00)");
+	rx(v, "90 (0003 ~ 00) 90 (0004 ~ 00)");
+	ck_assert_uint_eq(vclient_pending(v), 0);
+	v->checked = v->record.len;
+}
+
 /* --- answers that answer nothing ------------------------------------------------------------- */
 
 static void
@@ -281,6 +307,7 @@ main(void)
 	tcase_add_test(tc, subscribe_limits_on_the_queue);
 	tcase_add_test(tc, subscribe_above_maximum_qos);
 	tcase_add_test(tc, messages_around_the_answers);
+	tcase_add_test(tc, requests_have_a_window);
 	tcase_add_test(tc, wrong_answers);
 	tcase_add_test(tc, answered_twice);
 	tcase_add_test(tc, answered_before_it_was_sent);

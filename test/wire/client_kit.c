@@ -217,6 +217,39 @@ backoff(struct mqev_client *c, const struct mqev_backoff *b, void *userdata)
 	return kit.backoff_ms;
 }
 
+int
+kit_socket_made(int fd, void *arg)
+{
+	ck_assert_int_ge(fd, 0);
+	note(KIT_SOCKET_MADE, "made");
+	if (kit.client != NULL)
+		hook(KIT_SOCKET_MADE, kit.client, NULL, arg);
+	return 0;
+}
+
+/* Also inside a call that frees the client. */
+void
+kit_release(void *arg)
+{
+	note(KIT_RELEASE, "released");
+	if (kit.client != NULL)
+		hook(KIT_RELEASE, kit.client, NULL, arg);
+}
+
+static void
+on_ack_timeout(struct mqev_client *c, const struct mqev_result *result, void *userdata)
+{
+	note(KIT_ACK_TIMEOUT, "late%d", (int)result->op);
+	hook(KIT_ACK_TIMEOUT, c, result, userdata);
+}
+
+static void
+on_hold_timeout(struct mqev_client *c, const struct mqev_held *held, void *userdata)
+{
+	note(KIT_HOLD_TIMEOUT, "held:%d", held->qos);
+	hook(KIT_HOLD_TIMEOUT, c, held, userdata);
+}
+
 static void
 add_more(struct mqev_options *o, struct mqev_reconnect_options *r)
 {
@@ -231,6 +264,8 @@ add_more(struct mqev_options *o, struct mqev_reconnect_options *r)
 	o->on_socket_register_write = on_socket_write;
 	o->on_socket_unregister_write = on_socket_idle;
 	o->on_socket_close = on_socket_close;
+	o->on_ack_timeout = on_ack_timeout;
+	o->on_hold_timeout = on_hold_timeout;
 }
 
 /* --- the ledger --------------------------------------------------------------------------------

@@ -37,7 +37,11 @@ enum kit_event {
 	KIT_SOCKET_CLOSE,
 	KIT_RETRY,
 	KIT_REDIRECT,
-	KIT_BACKOFF, /* with kit.backoff_ms */
+	KIT_BACKOFF,	 /* with kit.backoff_ms */
+	KIT_SOCKET_MADE, /* the hook of the socket options, with kit_socket_made() in them */
+	KIT_RELEASE,	 /* of a payload that was lent with kit_release() */
+	KIT_ACK_TIMEOUT,
+	KIT_HOLD_TIMEOUT,
 	KIT_LOG,
 	KIT_EVENTS
 };
@@ -109,6 +113,9 @@ int64_t
 kit_try_subscribe(struct mqev_client *c, const struct mqev_subscription *list, size_t count);
 int64_t kit_subscribe(const char *filter, int qos, mqev_message_cb *on_message);
 int64_t kit_unsubscribe(const char *filter);
+/* For the client kit.client, as they get none. */
+int kit_socket_made(int fd, void *arg);
+void kit_release(void *arg);
 void kit_filter_message(struct mqev_client *c, const struct mqev_message *m, void *userdata);
 void kit_done(struct mqev_client *c, const struct mqev_result *result, void *arg);
 /* Around a call of another kind: it is given kit_done and kit_op(), its result is noted. */

@@ -675,6 +675,37 @@ START_TEST(redirect_is_not_allowed)
 }
 END_TEST
 
+/* Memory runs out while a redirect is taken: it is followed, or the first server is tried again, or
+ * the attempt fails for it. */
+static void
+starve(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)c;
+	(void)what;
+	if (event == KIT_CONNECT && kit.count[event] == 1)
+		fail_mem_after(*(unsigned *)userdata);
+	if (event == KIT_DISCONNECT)
+		fail_mem_never();
+}
+
+START_TEST(redirect_without_memory)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND_BUF(send_away),
+	    TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_END};
+	unsigned after = (unsigned)_i;
+
+	kit.hook = starve;
+	kit_broker(script);
+	redirect(0x20, 0x9D, "127.0.0.1:%d 127.0.0.1:%d", tk_broker_port(kit.broker),
+	    tk_broker_port(kit.broker));
+	KIT_CLIENT(V5, .userdata = &after);
+	kit_connect_to("mqtt://al:pw@127.0.0.1:%d", tk_broker_port(kit.broker));
+	KIT_PLAY(2000);
+	KIT_AWAIT(KIT_CONNECT, 2, 1000);
+	ck_assert_str_eq(mqev_client_username(kit.client), "al");
+}
+END_TEST
+
 /* --- calls -------------------------------------------------------------------------------------
  */
 
@@ -951,6 +982,80 @@ START_TEST(reconnection_off_and_on)
 }
 END_TEST
 
+/* Accepted and lost, or refused: the end, at once. */
+START_TEST(no_reconnection)
+{
+	static const struct tk_step accepted[] = {
+	    ACCEPT_V5, TK_EXPECT_BYTES("30 ({'a'} () 'm')"), TK_CLOSE(), TK_END};
+	static const struct tk_step refused[] = {
+	    TK_EXPECT(CONNECT), TK_SEND("20 (00 88 ())"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit.quiet[KIT_DONE] = true;
+	kit_broker(_i ? refused : accepted);
+	KIT_CLIENT(V5, .no_reconnect = true);
+	if (!_i)
+		kit_publish("a", "m", 0);
+	kit_connect();
+	KIT_PLAY(1000);
+	KIT_AWAIT(KIT_DISCONNECT, 1, 1000);
+	ck_assert_uint_eq(kit.disconnection.retry_ms, MQEV_NONE);
+	ck_assert(!mqev_client_is_connected(kit.client));
+	kit_run(60);
+	ck_assert_int_eq(tk_broker_connections(kit.broker), 1);
+	KIT_DIARY(_i ? "pre open connect:88 close retry:REFUSED disconnect:REFUSED"
+		     : "pre open connect:00 close retry:LOST disconnect:LOST");
+}
+END_TEST
+
+static void
+reconnect_when_lost(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)what;
+	(void)userdata;
+	if (event == KIT_DISCONNECT && kit.count[event] == 1)
+		ck_assert_int_eq(KIT_CALL(mqev_reconnect(c)), 0);
+}
+
+/* The message in flight goes out again, with DUP and its identifier. */
+START_TEST(reconnect_in_on_disconnect)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_EXPECT_BYTES("32 ({'a'} 0001 'm')"), TK_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+	    TK_SEND("20 (01 00)"), TK_EXPECT_BYTES("3A ({'a'} 0001 'm')"), TK_SEND("40 (@)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit.hook = reconnect_when_lost;
+	kit_broker(script);
+	KIT_CLIENT(.clean = MQEV_CLEAN_STRICT, .reconnect_min_ms = 60000,
+	    .reconnect_max_ms = 60000);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 1000);
+	kit_publish("a", "m", 1);
+	kit_await_all(1000);
+	kit_disconnect();
+	KIT_PLAY(1000);
+}
+END_TEST
+
+/* It waits: a CONNACK that refuses does not lose it. */
+START_TEST(qos0_before_connack)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_QUIET(30),
+	    TK_SEND("20 (00 03)"), TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+	    TK_SEND("20 (00 00)"), TK_EXPECT_BYTES("30 ({'a'} 'm')"), TK_END};
+	int64_t op;
+
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	KIT_AWAIT(KIT_SOCKET_OPEN, 1, 1000);
+	op = kit_publish("a", "m", 0);
+	KIT_PLAY(1000);
+	kit_await_all(1000);
+	ck_assert_int_eq(kit_error_of(op), 0);
+}
+END_TEST
+
 /* --- the network has changed -------------------------------------------------------------------
  */
 
@@ -1050,6 +1155,7 @@ add_redirects(Suite *s)
 	tcase_add_test(tc, redirects_without_end);
 	tcase_add_loop_test(tc, bad_redirect, 0, COUNT(bad_references));
 	tcase_add_loop_test(tc, redirect_is_not_allowed, 0, 2);
+	tcase_add_loop_test(tc, redirect_without_memory, 0, 24);
 }
 
 static void
@@ -1064,6 +1170,9 @@ add_calls(Suite *s)
 	tcase_add_loop_test(tc, reconnect_after_disconnect, 0, 2);
 	tcase_add_test(tc, given_up_twice);
 	tcase_add_test(tc, reconnection_off_and_on);
+	tcase_add_loop_test(tc, no_reconnection, 0, 2);
+	tcase_add_test(tc, reconnect_in_on_disconnect);
+	tcase_add_test(tc, qos0_before_connack);
 	tcase_add_loop_test(tc, network_changed_while_waiting, 0, 2);
 	tcase_add_loop_test(tc, network_changed_and_the_server_is_there, 0, 2);
 	tcase_add_test(tc, network_changed_and_the_server_is_gone);

@@ -501,6 +501,21 @@ START_TEST(session_of_nobody)
 }
 END_TEST
 
+/* By option what the standard only advises against is no better than what it forbids. */
+START_TEST(strict_text)
+{
+	static const struct tk_step script[] = {ACCEPT_V5, TK_SEND("30 ({'a' 07} () 'x')"),
+	    TK_EXPECT_BYTES("E0 01 81"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit_broker(script);
+	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .strict_text = true, .no_reconnect = true);
+	kit_connect();
+	KIT_PLAY(3000);
+	KIT_AWAIT(KIT_DISCONNECT, 1, 1000);
+	KIT_DIARY("connect:00 disconnect:MALFORMED");
+}
+END_TEST
+
 /* A server that breaks the rules again and again is given up. */
 START_TEST(given_up_in_the_end)
 {
@@ -603,6 +618,7 @@ suite(void)
 	tc = kit_case(s, "state");
 	tcase_add_loop_test(tc, state, 0, COUNT(state_rows));
 	tcase_add_test(tc, session_of_nobody);
+	tcase_add_test(tc, strict_text);
 	tcase_add_test(tc, given_up_in_the_end);
 	tc = kit_case(s, "stream");
 	tcase_add_loop_test(tc, ends_within_a_packet, 0, COUNT(whole_packets));

@@ -541,7 +541,8 @@ START_TEST(replay_within_the_servers_limit)
 	char filter[32];
 
 	kit.quiet[KIT_DONE] = true;
-	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .max_queued = MANY);
+	KIT_CLIENT(
+	    .protocol = MQEV_PROTOCOL_V5, .max_queued = MANY, .max_inflight = MANY);
 	start(script);
 	for (int i = 0; i < MANY; i++) {
 		snprintf(filter, sizeof(filter), "filter/number/%d", i);
