@@ -237,6 +237,48 @@ SCENARIO(not_taken, V311 | V5)
 	expect(v, "message a 2 dup; > 50 (0001); message a 1 dup; > 40 (0002)");
 }
 
+/* Nor is it acknowledged by a handle that was taken before the memory ran out. */
+SCENARIO(not_taken_though_held, V311 | V5)
+{
+	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
+	vclient_restart(v);
+	v->deaf = v->hold = true;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0001 ~)");
+	expect(v, "message a 2; end NOMEM 83");
+	vclient_ack(v, 0, 0);
+	expect(v, "refused LOST");
+	vclient_close(v);
+	v->deaf = v->hold = false;
+	up(v, 1, "");
+	rx(v, "3C ({'a'} 0001 ~)");
+	expect(v, "message a 2 dup; > 50 (0001)");
+}
+
+static void
+close_on_message(struct vclient *v, enum vevent event)
+{
+	if (event == V_MESSAGE)
+		mqev_session_closed(&v->s, v->now);
+}
+
+SCENARIO(not_taken_by_a_callback_that_closes, V311 | V5)
+{
+	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
+	vclient_restart(v);
+	v->deaf = true;
+	v->hook = close_on_message;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0001 ~)");
+	expect(v, "message a 2");
+	vclient_close(v);
+	v->deaf = false;
+	v->hook = NULL;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0002 ~)");
+	expect(v, "message a 2; > 50 (0002)");
+}
+
 SCENARIO(pubrel_before_pubrec, VALL)
 {
 	v->hold = true;
@@ -424,6 +466,8 @@ main(void)
 	tcase_add_test(tc, taken_but_not_answered);
 	tcase_add_test(tc, taken_by_a_callback_that_disconnects);
 	tcase_add_test(tc, not_taken);
+	tcase_add_test(tc, not_taken_though_held);
+	tcase_add_test(tc, not_taken_by_a_callback_that_closes);
 	tcase_add_test(tc, pubrel_before_pubrec);
 	tcase_add_test(tc, held_after_free);
 	tcase_add_test(tc, held_and_freed);
