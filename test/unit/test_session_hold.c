@@ -41,6 +41,67 @@ SCENARIO(hold_qos0, VALL)
 	expect_nothing(v);
 }
 
+/* Beside messages of other QoS it acknowledges nothing either, now or after the session. */
+SCENARIO(hold_qos0_among_others, VALL)
+{
+	v->hold = true;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~) 30 ({'a'} ~)");
+	expect(v, "message a 1; message a 2; message a 0");
+	vclient_ack(v, 2, 0);
+	expect_nothing(v);
+	vclient_ack(v, 2, 0);
+	expect(v, "refused STATE");
+	vclient_ack(v, 0, 0);
+	vclient_ack(v, 1, 0);
+	expect(v, "> 40 (0001) 50 (0002)");
+	rx(v, "30 ({'a'} ~) 32 ({'a'} 0003 ~)");
+	expect(v, "message a 0; message a 1");
+	vclient_free_session(v);
+	mqev_session_release(&v->s);
+	vclient_ack(v, 3, 0);
+	expect_nothing(v);
+	vclient_ack(v, 4, 0);
+	expect(v, "refused LOST");
+}
+
+static void
+hold_again(struct vclient *v, enum vevent event)
+{
+	if (event == V_MESSAGE)
+		ck_assert_ptr_null(mqev_message_hold(v->message));
+}
+
+/* One handle for a message, and none outside its callback. */
+SCENARIO(hold_once, VALL)
+{
+	struct mqev_message copy = {.size = sizeof(copy), .topic = "a", .qos = 1, .mid = 1};
+
+	v->hold = true;
+	v->hook = hold_again;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~)");
+	expect(v, "message a 1; message a 2");
+	ck_assert_ptr_null(mqev_message_hold(&copy));
+	ck_assert_ptr_null(mqev_message_hold(NULL));
+	vclient_ack(v, 0, 0);
+	vclient_ack(v, 1, 0);
+	expect(v, "> 40 (0001) 50 (0002)");
+}
+
+/* Without hold_timeout_ms a message may be held for ever, and nobody wakes up for it. */
+SCENARIO(held_without_a_limit, VALL)
+{
+	v->hold = true;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~)");
+	expect(v, "message a 1; message a 2");
+	ck_assert_uint_eq(mqev_session_deadline(&v->s), UINT64_MAX);
+	v->now += 1000000000;
+	mqev_session_tick(&v->s, v->now);
+	expect_nothing(v);
+}
+
 /* [MQTT-4.6.0-2] [MQTT-4.6.0-3]: in the order of the messages, whatever the order of the
  * application's. */
 SCENARIO(hold_order, VALL)
@@ -455,6 +516,9 @@ main(void)
 	tcase_add_test(tc, hold_qos1);
 	tcase_add_test(tc, hold_qos2);
 	tcase_add_test(tc, hold_qos0);
+	tcase_add_test(tc, hold_qos0_among_others);
+	tcase_add_test(tc, hold_once);
+	tcase_add_test(tc, held_without_a_limit);
 	tcase_add_test(tc, hold_order);
 	tcase_add_test(tc, hold_and_ack_in_the_callback);
 	tcase_add_test(tc, negative_acks);
