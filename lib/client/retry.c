@@ -264,6 +264,7 @@ mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t m
 static uint32_t
 ask(struct mqev_client *c, const struct mqev_ending *e, uint32_t wait_ms)
 {
+	static const struct mqev_properties none = {0};
 	struct verdict v = {.client = c, .wait_ms = wait_ms};
 	const struct mqev_retry event = {
 	    .stage = e->stage,
@@ -272,6 +273,7 @@ ask(struct mqev_client *c, const struct mqev_ending *e, uint32_t wait_ms)
 	    .from_server = e->from_server,
 	    .failures = c->failures,
 	    .retry_ms = wait_ms,
+	    .properties = e->properties != NULL ? e->properties : &none,
 	    .text = e->text,
 	    .verdict = &v,
 	};
