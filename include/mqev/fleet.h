@@ -11,6 +11,8 @@
 
 struct event_base;
 struct mqev_client;
+struct mqev_event;
+struct mqev_log_line;
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +44,15 @@ struct mqev_fleet_options {
 	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
 	 */
 	uint32_t ping_spread_ms;
+	/*
+	 * What all clients of the fleet log, and what happens to their connections, beside the
+	 * callbacks that they have of their own.
+	 */
+	void (*on_log)(
+	    struct mqev_client *client, const struct mqev_log_line *line, void *userdata);
+	uint32_t log_levels; /* which lines: enum mqev_log_level, added up; default: all */
+	void (*on_event)(
+	    struct mqev_client *client, const struct mqev_event *event, void *userdata);
 
 	/*
 	 * What may wait in all clients together, beside the limits of each. At these limits a client
@@ -51,7 +62,7 @@ struct mqev_fleet_options {
 	size_t max_queued_bytes;	      /* default: no limit */
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_fleet_water_cb *on_water;
-	void *userdata; /* for on_water */
+	void *userdata; /* for on_log, on_event and on_water */
 };
 
 #ifndef __cplusplus
@@ -84,6 +95,10 @@ MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
 
 /* mqev_network_changed() for all clients. */
 MQEV_EXPORT void mqev_fleet_network_changed(struct mqev_fleet *fleet);
+
+/* Why the last mqev_client_new() of this fleet refused its options, and which: "keepalive: above
+ * 65,535 s"; static text or "". */
+MQEV_EXPORT const char *mqev_fleet_error_text(const struct mqev_fleet *fleet);
 
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);

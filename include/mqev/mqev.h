@@ -6,6 +6,7 @@
 #include <mqev/auth.h>
 #include <mqev/client.h>
 #include <mqev/connect.h>
+#include <mqev/event.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
 #include <mqev/net.h>

@@ -30,6 +30,7 @@ mqev_client_set_on_subscribe(struct mqev_client *client, mqev_result_cb *on_subs
 MQEV_EXPORT int
 mqev_client_set_on_unsubscribe(struct mqev_client *client, mqev_result_cb *on_unsubscribe);
 MQEV_EXPORT int mqev_client_set_on_log(struct mqev_client *client, mqev_log_cb *on_log);
+MQEV_EXPORT int mqev_client_set_on_event(struct mqev_client *client, mqev_event_cb *on_event);
 MQEV_EXPORT int
 mqev_client_set_on_pre_connect(struct mqev_client *client, mqev_pre_connect_cb *on_pre_connect);
 MQEV_EXPORT int

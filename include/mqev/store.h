@@ -227,6 +227,32 @@ MQEV_EXPORT int mqev_store_error(const struct mqev_store *store);
  * as the store. */
 MQEV_EXPORT const char *mqev_store_error_text(const struct mqev_store *store);
 
+/*
+ * One client's session as a stream of bytes: out of a store that no process has open, and into
+ * another one, which may be another machine's. So that a daemon hands its clients over: it frees
+ * them (MQEV_KEPT), closes its store, exports; its successor imports before it opens its own. Bytes
+ * that a cipher sealed stay sealed. Tokens stay what they were. Both block.
+ *
+ * write and read move len bytes, all of them, and return 0, or another value that ends the call with
+ * MQEV_ERR_SYSTEM.
+ */
+typedef int mqev_stream_write_cb(void *arg, const void *data, size_t len);
+typedef int mqev_stream_read_cb(void *arg, void *data, size_t len);
+
+/* MQEV_ERR_NOT_FOUND: there is no client of that name; else as a back end's open and read, or
+ * MQEV_ERR_NOMEM. The store is only read. */
+MQEV_EXPORT int
+mqev_store_export(const struct mqev_backend *backend, const struct mqev_backend_options *options,
+    const char *name, mqev_stream_write_cb *write, void *arg);
+
+/*
+ * All of it, or nothing: a stream that ends early or was altered is MQEV_ERR_STORE_DAMAGED, one of
+ * another format MQEV_ERR_STORE_VERSION. MQEV_ERR_STATE: a client of that name, or a token of it, is
+ * there already. Else as a back end's open and commit.
+ */
+MQEV_EXPORT int mqev_store_import(const struct mqev_backend *backend,
+    const struct mqev_backend_options *options, mqev_stream_read_cb *read, void *arg);
+
 /* Keeps everything in memory, as long as the store is open; max_bytes is obeyed, path is not used.
  */
 MQEV_EXPORT const struct mqev_backend *mqev_backend_memory(void);

@@ -24,7 +24,7 @@ extern "C" {
  * loop's thread, uses the fleet and its clients: the one that runs one of these loops, or, while none runs, the one
  * that made the fleet. Other threads use struct mqev_remote, below, and nothing else.
  *
- * mqev never calls evthread_use_pthreads(), and a program of one thread pays for no lock and no atomic.
+ * mqev never calls evthread_use_pthreads(), and what a client does in its thread takes no lock and no atomic.
  */
 
 /* --- loops in the caller's thread --------------------------------------------------------------

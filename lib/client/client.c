@@ -94,7 +94,7 @@ mqev_client_leave(struct mqev_client *c)
 		mqev_controller_settle(c);
 		if (c->watch_writing && !c->freed)
 			mqev_socket_note_writing(c);
-		if (mqev_log_tell_kept(c) && c->last_line != NULL)
+		if (mqev_log_tell_kept(c) && c->last_note != NULL)
 			mqev_fleet_plan(fleet, c);
 	}
 	mqev_fleet_set_tick(fleet, c);
@@ -118,7 +118,9 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
 	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
 
-	*error = c != NULL ? mqev_config_get(&fleet->configs, options, &c->config) : MQEV_ERR_NOMEM;
+	*error = MQEV_ERR_NOMEM;
+	if (c != NULL)
+		*error = mqev_config_get(&fleet->configs, options, &c->config, &fleet->error_text);
 	if (*error == 0 && !set_id(c, options->client_id))
 		*error = MQEV_ERR_NOMEM;
 	if (*error != 0) {
@@ -137,6 +139,19 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 	return c;
 }
 
+static int
+take(struct mqev_fleet *fleet, struct mqev_options *taken, const struct mqev_options *options)
+{
+	int error = mqev_options_take(taken, sizeof(*taken), options);
+
+	fleet->error_text = "";
+	if (error == MQEV_ERR_INVALID)
+		fleet->error_text = "size: not set, use MQEV_OPTIONS()";
+	else if (error == MQEV_ERR_UNSUPPORTED)
+		fleet->error_text = "a member that this library does not know is set";
+	return error;
+}
+
 struct mqev_client *
 mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
@@ -145,7 +160,7 @@ mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, in
 	int result = MQEV_ERR_INVALID;
 
 	if (fleet != NULL && options != NULL && !fleet->freed)
-		result = mqev_options_take(&taken, sizeof(taken), options);
+		result = take(fleet, &taken, options);
 	if (result == 0)
 		c = make(fleet, &taken, &result);
 	if (c != NULL)

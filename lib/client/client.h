@@ -13,7 +13,7 @@
 
 struct mqev_attempt;
 struct mqev_detour;
-struct mqev_kept_line;
+struct mqev_kept_note;
 struct mqev_link;
 struct mqev_remote;
 struct mqev_rpc;
@@ -33,7 +33,7 @@ struct mqev_client {
 	    *end_properties;		   /* of the server's DISCONNECT, until on_disconnect */
 	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
 					      not, or there was no memory to say */
-	struct mqev_kept_line *last_line;  /* for on_log, of a ring; NULL: none waits */
+	struct mqev_kept_note *last_note;  /* to be told, of a ring; NULL: none waits */
 	struct mqev_endpoint_list servers;
 	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
 	char *client_id;	    /* NULL: none yet */
@@ -106,6 +106,7 @@ struct mqev_ending {
 	uint8_t reason;	       /* of the server, or what our side has to say of its fault */
 	bool said_why;	       /* the server did */
 	bool from_server;      /* in a DISCONNECT */
+	bool untrusted;	       /* the server's certificate was refused */
 	const char *text;
 	const struct mqev_properties *properties; /* of the server; may be NULL */
 };
@@ -175,10 +176,18 @@ void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);
 void mqev_controller_dial_failed(struct mqev_client *c, const struct mqev_net_error *error);
 void mqev_controller_time_is_up(struct mqev_client *c);
 
-/* log.c */
-bool mqev_log_wanted(const struct mqev_client *c);
-/* Where a callback may run: calls on_log with the lines that have gathered. False: the client was
- * freed there. */
+/* tell.c: the last that a caller does, for the callback may free the client. */
+void mqev_tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error,
+    enum mqev_stage stage, uint32_t wait_ms);
+/* properties may be NULL. */
+void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
+    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms);
+
+/* notes.c */
+bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
+bool mqev_event_wanted(const struct mqev_client *c);
+/* Where a callback may run: tells on_log and on_event what has gathered. False: the client was freed
+ * there. */
 bool mqev_log_tell_kept(struct mqev_client *c);
 void mqev_log_drop_kept(struct mqev_client *c);
 #if defined(__GNUC__)
@@ -186,6 +195,8 @@ __attribute__((format(printf, 3, 4)))
 #endif
 void
 mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, ...);
+/* Copied, with its text (NULL: none). */
+void mqev_event(struct mqev_client *c, const struct mqev_event *event);
 
 /* events.c */
 extern const struct mqev_session_events mqev_client_events;

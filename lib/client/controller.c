@@ -7,6 +7,7 @@
 #include "client/link.h"
 #include "core/mem.h"
 #include "port/port.h"
+#include "port/probe.h"
 
 #define CLOSING_MS 2000
 
@@ -33,6 +34,11 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 	};
 
 	mqev_log(c, MQEV_LOG_DEBUG, "%s -> %s", names[c->state], names[state]);
+	MQEV_PROBE_STATE(c, c->state, state);
+	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_STATE,
+			  .state = state,
+			  .previous = (enum mqev_client_state)c->state,
+			  .text = names[state]});
 	mqev_figures_state(c, state);
 	c->state = (uint8_t)state;
 	if (!has_turn(state))
@@ -79,31 +85,14 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
 /* --- an attempt that failed --------------------------------------------------------------------
  */
 
-static void
-tell_connect_fail(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage,
-    uint32_t wait_ms)
-{
-	struct mqev_connect_failure failure = {
-	    .stage = stage,
-	    .error = error->error,
-	    .system_errno = error->system_errno,
-	    .tls_error = error->tls_error,
-	    .http_status = error->http_status,
-	    .text = error->text,
-	    .retry_ms = wait_ms,
-	};
-
-	mqev_figures_connect_failed(c, stage);
-	mqev_log(c, MQEV_LOG_WARNING, "connecting failed: %s", error->text);
-	if (mqev_log_tell_kept(c) && c->config->on_connect_fail != NULL)
-		c->config->on_connect_fail(c, &failure, c->userdata);
-}
-
 /* The attempt is over; what follows is decided, and then told. */
 static void
 fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage)
 {
-	struct mqev_ending ending = {.stage = stage, .error = error->error, .text = error->text};
+	struct mqev_ending ending = {.stage = stage,
+	    .error = error->error,
+	    .text = error->text,
+	    .untrusted = error->untrusted};
 	uint32_t wait_ms;
 
 	stop_to_decide(c);
@@ -111,7 +100,7 @@ fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqe
 	if (c->freed)
 		return;
 	go_on(c, wait_ms);
-	tell_connect_fail(c, error, stage, wait_ms);
+	mqev_tell_connect_fail(c, error, stage, wait_ms);
 }
 
 void
@@ -394,27 +383,6 @@ part_from_link(struct mqev_client *c, int error)
 	c->link = NULL;
 }
 
-static void
-tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
-    const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms)
-{
-	static const struct mqev_properties none = {0};
-	struct mqev_disconnection disconnection = {
-	    .error = end->error,
-	    .reason = (enum mqev_reason)end->reason,
-	    .from_server = end->from_server,
-	    .system_errno = cause->system_errno,
-	    .properties = properties != NULL ? properties : &none,
-	    .text = cause->text,
-	    .retry_ms = wait_ms,
-	};
-
-	mqev_log(
-	    c, end->error == 0 ? MQEV_LOG_INFO : MQEV_LOG_WARNING, "disconnected: %s", cause->text);
-	if (mqev_log_tell_kept(c) && c->config->on_disconnect != NULL)
-		c->config->on_disconnect(c, &disconnection, c->userdata);
-}
-
 /* How it ended, told in one of the two ways. */
 struct farewell {
 	struct mqev_session_end end;
@@ -427,9 +395,9 @@ static void
 tell_end(struct mqev_client *c, const struct farewell *f, uint32_t wait_ms)
 {
 	if (f->got_connack)
-		tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
+		mqev_tell_disconnect(c, &f->end, &f->cause, f->properties, wait_ms);
 	else
-		tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
+		mqev_tell_connect_fail(c, &f->cause, MQEV_STAGE_CONNACK, wait_ms);
 }
 
 static uint32_t
@@ -522,7 +490,7 @@ report_abandoned(struct mqev_client *c)
 	enum mqev_stage stage = (enum mqev_stage)c->abandoned;
 
 	c->abandoned = MQEV_STAGE_NONE;
-	tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
+	mqev_tell_connect_fail(c, &abandoned, stage, c->wanted ? 0 : MQEV_NONE);
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "client/client.h"
 #include "client/rpc.h"
 #include "core/mem.h"
+#include "port/probe.h"
 
 static const struct mqev_properties no_properties = {0};
 
@@ -54,6 +55,16 @@ prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packe
 }
 
 static void
+note_connack(struct mqev_client *c, enum mqev_reason reason)
+{
+	mqev_event(c,
+	    &(struct mqev_event){.type = MQEV_EVENT_CONNACK,
+		.state = (enum mqev_client_state)c->state,
+		.reason = reason,
+		.text = mqev_reason_text((int)reason)});
+}
+
+static void
 on_connack(void *owner, const struct mqev_connack_packet *packet)
 {
 	struct mqev_client *c = owner;
@@ -70,6 +81,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 		prepare_connected(c, packet, &view);
 	else
 		c->end_properties = mqev_properties_copy(&view);
+	note_connack(c, connack.reason);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
 	if (!c->freed && mqev_client_is_connected(c))
@@ -209,7 +221,11 @@ on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size
 {
 	struct mqev_client *c = owner;
 
-	if (mqev_log_wanted(c))
+	if (sent)
+		MQEV_PROBE_SEND(c, type, mid, size);
+	else
+		MQEV_PROBE_RECEIVE(c, type, mid, size);
+	if (mqev_log_wanted(c, MQEV_LOG_DEBUG))
 		mqev_log(c, MQEV_LOG_DEBUG, "%s %s, mid %u, %zu bytes",
 		    sent ? "sending" : "received", mqev_packet_name((int)type), mid, size);
 }

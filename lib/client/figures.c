@@ -3,6 +3,7 @@
 #include "client/figures.h"
 
 #include "client/client.h"
+#include "port/probe.h"
 
 #define COUNT_OF(table) (int)(sizeof(table) / sizeof((table)[0]))
 
@@ -57,6 +58,7 @@ mqev_figures_drop(struct mqev_client *c, int error)
 {
 	int cause = cause_of(drop_causes, COUNT_OF(drop_causes), error, MQEV_DROP_OTHER);
 
+	MQEV_PROBE_DROP(c, cause, error);
 	c->figures.drops++;
 	c->fleet->figures.drops[cause]++;
 }

@@ -233,6 +233,12 @@ mqev_fleet_network_changed(struct mqev_fleet *fleet)
 		mqev_network_changed(c);
 }
 
+const char *
+mqev_fleet_error_text(const struct mqev_fleet *fleet)
+{
+	return fleet->error_text != NULL ? fleet->error_text : "";
+}
+
 size_t
 mqev_fleet_client_count(const struct mqev_fleet *fleet)
 {
@@ -409,6 +415,8 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->start_spread_ms = taken.start_spread_ms;
 	fleet->ping_spread_ms = taken.ping_spread_ms;
+	fleet->audience = (struct mqev_audience){
+	    taken.on_log, taken.on_event, taken.userdata, or_default(taken.log_levels, UINT32_MAX)};
 	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);
 	fleet->agenda_end = &fleet->agenda;
 	fleet->cork.sink.budget = &fleet->queue.budget;

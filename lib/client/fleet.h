@@ -34,6 +34,14 @@ struct mqev_fleet_hooks {
 	void (*forked)(void *front);
 };
 
+/* Who looks at what all clients do. */
+struct mqev_audience {
+	mqev_log_cb *on_log;
+	mqev_event_cb *on_event;
+	void *userdata;
+	uint32_t log_levels;
+};
+
 /* Somebody goes through the clients, who may be freed meanwhile. */
 struct mqev_fleet_walk {
 	struct mqev_client *next;
@@ -49,6 +57,7 @@ struct mqev_fleet {
 	struct mqev_wheel wheel;
 	struct mqev_turns turns;
 	struct mqev_figures figures;
+	struct mqev_audience audience;
 	struct mqev_fleet_queue queue;
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
@@ -62,6 +71,7 @@ struct mqev_fleet {
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;
+	const char *error_text; /* of the last mqev_client_new() */
 	uint32_t start_spread_ms;
 	uint32_t ping_spread_ms; /* MQEV_NONE: off; 0: by the number of clients */
 	uint32_t ping_phase;	 /* of the last one, as a fraction of 2^32 */

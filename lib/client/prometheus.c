@@ -51,6 +51,7 @@ static const char *const drop_values[] = {
     [MQEV_DROP_SESSION_LOST] = "session_lost",
     [MQEV_DROP_REFUSED] = "refused",
     [MQEV_DROP_CANCELED] = "canceled",
+    [MQEV_DROP_MADE_ROOM] = "made_room",
     [MQEV_DROP_OTHER] = "other",
 };
 static const char *const end_values[] = {

@@ -55,6 +55,7 @@ change(struct mqev_client *c, const struct mqev_options *options,
 	error = take(made, options);
 	if (error == 0)
 		return put(c, made);
+	c->error_text = made->fault != NULL ? made->fault : "";
 	mqev_config_unref(made);
 	return error;
 }
@@ -82,6 +83,7 @@ CALLBACK_SETTER(on_publish, mqev_result_cb, on_publish)
 CALLBACK_SETTER(on_subscribe, mqev_result_cb, on_subscribe)
 CALLBACK_SETTER(on_unsubscribe, mqev_result_cb, on_unsubscribe)
 CALLBACK_SETTER(on_log, mqev_log_cb, on_log)
+CALLBACK_SETTER(on_event, mqev_event_cb, on_event)
 CALLBACK_SETTER(on_pre_connect, mqev_pre_connect_cb, on_pre_connect)
 CALLBACK_SETTER(on_socket_open, mqev_socket_cb, on_socket_open)
 CALLBACK_SETTER(on_socket_register_write, mqev_socket_cb, on_socket_register_write)

@@ -21,7 +21,8 @@ client_flushed(const struct mqev_client *c)
 {
 	if (!c->wanted)
 		return c->state == MQEV_CLIENT_IDLE;
-	return mqev_session_queued(&c->session) == 0 && mqev_client_unsent(c) == 0;
+	return mqev_session_queued(&c->session) == 0 &&
+	       (c->link == NULL || mqev_client_unsent(c) == 0);
 }
 
 static bool

@@ -25,7 +25,7 @@ enum mqev_drive {
 	MQEV_DRIVE_STOPPED  /* -> RUNNING, UNKNOWN */
 };
 
-/* The background thread. Under the front's lock. */
+/* The background thread. Written under the front's lock. */
 enum mqev_background {
 	MQEV_BACKGROUND_NONE,	 /* -> RUNNING */
 	MQEV_BACKGROUND_RUNNING, /* -> ENDED */
@@ -36,6 +36,7 @@ struct mqev_front {
 	atomic_uint refs; /* the fleet's, the remotes', and of who is inside the loop */
 	_Atomic(struct mqev_post *) inbox; /* the latest first */
 	atomic_bool stop;		   /* the loop is asked to return */
+	atomic_int background;		   /* enum mqev_background */
 	atomic_int drive;		   /* enum mqev_drive */
 	_Atomic(pthread_t) loop_thread;
 	int wake_fd;
@@ -55,7 +56,6 @@ struct mqev_front {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* background */
-	enum mqev_background background;
 	pthread_t thread;
 	bool stopping; /* a stop that the loop has not answered yet */
 	bool stop_flush;

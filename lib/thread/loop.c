@@ -45,22 +45,12 @@ mqev_front_idle(struct mqev_front *front)
 	       event_base_get_num_events(front->base, EVENT_BASE_COUNT_ACTIVE) == 0;
 }
 
-static bool
-in_background(struct mqev_front *front)
-{
-	bool running;
-
-	pthread_mutex_lock(&front->lock);
-	running = front->background == MQEV_BACKGROUND_RUNNING;
-	pthread_mutex_unlock(&front->lock);
-	return running;
-}
-
 int
 mqev_front_may_loop(struct mqev_front *front)
 {
-	/* The thread in the background is asked about first: it alone may look further. */
-	if (in_background(front) || front->looping || front->fleet->depth > 0)
+	/* First of all: while there is a thread in the background it alone may look further. */
+	if (atomic_load(&front->background) == MQEV_BACKGROUND_RUNNING || front->looping ||
+	    front->fleet->depth > 0)
 		return MQEV_ERR_STATE;
 	return 0;
 }
@@ -89,7 +79,8 @@ mqev_front_begin(struct mqev_fleet *fleet, struct mqev_front **front)
 static bool
 stopped(struct mqev_front *front)
 {
-	return atomic_exchange(&front->stop, false);
+	return atomic_load_explicit(&front->stop, memory_order_relaxed) &&
+	       atomic_exchange(&front->stop, false);
 }
 
 static bool

@@ -315,6 +315,7 @@ gated_forget(void)
 {
 	mqev_backend_memory()->close(gate.state);
 	gate.state = NULL;
+	gate.records = 0;
 }
 
 /* --- what is kept ------------------------------------------------------------------------------ */

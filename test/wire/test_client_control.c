@@ -376,6 +376,7 @@ static struct {
 	uint32_t proposed;
 	uint32_t failures;
 	int reason;
+	size_t said; /* properties of the server */
 } verdict;
 
 static void
@@ -389,6 +390,7 @@ overrule(enum kit_event event, struct mqev_client *c, const void *what, void *us
 	verdict.proposed = retry->retry_ms;
 	verdict.failures = retry->failures;
 	verdict.reason = (int)retry->reason;
+	verdict.said = mqev_properties_count(retry->properties);
 	if (verdict.what == AFTER)
 		ck_assert_int_eq(mqev_retry_after(retry, 5), 0);
 	if (verdict.what == STOP || verdict.what == CHANGES_MIND)
@@ -410,8 +412,8 @@ overrule(enum kit_event event, struct mqev_client *c, const void *what, void *us
 /* Session taken over: stops, unless somebody knows better. */
 START_TEST(taken_over)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT_V5, TK_SEND("E0 01 8E"), TK_EXPECT_CLOSE(), TK_ACCEPT(), ACCEPT_V5, TK_END};
+	static const struct tk_step script[] = {ACCEPT_V5, TK_SEND("E0 (8E (1F {'two'}))"),
+	    TK_EXPECT_CLOSE(), TK_ACCEPT(), ACCEPT_V5, TK_END};
 	bool again = _i == AFTER || _i == CHANGES_MIND;
 
 	verdict.what = _i;
@@ -423,6 +425,7 @@ START_TEST(taken_over)
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
 	ck_assert_uint_eq(verdict.proposed, MQEV_NONE);
 	ck_assert_int_eq(verdict.reason, MQEV_REASON_SESSION_TAKEN_OVER);
+	ck_assert_uint_eq(verdict.said, 1);
 	ck_assert_uint_eq(verdict.failures, 0);
 	if (again) {
 		ck_assert_uint_eq(kit.disconnection.retry_ms, _i == AFTER ? 5 : 1);
@@ -982,6 +985,80 @@ START_TEST(reconnection_off_and_on)
 }
 END_TEST
 
+/* Accepted and lost, or refused: the end, at once. */
+START_TEST(no_reconnection)
+{
+	static const struct tk_step accepted[] = {
+	    ACCEPT_V5, TK_EXPECT_BYTES("30 ({'a'} () 'm')"), TK_CLOSE(), TK_END};
+	static const struct tk_step refused[] = {
+	    TK_EXPECT(CONNECT), TK_SEND("20 (00 88 ())"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit.quiet[KIT_DONE] = true;
+	kit_broker(_i ? refused : accepted);
+	KIT_CLIENT(V5, .no_reconnect = true);
+	if (!_i)
+		kit_publish("a", "m", 0);
+	kit_connect();
+	KIT_PLAY(1000);
+	KIT_AWAIT(KIT_DISCONNECT, 1, 1000);
+	ck_assert_uint_eq(kit.disconnection.retry_ms, MQEV_NONE);
+	ck_assert(!mqev_client_is_connected(kit.client));
+	kit_run(60);
+	ck_assert_int_eq(tk_broker_connections(kit.broker), 1);
+	KIT_DIARY(_i ? "pre open connect:88 close retry:REFUSED disconnect:REFUSED"
+		     : "pre open connect:00 close retry:LOST disconnect:LOST");
+}
+END_TEST
+
+static void
+reconnect_when_lost(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)what;
+	(void)userdata;
+	if (event == KIT_DISCONNECT && kit.count[event] == 1)
+		ck_assert_int_eq(KIT_CALL(mqev_reconnect(c)), 0);
+}
+
+/* The message in flight goes out again, with DUP and its identifier. */
+START_TEST(reconnect_in_on_disconnect)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_EXPECT_BYTES("32 ({'a'} 0001 'm')"), TK_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+	    TK_SEND("20 (01 00)"), TK_EXPECT_BYTES("3A ({'a'} 0001 'm')"), TK_SEND("40 (@)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_END};
+
+	kit.hook = reconnect_when_lost;
+	kit_broker(script);
+	KIT_CLIENT(.clean = MQEV_CLEAN_STRICT, .reconnect_min_ms = 60000,
+	    .reconnect_max_ms = 60000);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 1000);
+	kit_publish("a", "m", 1);
+	kit_await_all(1000);
+	kit_disconnect();
+	KIT_PLAY(1000);
+}
+END_TEST
+
+/* It waits: a CONNACK that refuses does not lose it. */
+START_TEST(qos0_before_connack)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_QUIET(30),
+	    TK_SEND("20 (00 03)"), TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+	    TK_SEND("20 (00 00)"), TK_EXPECT_BYTES("30 ({'a'} 'm')"), TK_END};
+	int64_t op;
+
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	KIT_AWAIT(KIT_SOCKET_OPEN, 1, 1000);
+	op = kit_publish("a", "m", 0);
+	KIT_PLAY(1000);
+	kit_await_all(1000);
+	ck_assert_int_eq(kit_error_of(op), 0);
+}
+END_TEST
+
 /* --- the network has changed -------------------------------------------------------------------
  */
 
@@ -1096,6 +1173,9 @@ add_calls(Suite *s)
 	tcase_add_loop_test(tc, reconnect_after_disconnect, 0, 2);
 	tcase_add_test(tc, given_up_twice);
 	tcase_add_test(tc, reconnection_off_and_on);
+	tcase_add_loop_test(tc, no_reconnection, 0, 2);
+	tcase_add_test(tc, reconnect_in_on_disconnect);
+	tcase_add_test(tc, qos0_before_connack);
 	tcase_add_loop_test(tc, network_changed_while_waiting, 0, 2);
 	tcase_add_loop_test(tc, network_changed_and_the_server_is_there, 0, 2);
 	tcase_add_test(tc, network_changed_and_the_server_is_gone);

@@ -285,6 +285,13 @@ END_TEST
 
 START_TEST(stop_flushes)
 {
+	/* Without a connection and without messages there is nothing to flush. */
+	tk_auto_listen(world.server, 0);
+	world_connect();
+	ck_assert_int_eq(mqev_loop_start(world.fleet), 0);
+	ck_assert_int_eq(mqev_loop_stop(world.fleet, MQEV_STOP_FLUSH, 5000), 0);
+	ck_assert_int_eq(mqev_disconnect(world.client, NULL), 0);
+	tk_auto_listen(world.server, 1);
 	world_serve_in_thread();
 	ck_assert_int_eq(mqev_loop_start(world.fleet), 0);
 	ck_assert_int_gt(
