@@ -108,6 +108,7 @@ struct mqev_ending {
 	uint8_t reason;	       /* of the server, or what our side has to say of its fault */
 	bool said_why;	       /* the server did */
 	bool from_server;      /* in a DISCONNECT */
+	bool untrusted;	       /* the server's certificate was refused */
 	const char *text;
 	const struct mqev_properties *properties; /* of the server; may be NULL */
 };

@@ -90,7 +90,10 @@ go_on(struct mqev_client *c, uint32_t wait_ms)
 static void
 fail_attempt(struct mqev_client *c, const struct mqev_net_error *error, enum mqev_stage stage)
 {
-	struct mqev_ending ending = {.stage = stage, .error = error->error, .text = error->text};
+	struct mqev_ending ending = {.stage = stage,
+	    .error = error->error,
+	    .text = error->text,
+	    .untrusted = error->untrusted};
 	uint32_t wait_ms;
 
 	stop_to_decide(c);

@@ -195,6 +195,7 @@ static void
 on_retry(struct mqev_client *c, const struct mqev_retry *retry, void *userdata)
 {
 	keep_text(retry->text);
+	ck_assert_ptr_nonnull(retry->properties);
 	note(KIT_RETRY, "retry:%s", kit_error_name(retry->error));
 	hook(KIT_RETRY, c, retry, userdata);
 }
