@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "client/client.h"
+#include "client/drain.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "core/mem.h"
@@ -95,6 +96,8 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 			break;
 	}
 	mqev_fleet_queue_tell(fleet);
+	if (fleet->drain != NULL)
+		mqev_fleet_drain_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
 	mqev_fleet_leave(fleet);
 }
@@ -239,6 +242,12 @@ mqev_fleet_network_changed(struct mqev_fleet *fleet)
 		return;
 	for (struct mqev_client *c = fleet->clients; c != NULL; c = c->next)
 		mqev_network_changed(c);
+}
+
+const char *
+mqev_fleet_error_text(const struct mqev_fleet *fleet)
+{
+	return fleet->error_text != NULL ? fleet->error_text : "";
 }
 
 size_t
@@ -442,6 +451,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
 		mqev_client_free(fleet->clients);
+	mqev_fleet_drain_abandon(fleet);
 	while (fleet->lingering != NULL)
 		mqev_link_close(fleet->lingering);
 	mqev_fleet_leave(fleet);
