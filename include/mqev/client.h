@@ -284,8 +284,8 @@ struct mqev_options {
 
 /*
  * A new client of the fleet, not connected. NULL when an option is invalid or memory runs out;
- * *error (may be NULL) says which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM. The
- * fleet must outlive it.
+ * *error (may be NULL) says which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, and
+ * mqev_fleet_error_text() which option. The fleet must outlive it.
  */
 MQEV_EXPORT struct mqev_client *
 mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error);
@@ -353,7 +353,8 @@ MQEV_EXPORT int mqev_reconnect(struct mqev_client *client);
  */
 MQEV_EXPORT void mqev_network_changed(struct mqev_client *client);
 
-/* Why the last mqev_connect() of this client returned MQEV_ERR_INVALID; static text or "". */
+/* Why the last mqev_connect() of this client returned MQEV_ERR_INVALID, or which option a call of
+ * settings.h refused; static text or "". */
 MQEV_EXPORT const char *mqev_client_error_text(const struct mqev_client *client);
 
 struct mqev_disconnect_options {

@@ -96,6 +96,10 @@ MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
 /* mqev_network_changed() for all clients. */
 MQEV_EXPORT void mqev_fleet_network_changed(struct mqev_fleet *fleet);
 
+/* Why the last mqev_client_new() of this fleet refused its options, and which: "keepalive: above
+ * 65,535 s"; static text or "". */
+MQEV_EXPORT const char *mqev_fleet_error_text(const struct mqev_fleet *fleet);
+
 /* How many clients there are. */
 MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
 

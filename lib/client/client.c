@@ -5,6 +5,7 @@
 
 #include <mqev/settings.h>
 
+#include "client/drain.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "client/rpc.h"
@@ -92,6 +93,8 @@ mqev_client_leave(struct mqev_client *c)
 
 	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (c->drain != NULL)
+			mqev_drain_step(c);
 		if (c->watch_writing && !c->freed)
 			mqev_socket_note_writing(c);
 		if (mqev_log_tell_kept(c) && c->last_note != NULL)
@@ -118,7 +121,9 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
 	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
 
-	*error = c != NULL ? mqev_config_get(&fleet->configs, options, &c->config) : MQEV_ERR_NOMEM;
+	*error = MQEV_ERR_NOMEM;
+	if (c != NULL)
+		*error = mqev_config_get(&fleet->configs, options, &c->config, &fleet->error_text);
 	if (*error == 0 && !set_id(c, options->client_id))
 		*error = MQEV_ERR_NOMEM;
 	if (*error != 0) {
@@ -137,6 +142,19 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 	return c;
 }
 
+static int
+take(struct mqev_fleet *fleet, struct mqev_options *taken, const struct mqev_options *options)
+{
+	int error = mqev_options_take(taken, sizeof(*taken), options);
+
+	fleet->error_text = "";
+	if (error == MQEV_ERR_INVALID)
+		fleet->error_text = "size: not set, use MQEV_OPTIONS()";
+	else if (error == MQEV_ERR_UNSUPPORTED)
+		fleet->error_text = "a member that this library does not know is set";
+	return error;
+}
+
 struct mqev_client *
 mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
@@ -144,8 +162,10 @@ mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, in
 	struct mqev_client *c = NULL;
 	int result = MQEV_ERR_INVALID;
 
-	if (fleet != NULL && options != NULL && !fleet->freed)
-		result = mqev_options_take(&taken, sizeof(taken), options);
+	if (fleet != NULL && fleet->drain != NULL)
+		result = MQEV_ERR_STATE;
+	else if (fleet != NULL && options != NULL && !fleet->freed)
+		result = take(fleet, &taken, options);
 	if (result == 0)
 		c = make(fleet, &taken, &result);
 	if (c != NULL)
@@ -164,9 +184,11 @@ mqev_client_free(struct mqev_client *c)
 	mqev_client_enter(c);
 	c->freed = true;
 	mqev_log_drop_kept(c);
+	mqev_drain_note_left(c);
 	mqev_controller_drop(c);
 	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
+	mqev_drain_abandon(c);
 	if (c->remote != NULL)
 		c->fleet->hooks->client_gone(c->fleet->front, c);
 	mqev_subscriptions_free(c);

@@ -44,6 +44,29 @@ utf8_field(struct mqev_bytes text)
 	return text.len <= UINT16_MAX && mqev_utf8_valid(text.data, text.len);
 }
 
+/* Notes which option is refused, and why. */
+static int
+refuse(struct mqev_config *c, int error, const char *why)
+{
+	c->fault = why;
+	return error;
+}
+
+static int
+invalid(struct mqev_config *c, const char *why)
+{
+	return refuse(c, MQEV_ERR_INVALID, why);
+}
+
+/* A struct that the options point to. */
+static int
+take_struct(struct mqev_config *c, void *to, size_t size, const void *from, const char *why)
+{
+	int error = mqev_options_take(to, size, from);
+
+	return error == 0 ? 0 : refuse(c, error, why);
+}
+
 bool
 mqev_client_id_valid(enum mqev_version version, const char *text)
 {
@@ -70,7 +93,7 @@ take_protocol(struct mqev_config *c, const struct mqev_options *o)
 		c->version = (enum mqev_version)o->protocol;
 		return 0;
 	}
-	return MQEV_ERR_INVALID;
+	return invalid(c, "protocol: unknown version");
 }
 
 static enum mqev_session_clean
@@ -85,17 +108,19 @@ static int
 take_session(struct mqev_config *c, const struct mqev_options *o)
 {
 	if ((int)o->clean < MQEV_CLEAN_DEFAULT || o->clean > MQEV_CLEAN_STRICT)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "clean: unknown value");
 	if (o->session_expiry > 0 && c->version != MQEV_V5)
-		return MQEV_ERR_UNSUPPORTED;
+		return refuse(c, MQEV_ERR_UNSUPPORTED, "session_expiry: needs MQTT 5");
 	c->session.session_expiry_s = o->session_expiry;
 	c->session.clean =
 	    o->clean == MQEV_CLEAN_DEFAULT ? default_clean(c) : (enum mqev_session_clean)o->clean;
 	/* [MQTT-3.1.3-7] before 5.0: the server cannot find a session again under no name. */
 	if (c->version != MQEV_V5 && c->session.clean != MQEV_SESSION_CLEAN_ALWAYS &&
 	    (o->client_id == NULL || o->client_id[0] == '\0'))
-		return MQEV_ERR_INVALID;
-	return mqev_client_id_valid(c->version, o->client_id) ? 0 : MQEV_ERR_INVALID;
+		return invalid(c, "client_id: a session that is kept needs one before MQTT 5");
+	return mqev_client_id_valid(c->version, o->client_id)
+		   ? 0
+		   : invalid(c, "client_id: not UTF-8, or too long (3.1: 23 bytes, else 65,535)");
 }
 
 /* One that was not asked for gives way to a maximum that was. */
@@ -112,7 +137,7 @@ mqev_config_take_keepalive(struct mqev_config *c, const struct mqev_options *o)
 	    o->keepalive == MQEV_NONE ? 0 : or_default(o->keepalive, DEFAULT_KEEPALIVE_S);
 
 	if (keepalive > UINT16_MAX)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "keepalive: above 65,535 s");
 	c->session.keepalive_s = (uint16_t)keepalive;
 	return 0;
 }
@@ -122,7 +147,9 @@ mqev_config_take_delays(struct mqev_config *c, const struct mqev_options *o)
 {
 	c->reconnect_max_ms = or_default(o->reconnect_max_ms, DEFAULT_RECONNECT_MAX_MS);
 	c->reconnect_min_ms = or_default(o->reconnect_min_ms, default_min(c->reconnect_max_ms));
-	return c->reconnect_min_ms <= c->reconnect_max_ms ? 0 : MQEV_ERR_INVALID;
+	return c->reconnect_min_ms <= c->reconnect_max_ms
+		   ? 0
+		   : invalid(c, "reconnect_min_ms: above reconnect_max_ms");
 }
 
 int
@@ -164,12 +191,13 @@ mqev_config_take_reconnect(struct mqev_config *c, const struct mqev_options *o)
 
 	memset(r, 0, sizeof(*r));
 	if (o->reconnect != NULL) {
-		error = mqev_options_take(r, sizeof(*r), o->reconnect);
+		error = take_struct(c, r, sizeof(*r), o->reconnect,
+		    "reconnect: size not set, or a member is unknown");
 		if (error != 0)
 			return error;
 	}
 	if ((int)r->jitter < 0 || r->jitter > MQEV_JITTER_NONE)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "reconnect.jitter: unknown value");
 	r->size = 0; /* the same for all, whichever program it came from */
 	r->max_redirects =
 	    r->max_redirects == MQEV_NONE ? 0 : or_default(r->max_redirects, DEFAULT_MAX_REDIRECTS);
@@ -181,7 +209,9 @@ int
 mqev_config_take_inflight(struct mqev_config *c, const struct mqev_options *o)
 {
 	c->session.max_inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
-	return c->session.max_inflight <= LARGEST_INFLIGHT ? 0 : MQEV_ERR_INVALID;
+	return c->session.max_inflight <= LARGEST_INFLIGHT
+		   ? 0
+		   : invalid(c, "max_inflight: above 64,511");
 }
 
 int
@@ -196,7 +226,7 @@ int
 mqev_config_take_queue_full(struct mqev_config *c, const struct mqev_options *o)
 {
 	if ((int)o->queue_full < 0 || o->queue_full > MQEV_QUEUE_FULL_DROP_EXPIRED)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "queue_full: unknown value");
 	c->session.queue_full = (enum mqev_session_full)o->queue_full;
 	return 0;
 }
@@ -204,7 +234,10 @@ mqev_config_take_queue_full(struct mqev_config *c, const struct mqev_options *o)
 int
 mqev_config_take_water(struct mqev_config *c, const struct mqev_options *o)
 {
-	return mqev_limits_take_marks(&c->session.queue, o->water);
+	int error = mqev_limits_take_marks(&c->session.queue, o->water);
+
+	return error == 0 ? 0
+			  : refuse(c, error, "water: a low mark without or above its high mark");
 }
 
 static int
@@ -212,7 +245,8 @@ take_limits(struct mqev_config *c, const struct mqev_options *o)
 {
 	if (o->receive_maximum > UINT16_MAX || o->topic_alias_maximum > UINT16_MAX ||
 	    o->topic_aliases > UINT16_MAX)
-		return MQEV_ERR_INVALID;
+		return invalid(
+		    c, "receive_maximum, topic_alias_maximum, topic_aliases: above 65,535");
 	c->session.receive_maximum = (uint16_t)or_default(o->receive_maximum, UINT16_MAX);
 	c->session.max_packet_size = or_default(o->max_packet_size, LARGEST_PACKET);
 	c->session.topic_alias_maximum = (uint16_t)o->topic_alias_maximum;
@@ -224,7 +258,7 @@ int
 mqev_config_take_offline(struct mqev_config *c, const struct mqev_options *o)
 {
 	if ((int)o->offline_qos0 < 0 || o->offline_qos0 > MQEV_OFFLINE_DROP)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "offline_qos0: unknown value");
 	c->session.drop_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_DROP;
 	c->session.reject_offline_qos0 = o->offline_qos0 == MQEV_OFFLINE_REJECT;
 	return 0;
@@ -241,7 +275,7 @@ int
 mqev_config_take_ack_timeout(struct mqev_config *c, const struct mqev_options *o)
 {
 	if ((int)o->ack_timeout_action < 0 || o->ack_timeout_action > MQEV_ACK_TIMEOUT_RESEND)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "ack_timeout_action: unknown value");
 	c->session.ack_timeout_ms = o->ack_timeout_ms == MQEV_NONE ? 0 : o->ack_timeout_ms;
 	c->session.ack_action = (enum mqev_ack_action)o->ack_timeout_action;
 	return 0;
@@ -252,9 +286,9 @@ take_policies(struct mqev_config *c, const struct mqev_options *o)
 {
 	if ((int)o->lost_session_qos1 < 0 || o->lost_session_qos1 > MQEV_LOST_SESSION_FAIL ||
 	    (int)o->lost_session_qos2 < 0 || o->lost_session_qos2 > MQEV_LOST_SESSION_FAIL)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "lost_session_qos1, lost_session_qos2: unknown value");
 	if (o->ack_resends > UINT8_MAX)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "ack_resends: above 255");
 	c->session.ack_resends = o->ack_resends;
 	c->session.bridge = o->bridge;
 	c->session.strict_text = o->strict_text;
@@ -300,10 +334,10 @@ mqev_config_take_login(struct mqev_config *c, const struct mqev_options *o)
 	c->session.password =
 	    (struct mqev_bytes){o->password, o->password != NULL ? password_len : 0};
 	if (!utf8_field(c->session.username) || c->session.password.len > UINT16_MAX)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "username, password: not UTF-8, or longer than 65,535 bytes");
 	/* [MQTT-3.1.2-22] before 5.0. */
 	if (c->session.has_password && !c->session.has_username && c->version != MQEV_V5)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "password: without a user name it needs MQTT 5");
 	return 0;
 }
 
@@ -317,7 +351,8 @@ mqev_config_take_will(struct mqev_config *c, const struct mqev_options *o)
 	memset(&c->will, 0, sizeof(c->will));
 	if (o->will == NULL)
 		return 0;
-	error = mqev_options_take(&will, sizeof(will), o->will);
+	error = take_struct(
+	    c, &will, sizeof(will), o->will, "will: size not set, or a member is unknown");
 	if (error != 0)
 		return error;
 	c->will.topic = bytes_of(will.topic);
@@ -329,7 +364,7 @@ mqev_config_take_will(struct mqev_config *c, const struct mqev_options *o)
 	    will.qos > 2 || will.payload_len > UINT16_MAX ||
 	    (will.payload == NULL && will.payload_len > 0) ||
 	    !mqev_properties_sendable(will.properties, MQEV_PACKET_WILL))
-		return MQEV_ERR_INVALID;
+		return invalid(c, "will: topic, qos, payload or properties cannot be sent");
 	c->session.will = &c->will;
 	return 0;
 }
@@ -341,20 +376,21 @@ take_auth(struct mqev_config *c, const struct mqev_options *o)
 
 	if (o->auth == NULL)
 		return 0;
-	error = mqev_options_take(&c->auth, sizeof(c->auth), o->auth);
+	error = take_struct(
+	    c, &c->auth, sizeof(c->auth), o->auth, "auth: size not set, or a member is unknown");
 	if (error != 0)
 		return error;
 	if (c->version != MQEV_V5)
-		return MQEV_ERR_UNSUPPORTED;
+		return refuse(c, MQEV_ERR_UNSUPPORTED, "auth: needs MQTT 5");
 	/* Older versions would go on without it. */
 	if (o->protocol_fallback)
-		return MQEV_ERR_INVALID;
+		return invalid(c, "auth: not with protocol_fallback");
 	c->session.auth_method = bytes_of(c->auth.method);
 	c->session.auth = &c->auth;
 	c->auth.method = NULL; /* not copied as a string; the bytes above are */
 	return c->session.auth_method.len > 0 && utf8_field(c->session.auth_method)
 		   ? 0
-		   : MQEV_ERR_INVALID;
+		   : invalid(c, "auth.method: empty, not UTF-8 or longer than 65,535 bytes");
 }
 
 /* These have members of their own in the options. */
@@ -386,10 +422,11 @@ mqev_config_take_properties(struct mqev_config *c, const struct mqev_options *o)
 {
 	if (!mqev_properties_sendable(o->connect_properties, MQEV_PACKET_CONNECT) ||
 	    sets_what_members_set(o->connect_properties))
-		return MQEV_ERR_INVALID;
+		return invalid(c, "connect_properties: not for CONNECT, or with a member of its "
+				  "own in the options");
 	c->session.request_response_information = o->request_response_information;
 	if (o->request_response_information && asks_for_response_information(o->connect_properties))
-		return MQEV_ERR_INVALID;
+		return invalid(c, "request_response_information: is in connect_properties too");
 	c->session.connect_properties = mqev_properties_block(o->connect_properties);
 	return 0;
 }

@@ -41,6 +41,7 @@ struct mqev_config {
 	bool no_reconnect;
 	bool protocol_fallback;
 	bool random_client_id;
+	const char *fault; /* while options are taken: which is refused, and why; else NULL */
 	struct mqev_net_config *net;		/* what transport points to; NULL: all defaults */
 	uint8_t *copied;			/* the bytes that views above point to */
 	struct mqev_properties will_properties; /* a view of those of the will */
@@ -52,9 +53,10 @@ struct mqev_config {
 
 /* Checks options (full size) and gives a reference to one of those in use that is the same, or to a
  * new one, with a copy of what they point to, that is added to them. 0, MQEV_ERR_INVALID,
- * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM; then *config is NULL or not touched. */
-int mqev_config_get(
-    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config);
+ * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM; then *config is NULL or not touched, and *why, static text,
+ * names the option that was refused, or is "". */
+int mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
+    struct mqev_config **config, const char **why);
 void mqev_config_unref(struct mqev_config *config);
 
 /*
@@ -81,8 +83,7 @@ int mqev_config_take_delays(struct mqev_config *config, const struct mqev_option
 int mqev_config_take_reconnect(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_inflight(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_queue(struct mqev_config *config, const struct mqev_options *options);
-int mqev_config_take_queue_full(
-    struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_queue_full(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_water(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_offline(struct mqev_config *config, const struct mqev_options *options);
 int mqev_config_take_ping(struct mqev_config *config, const struct mqev_options *options);

@@ -43,12 +43,11 @@ own(struct mqev_net_config *n, const char **text)
 static int
 take_socket(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_options *o)
 {
-	const char *why;
 	int error;
 
 	if (o->socket == NULL)
 		return 0;
-	error = mqev_socket_options_load(&n->socket, o->socket, &why);
+	error = mqev_socket_options_load(&n->socket, o->socket, &c->fault);
 	if (error != 0)
 		return error;
 	c->transport.socket = &n->socket;
@@ -60,8 +59,7 @@ take_socket(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_
 static int
 copy_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_proxy *proxy)
 {
-	const char *why;
-	int error = mqev_proxy_load(&n->proxy, proxy, &why);
+	int error = mqev_proxy_load(&n->proxy, proxy, &c->fault);
 
 	if (error != 0)
 		return error;
@@ -80,7 +78,7 @@ take_environment(struct mqev_config *c, struct mqev_net_config *n)
 
 	if (url == NULL || url[0] == '\0')
 		return 0;
-	error = mqev_proxy_from_url(url, &proxy, NULL);
+	error = mqev_proxy_from_url(url, &proxy, &c->fault);
 	if (error != 0)
 		return error;
 	error = copy_proxy(c, n, proxy);
@@ -103,14 +101,14 @@ take_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_o
 static int
 take_websocket(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_options *o)
 {
-	const char *why;
 	int error;
 
 	if (o->websocket == NULL)
 		return 0;
-	error = mqev_ws_options_check(o->websocket, &why);
+	error = mqev_ws_options_check(o->websocket, &c->fault);
 	if (error != 0)
 		return error;
+	c->fault = NULL;
 	n->websocket = mqev_ws_options_copy(o->websocket);
 	c->transport.websocket = n->websocket;
 	return n->websocket != NULL ? 0 : MQEV_ERR_NOMEM;

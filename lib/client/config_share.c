@@ -147,18 +147,21 @@ mqev_config_settle(struct mqev_config **in_use, struct mqev_config *c, struct mq
 }
 
 int
-mqev_config_get(
-    struct mqev_config **in_use, const struct mqev_options *options, struct mqev_config **config)
+mqev_config_get(struct mqev_config **in_use, const struct mqev_options *options,
+    struct mqev_config **config, const char **why)
 {
 	struct mqev_config *c = mqev_calloc(1, sizeof(*c));
 	int error;
 
+	*why = "";
 	if (c == NULL)
 		return MQEV_ERR_NOMEM;
 	c->refs = 1;
 	error = mqev_config_take(c, options);
 	if (error == 0)
 		return mqev_config_settle(in_use, c, config);
+	if (c->fault != NULL)
+		*why = c->fault;
 	mqev_config_unref(c);
 	return error;
 }

@@ -14,6 +14,7 @@
 struct event;
 struct mqev_client;
 struct mqev_config;
+struct mqev_fleet_drain;
 struct mqev_link;
 struct mqev_net;
 struct mqev_session;
@@ -59,6 +60,7 @@ struct mqev_fleet {
 	struct mqev_figures figures;
 	struct mqev_audience audience;
 	struct mqev_fleet_queue queue;
+	struct mqev_fleet_drain *drain; /* NULL: it is not draining */
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_config *retired; /* not any more, but calls in progress may look at them */
@@ -71,6 +73,7 @@ struct mqev_fleet {
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;
+	const char *error_text; /* of the last mqev_client_new() */
 	uint32_t start_spread_ms;
 	uint32_t ping_spread_ms; /* MQEV_NONE: off; 0: by the number of clients */
 	uint32_t ping_phase;	 /* of the last one, as a fraction of 2^32 */

@@ -55,6 +55,7 @@ change(struct mqev_client *c, const struct mqev_options *options,
 	error = take(made, options);
 	if (error == 0)
 		return put(c, made);
+	c->error_text = made->fault != NULL ? made->fault : "";
 	mqev_config_unref(made);
 	return error;
 }

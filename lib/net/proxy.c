@@ -88,7 +88,7 @@ mqev_proxy_load(struct mqev_proxy *out, const struct mqev_proxy *given, const ch
 	if (given == NULL)
 		return 0;
 	if (given->size < sizeof given->size) {
-		*why = "size is not set";
+		*why = "proxy: size is not set";
 		return MQEV_ERR_INVALID;
 	}
 	memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);

@@ -37,7 +37,7 @@ mqev_socket_options_load(
 	if (given == NULL)
 		return 0;
 	if (given->size < sizeof given->size)
-		*why = "size is not set";
+		*why = "socket: size is not set";
 	else
 		memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
 	if (*why == NULL)

@@ -158,7 +158,8 @@ START_TEST(test_one_question_for_all)
 			attempt_end(&attempts[i]);
 		}
 		one = mqev_resolver_questions(world.net);
-		ck_assert_uint_eq(one, 1);
+		/* evdns tells no time to live, so nothing is kept. */
+		ck_assert_uint_eq(one, WITH_CARES ? 1 : (uint64_t)round + 1);
 	}
 	close(listener);
 }
@@ -172,6 +173,7 @@ START_TEST(test_new_address_after_its_time)
 	char config[200];
 	struct looked_up l;
 
+	NEED_CARES();
 	snprintf(config, sizeof(config), "local-ttl=1\n%s", zone[0]);
 	DNS_UP(config);
 	l = look_up("moving.test");
@@ -269,10 +271,12 @@ START_TEST(test_srv_priority)
 {
 	char zone[400];
 	uint16_t ports[2];
-	int listeners[2] = {listen_at("127.0.0.1", &ports[0]), listen_at("127.0.0.1", &ports[1])};
+	int listeners[2];
 	int peer;
 
 	NEED_CARES();
+	listeners[0] = listen_at("127.0.0.1", &ports[0]);
+	listeners[1] = listen_at("127.0.0.1", &ports[1]);
 	snprintf(zone, sizeof(zone),
 	    "host-record=a.test,127.0.0.1\nhost-record=b.test,127.0.0.1\n"
 	    "srv-host=_mqtt._tcp.fleet.test,b.test,%u,20,0\n"

@@ -279,7 +279,6 @@ START_TEST(test_hanging_beside_working)
 	struct gap gap = {0};
 	char servers[32];
 
-	WAY_NEED_WEBSOCKET();
 	WAY_NEED_BROKER();
 	silent = bound("127.0.0.1", SOCK_STREAM, &silent_port);
 	full = bound("127.0.0.2", SOCK_STREAM, &full_port);
@@ -291,8 +290,10 @@ START_TEST(test_hanging_beside_working)
 	ck_assert_int_eq(mqev_resolver_set_servers(kit.fleet->net, servers), 0);
 	start_workers();
 	gap_start(&gap);
-	for (stage_now = 0; stage_now < (int)(sizeof(stages) / sizeof(stages[0])); stage_now++)
-		hang_in_stage(&gap);
+	for (stage_now = 0; stage_now < (int)(sizeof(stages) / sizeof(stages[0])); stage_now++) {
+		if (stages[stage_now].stage != MQEV_STAGE_WEBSOCKET || mqev_ws_supported())
+			hang_in_stage(&gap);
+	}
 	event_free(gap.tick);
 	end_workers();
 	for (int i = 0; i < 4; i++)

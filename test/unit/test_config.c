@@ -15,8 +15,9 @@ static struct mqev_config *
 get(struct mqev_config **in_use, const struct mqev_options *options)
 {
 	struct mqev_config *config = NULL;
+	const char *why;
 
-	ck_assert_int_eq(mqev_config_get(in_use, options, &config), 0);
+	ck_assert_int_eq(mqev_config_get(in_use, options, &config, &why), 0);
 	ck_assert_ptr_nonnull(config);
 	return config;
 }
@@ -123,6 +124,7 @@ START_TEST(proxy_of_the_environment)
 {
 	struct mqev_config *in_use = NULL;
 	struct mqev_config *config = NULL;
+	const char *why;
 	const struct mqev_options *asked = MQEV_OPTIONS(.proxy_from_environment = true);
 	const struct mqev_options *own = MQEV_OPTIONS(.proxy_from_environment = true,
 	    .proxy = MQEV_PROXY(.type = MQEV_PROXY_SOCKS4A, .host = "own.test"));
@@ -152,7 +154,8 @@ START_TEST(proxy_of_the_environment)
 	mqev_config_unref(config);
 
 	setenv("mqtt_proxy", "gopher://proxy.test", 1);
-	ck_assert_int_eq(mqev_config_get(&in_use, asked, &config), MQEV_ERR_INVALID);
+	ck_assert_int_eq(mqev_config_get(&in_use, asked, &config, &why), MQEV_ERR_INVALID);
+	ck_assert_str_eq(why, "unknown scheme of a proxy");
 	ck_assert_uint_eq(fail_mem_live(), 0);
 }
 END_TEST
@@ -205,10 +208,11 @@ get_without_memory(const struct mqev_options *options)
 	struct mqev_config *in_use = NULL;
 	struct mqev_config *config = NULL;
 	int error = MQEV_ERR_NOMEM;
+	const char *why;
 
 	for (unsigned i = 0; error != 0; i++) {
 		fail_mem_after(i);
-		error = mqev_config_get(&in_use, options, &config);
+		error = mqev_config_get(&in_use, options, &config, &why);
 		fail_mem_never();
 		ck_assert(error == 0 || error == MQEV_ERR_NOMEM);
 		ck_assert(error == 0 || (in_use == NULL && fail_mem_live() == 0));

@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "net/ws.h"
+
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
 
 /* 65,536 and 65,535 characters. */
@@ -25,8 +27,17 @@ struct options_row {
 	int error;
 };
 
-#define OPTIONS(...) {.size = sizeof(struct mqev_options), __VA_ARGS__}
-#define WILL(...) (struct mqev_will[]){{.size = sizeof(struct mqev_will), __VA_ARGS__}}
+#define OPTIONS(...)                                             \
+	{                                                        \
+		.size = sizeof(struct mqev_options), __VA_ARGS__ \
+	}
+#define WILL(...)                                                     \
+	(struct mqev_will[])                                          \
+	{                                                             \
+		{                                                     \
+			.size = sizeof(struct mqev_will), __VA_ARGS__ \
+		}                                                     \
+	}
 #define V5 .protocol = MQEV_PROTOCOL_V5
 #define V31 .protocol = MQEV_PROTOCOL_V31
 
@@ -35,7 +46,7 @@ static const struct options_row options_rows[] = {
     {{.size = sizeof(size_t) - 1}, MQEV_ERR_INVALID},
     {OPTIONS(.protocol = (enum mqev_protocol)1), MQEV_ERR_INVALID},
     {OPTIONS(.protocol = (enum mqev_protocol)6), MQEV_ERR_INVALID},
-    {OPTIONS(.protocol = (enum mqev_protocol)-1), MQEV_ERR_INVALID},
+    {OPTIONS(.protocol = (enum mqev_protocol) - 1), MQEV_ERR_INVALID},
     {OPTIONS(.client_id = too_long), MQEV_ERR_INVALID},
     {OPTIONS(.client_id = "\xff"), MQEV_ERR_INVALID},
     {OPTIONS(.client_id = "\xed\xa0\x80"), MQEV_ERR_INVALID},
@@ -43,7 +54,7 @@ static const struct options_row options_rows[] = {
     {OPTIONS(.keepalive = 65536), MQEV_ERR_INVALID},
     {OPTIONS(.keepalive = UINT32_MAX - 1), MQEV_ERR_INVALID},
     {OPTIONS(.clean = (enum mqev_clean)5), MQEV_ERR_INVALID},
-    {OPTIONS(.clean = (enum mqev_clean)-1), MQEV_ERR_INVALID},
+    {OPTIONS(.clean = (enum mqev_clean) - 1), MQEV_ERR_INVALID},
     {OPTIONS(.session_expiry = 1), MQEV_ERR_UNSUPPORTED},
     {OPTIONS(.client_id = "", .clean = MQEV_CLEAN_NEVER), MQEV_ERR_INVALID},
     {OPTIONS(.client_id = "", .clean = MQEV_CLEAN_STRICT), MQEV_ERR_INVALID},
@@ -71,15 +82,15 @@ static const struct options_row options_rows[] = {
     {OPTIONS(.max_inflight = 64512), MQEV_ERR_INVALID},
     {OPTIONS(.offline_qos0 = (enum mqev_offline)3), MQEV_ERR_INVALID},
     {OPTIONS(.queue_full = (enum mqev_queue_full)4), MQEV_ERR_INVALID},
-    {OPTIONS(.queue_full = (enum mqev_queue_full)-1), MQEV_ERR_INVALID},
+    {OPTIONS(.queue_full = (enum mqev_queue_full) - 1), MQEV_ERR_INVALID},
     {OPTIONS(.water = MQEV_WATER_MARKS(.low = 1)), MQEV_ERR_INVALID},
     {OPTIONS(.water = MQEV_WATER_MARKS(.high = 5, .low = 5)), MQEV_ERR_INVALID},
     {OPTIONS(.water = MQEV_WATER_MARKS(.high_bytes = 5, .low_bytes = 6)), MQEV_ERR_INVALID},
     {OPTIONS(.water = &(struct mqev_water_marks){.high = 1}), MQEV_ERR_INVALID},
-    {OPTIONS(.offline_qos0 = (enum mqev_offline)-1), MQEV_ERR_INVALID},
+    {OPTIONS(.offline_qos0 = (enum mqev_offline) - 1), MQEV_ERR_INVALID},
     {OPTIONS(.lost_session_qos1 = (enum mqev_lost_session)3), MQEV_ERR_INVALID},
     {OPTIONS(.lost_session_qos2 = (enum mqev_lost_session)3), MQEV_ERR_INVALID},
-    {OPTIONS(.lost_session_qos2 = (enum mqev_lost_session)-1), MQEV_ERR_INVALID},
+    {OPTIONS(.lost_session_qos2 = (enum mqev_lost_session) - 1), MQEV_ERR_INVALID},
 };
 
 START_TEST(wrong_options)
@@ -91,7 +102,73 @@ START_TEST(wrong_options)
 	ck_assert_ptr_null(mqev_client_new(kit.fleet, &row->options, &error));
 	ck_assert_int_eq(error, row->error);
 	ck_assert_ptr_null(mqev_client_new(kit.fleet, &row->options, NULL));
+	ck_assert_str_ne(mqev_fleet_error_text(kit.fleet), "");
 	ck_assert_uint_eq(mqev_fleet_client_count(kit.fleet), 0);
+}
+END_TEST
+
+#define SOCKET(...)                                                             \
+	(struct mqev_socket_options[])                                          \
+	{                                                                       \
+		{                                                               \
+			.size = sizeof(struct mqev_socket_options), __VA_ARGS__ \
+		}                                                               \
+	}
+#define PROXY(...)                                                     \
+	(struct mqev_proxy[])                                          \
+	{                                                              \
+		{                                                      \
+			.size = sizeof(struct mqev_proxy), __VA_ARGS__ \
+		}                                                      \
+	}
+#define WEBSOCKET(...)                                                             \
+	(struct mqev_websocket_options[])                                          \
+	{                                                                          \
+		{                                                                  \
+			.size = sizeof(struct mqev_websocket_options), __VA_ARGS__ \
+		}                                                                  \
+	}
+
+/* How the text begins that tells which option is refused. */
+static const struct {
+	struct mqev_options options;
+	const char *says;
+} told_rows[] = {
+    {{.size = 0}, "size: "},
+    {OPTIONS(.keepalive = 65536), "keepalive: "},
+    {OPTIONS(.session_expiry = 1), "session_expiry: "},
+    {OPTIONS(.password = "p"), "password: "},
+    {OPTIONS(.will = WILL(.topic = NULL)), "will: "},
+    {OPTIONS(.socket = (struct mqev_socket_options[]){{.size = 0}}), "socket: size"},
+    {OPTIONS(.socket = SOCKET(.bind_address = "localhost")), "bind_address "},
+    {OPTIONS(.proxy = (struct mqev_proxy[]){{.size = 0}}), "proxy: size"},
+    {OPTIONS(.proxy = PROXY(.type = MQEV_PROXY_HTTP)), "bad host of the proxy"},
+    {OPTIONS(.proxy = PROXY(.type = (enum mqev_proxy_type)9, .host = "h")),
+	"unknown type of proxy"},
+    {OPTIONS(.proxy = PROXY(.type = MQEV_PROXY_SOCKS5, .host = "h", .password = "p")),
+	"a password of the proxy"},
+    {OPTIONS(.websocket = WEBSOCKET(.path = "mqtt")), "path: "},
+    {OPTIONS(.websocket = WEBSOCKET(.subprotocol = "a b")), "subprotocol: "},
+    {OPTIONS(.websocket = WEBSOCKET(.header_count = 1)), "headers: "},
+};
+
+START_TEST(wrong_options_are_named)
+{
+	const char *says = told_rows[_i].says;
+	const char *text;
+	int error = 0;
+
+	if (told_rows[_i].options.websocket != NULL && !mqev_ws_supported())
+		tk_skip("this build has no WebSocket");
+	ck_assert_ptr_null(mqev_client_new(kit.fleet, &told_rows[_i].options, &error));
+	text = mqev_fleet_error_text(kit.fleet);
+	ck_assert(error == MQEV_ERR_INVALID || error == MQEV_ERR_UNSUPPORTED);
+	ck_assert_msg(strncmp(text, says, strlen(says)) == 0, "\"%s\" does not begin with \"%s\"",
+	    text, says);
+	KIT_CLIENT(.keepalive = 5);
+	ck_assert_str_eq(mqev_fleet_error_text(kit.fleet), "");
+	ck_assert_int_eq(mqev_client_set_keepalive(kit.client, 65536), MQEV_ERR_INVALID);
+	ck_assert_ptr_nonnull(strstr(mqev_client_error_text(kit.client), "keepalive"));
 }
 END_TEST
 
@@ -108,8 +185,7 @@ static const struct options_row right_rows[] = {
     {OPTIONS(.password = "p", V5), 0},
     {OPTIONS(.will = WILL(.topic = "w", .payload = too_long, .payload_len = 65535)), 0},
     {OPTIONS(.will = WILL(.topic = longest)), 0},
-    {OPTIONS(.max_inflight = 64511, .receive_maximum = 65535, .topic_alias_maximum = 65535, V5),
-	0},
+    {OPTIONS(.max_inflight = 64511, .receive_maximum = 65535, .topic_alias_maximum = 65535, V5), 0},
     {OPTIONS(.max_queued = MQEV_UNLIMITED, .max_queued_bytes = SIZE_MAX,
 	 .ack_timeout_ms = MQEV_NONE),
 	0},
@@ -135,9 +211,9 @@ END_TEST
 START_TEST(wrong_properties_in_options)
 {
 	static const enum mqev_property_id numbers[] = {MQEV_PROP_SESSION_EXPIRY_INTERVAL,
-	    MQEV_PROP_RECEIVE_MAXIMUM, MQEV_PROP_MAXIMUM_PACKET_SIZE,
-	    MQEV_PROP_TOPIC_ALIAS_MAXIMUM, MQEV_PROP_WILL_DELAY_INTERVAL, MQEV_PROP_TOPIC_ALIAS,
-	    MQEV_PROP_SERVER_KEEP_ALIVE, MQEV_PROP_SUBSCRIPTION_IDENTIFIER};
+	    MQEV_PROP_RECEIVE_MAXIMUM, MQEV_PROP_MAXIMUM_PACKET_SIZE, MQEV_PROP_TOPIC_ALIAS_MAXIMUM,
+	    MQEV_PROP_WILL_DELAY_INTERVAL, MQEV_PROP_TOPIC_ALIAS, MQEV_PROP_SERVER_KEEP_ALIVE,
+	    MQEV_PROP_SUBSCRIPTION_IDENTIFIER};
 	struct mqev_properties *p = mqev_properties_new();
 	int error = 0;
 
@@ -162,8 +238,7 @@ START_TEST(wrong_in_new)
 	ck_assert_ptr_null(mqev_client_new(kit.fleet, NULL, &error));
 	ck_assert_int_eq(error, MQEV_ERR_INVALID);
 	ck_assert_ptr_null(mqev_client_new(NULL, NULL, NULL));
-	ck_assert_ptr_null(
-	    mqev_fleet_new(kit.base, &(struct mqev_fleet_options){.size = 0}));
+	ck_assert_ptr_null(mqev_fleet_new(kit.base, &(struct mqev_fleet_options){.size = 0}));
 	mqev_client_free(NULL);
 	mqev_fleet_free(NULL);
 	mqev_message_free(NULL);
@@ -178,14 +253,13 @@ END_TEST
 
 static const char *const wrong_urls[] = {"", " ", "nonsense://host", "mqtt://", "mqtt://host:0",
     "mqtt://host:65536", "mqtt://host:12x", "mqtt://[::1", "mqtt://user@", "mqtt://%zz@host",
-    "mqtt://%00@host", "mqtt://%ff@host", "mqtt://:password@host", "mqtt://a mqtt://", "mqtt://h/path",
-    "unix://"};
+    "mqtt://%00@host", "mqtt://%ff@host", "mqtt://:password@host", "mqtt://a mqtt://",
+    "mqtt://h/path", "unix://"};
 
 START_TEST(wrong_urls_to_connect)
 {
 	KIT_CLIENT(.keepalive = 60);
-	ck_assert_int_eq(
-	    KIT_CALL(mqev_connect(kit.client, wrong_urls[_i])), MQEV_ERR_INVALID);
+	ck_assert_int_eq(KIT_CALL(mqev_connect(kit.client, wrong_urls[_i])), MQEV_ERR_INVALID);
 	ck_assert_str_ne(mqev_client_error_text(kit.client), "");
 	kit_run(20);
 	KIT_DIARY("");
@@ -198,7 +272,10 @@ struct message_row {
 	int error;
 };
 
-#define MESSAGE(...) {.size = sizeof(struct mqev_message), __VA_ARGS__}
+#define MESSAGE(...)                                             \
+	{                                                        \
+		.size = sizeof(struct mqev_message), __VA_ARGS__ \
+	}
 
 static const struct message_row wrong_messages[] = {
     {{.size = 0, .topic = "a"}, MQEV_ERR_INVALID},
@@ -236,8 +313,9 @@ static const struct mqev_subscription wrong_subscriptions[] = {
     {.size = sizeof(struct mqev_subscription), .filter = "a", .qos = 3},
     {.size = sizeof(struct mqev_subscription), .filter = "a", .qos = -1},
     {.size = sizeof(struct mqev_subscription), .filter = "a", .retain_handling = 3},
-    {.size = sizeof(struct mqev_subscription), .filter = "a",
-	.retain_handling = (enum mqev_retain_handling)-1},
+    {.size = sizeof(struct mqev_subscription),
+	.filter = "a",
+	.retain_handling = (enum mqev_retain_handling) - 1},
 };
 
 static const struct mqev_disconnect_options wrong_disconnects[] = {
@@ -246,19 +324,18 @@ static const struct mqev_disconnect_options wrong_disconnects[] = {
     {.size = sizeof(struct mqev_disconnect_options), .reason = (enum mqev_reason)0x8b},
     {.size = sizeof(struct mqev_disconnect_options), .reason = (enum mqev_reason)0xff},
     {.size = sizeof(struct mqev_disconnect_options), .reason = (enum mqev_reason)256},
-    {.size = sizeof(struct mqev_disconnect_options), .reason = (enum mqev_reason)-1},
+    {.size = sizeof(struct mqev_disconnect_options), .reason = (enum mqev_reason) - 1},
 };
 
 static void
 wrong_publishes(struct mqev_client *c)
 {
-	ck_assert_int_eq(mqev_publish(NULL, MQEV_MESSAGE(.topic = "a"), kit_done, NULL),
-	    MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_publish(NULL, MQEV_MESSAGE(.topic = "a"), kit_done, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_publish(c, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	for (int i = 0; i < COUNT(wrong_messages); i++)
-		ck_assert_msg(
-		    KIT_CALL(mqev_publish(c, &wrong_messages[i].message, kit_done, NULL)) ==
-			wrong_messages[i].error,
+		ck_assert_msg(KIT_CALL(mqev_publish(c, &wrong_messages[i].message, kit_done,
+				  NULL)) == wrong_messages[i].error,
 		    "row %d", i);
 }
 
@@ -268,8 +345,7 @@ wrong_subscribes(struct mqev_client *c)
 	struct mqev_subscription list[2] = {
 	    {.size = sizeof(list[0]), .filter = "a"}, {.size = sizeof(list[0]), .filter = "a#"}};
 
-	ck_assert_int_eq(
-	    mqev_subscribe(NULL, list, 1, NULL, kit_done, NULL), MQEV_ERR_INVALID);
+	ck_assert_int_eq(mqev_subscribe(NULL, list, 1, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_subscribe(c, NULL, 1, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_subscribe(c, list, 0, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_subscribe(c, list, 65536, NULL, kit_done, NULL), MQEV_ERR_INVALID);
@@ -291,8 +367,8 @@ wrong_unsubscribes(struct mqev_client *c)
 	ck_assert_int_eq(mqev_unsubscribe(c, filters, 0, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_unsubscribe(c, filters, 2, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 	for (int i = 1; i < COUNT(filters); i++)
-		ck_assert_int_eq(mqev_unsubscribe(c, &filters[i], 1, NULL, kit_done, NULL),
-		    MQEV_ERR_INVALID);
+		ck_assert_int_eq(
+		    mqev_unsubscribe(c, &filters[i], 1, NULL, kit_done, NULL), MQEV_ERR_INVALID);
 }
 
 static void
@@ -300,7 +376,8 @@ wrong_disconnect_calls(struct mqev_client *c)
 {
 	ck_assert_int_eq(mqev_disconnect(NULL, NULL), MQEV_ERR_INVALID);
 	for (int i = 0; i < COUNT(wrong_disconnects); i++)
-		ck_assert_msg(KIT_CALL(mqev_disconnect(c, &wrong_disconnects[i])) == MQEV_ERR_INVALID,
+		ck_assert_msg(
+		    KIT_CALL(mqev_disconnect(c, &wrong_disconnects[i])) == MQEV_ERR_INVALID,
 		    "row %d", i);
 	ck_assert_int_eq(mqev_connect(NULL, "mqtt://x"), MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_connect(c, NULL), MQEV_ERR_INVALID);
@@ -316,14 +393,17 @@ wrong_properties(struct mqev_client *c)
 
 	mqev_properties_add_integer(expiry, MQEV_PROP_SESSION_EXPIRY_INTERVAL, 1);
 	mqev_properties_add_integer(alias, MQEV_PROP_TOPIC_ALIAS, 1);
-	ck_assert_int_eq(mqev_publish(c, MQEV_MESSAGE(.topic = "a", .properties = expiry), NULL, NULL),
+	ck_assert_int_eq(
+	    mqev_publish(c, MQEV_MESSAGE(.topic = "a", .properties = expiry), NULL, NULL),
 	    MQEV_ERR_INVALID);
-	ck_assert_int_eq(mqev_publish(c, MQEV_MESSAGE(.topic = "a", .properties = alias), NULL, NULL),
+	ck_assert_int_eq(
+	    mqev_publish(c, MQEV_MESSAGE(.topic = "a", .properties = alias), NULL, NULL),
 	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_subscribe(c, MQEV_SUBSCRIPTION(.filter = "a"), 1, expiry, NULL, NULL),
 	    MQEV_ERR_INVALID);
 	ck_assert_int_eq(mqev_unsubscribe(c, &filter, 1, alias, NULL, NULL), MQEV_ERR_INVALID);
-	ck_assert_int_eq(mqev_disconnect(c, MQEV_DISCONNECT(.properties = alias)), MQEV_ERR_INVALID);
+	ck_assert_int_eq(
+	    mqev_disconnect(c, MQEV_DISCONNECT(.properties = alias)), MQEV_ERR_INVALID);
 	mqev_properties_free(expiry);
 	mqev_properties_free(alias);
 }
@@ -341,16 +421,14 @@ all_wrong(struct mqev_client *c)
 /* Afterwards everything works with the first numbers and identifiers. */
 START_TEST(wrong_calls)
 {
-	static const struct tk_step v311[] = {
-	    TK_EXPECT_BYTES(KIT_CONNECT_V311), TK_SEND("20 (00 00)"),
-	    TK_EXPECT_BYTES("82 (0001 {'a'} 00)"), TK_SEND("90 (@ 00)"),
+	static const struct tk_step v311[] = {TK_EXPECT_BYTES(KIT_CONNECT_V311),
+	    TK_SEND("20 (00 00)"), TK_EXPECT_BYTES("82 (0001 {'a'} 00)"), TK_SEND("90 (@ 00)"),
 	    TK_EXPECT_BYTES("32 ({'a'} 0002 'm')"), TK_SEND("40 (@)"), TK_EXPECT_BYTES("E0 00"),
 	    TK_END};
-	static const struct tk_step v5[] = {
-	    TK_EXPECT_BYTES(KIT_CONNECT_V5), TK_SEND("20 (00 00 ())"),
-	    TK_EXPECT_BYTES("82 (0001 () {'a'} 00)"), TK_SEND("90 (@ () 00)"),
-	    TK_EXPECT_BYTES("32 ({'a'} 0002 () 'm')"), TK_SEND("40 (@)"), TK_EXPECT_BYTES("E0 00"),
-	    TK_END};
+	static const struct tk_step v5[] = {TK_EXPECT_BYTES(KIT_CONNECT_V5),
+	    TK_SEND("20 (00 00 ())"), TK_EXPECT_BYTES("82 (0001 () {'a'} 00)"),
+	    TK_SEND("90 (@ () 00)"), TK_EXPECT_BYTES("32 ({'a'} 0002 () 'm')"), TK_SEND("40 (@)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_END};
 
 	make_long();
 	kit_broker(_i == 0 ? v311 : v5);
@@ -376,9 +454,8 @@ END_TEST
 /* A session that was to end with its connection cannot be made to last at its end ([MQTT-3.1.2.11.2]). */
 START_TEST(expiry_raised_from_zero)
 {
-	static const struct tk_step script[] = {
-	    TK_EXPECT_BYTES(KIT_CONNECT_V5), TK_SEND("20 (00 00 ())"), TK_EXPECT_BYTES("E0 00"),
-	    TK_END};
+	static const struct tk_step script[] = {TK_EXPECT_BYTES(KIT_CONNECT_V5),
+	    TK_SEND("20 (00 00 ())"), TK_EXPECT_BYTES("E0 00"), TK_END};
 	struct mqev_properties *p = mqev_properties_new();
 
 	mqev_properties_add_integer(p, MQEV_PROP_SESSION_EXPIRY_INTERVAL, 9);
@@ -434,11 +511,10 @@ struct old_will {
 
 START_TEST(smaller_structs)
 {
-	static const struct tk_step script[] = {
-	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 02 0007 {'old'})"), TK_SEND("20 (00 00)"),
-	    TK_EXPECT_BYTES("82 (0001 {'a'} 01 {'b'} 00)"), TK_SEND("90 (@ 01 00)"),
-	    TK_EXPECT_BYTES("32 ({'a'} 0002 'm')"), TK_SEND("40 (@)"), TK_EXPECT_BYTES("E0 00"),
-	    TK_END};
+	static const struct tk_step script[] = {TK_EXPECT_BYTES("10 ({'MQTT'} 04 02 0007 {'old'})"),
+	    TK_SEND("20 (00 00)"), TK_EXPECT_BYTES("82 (0001 {'a'} 01 {'b'} 00)"),
+	    TK_SEND("90 (@ 01 00)"), TK_EXPECT_BYTES("32 ({'a'} 0002 'm')"), TK_SEND("40 (@)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_END};
 	/* Behind each stands what must not be read. */
 	struct {
 		struct old_options o;
@@ -448,8 +524,7 @@ START_TEST(smaller_structs)
 		struct old_message m;
 		unsigned char poison[64];
 	} message = {{sizeof(struct old_message), "a", "m", 1, 1, false}, {0}};
-	struct old_subscription list[] = {
-	    {.size = sizeof(list[0]), .filter = "a", .qos = 1},
+	struct old_subscription list[] = {{.size = sizeof(list[0]), .filter = "a", .qos = 1},
 	    {.size = sizeof(list[0]), .filter = "b", .qos = 0}};
 	struct {
 		size_t size;
@@ -462,10 +537,10 @@ START_TEST(smaller_structs)
 	kit.client = mqev_client_new(kit.fleet, (const struct mqev_options *)&options, &error);
 	ck_assert_int_eq(error, 0);
 	kit_connect();
-	kit_note_accepted(mqev_subscribe(kit.client, (const struct mqev_subscription *)list, 2, NULL,
-	    kit_done, kit_op()));
-	kit_note_accepted(mqev_publish(
-	    kit.client, (const struct mqev_message *)&message, kit_done, kit_op()));
+	kit_note_accepted(mqev_subscribe(
+	    kit.client, (const struct mqev_subscription *)list, 2, NULL, kit_done, kit_op()));
+	kit_note_accepted(
+	    mqev_publish(kit.client, (const struct mqev_message *)&message, kit_done, kit_op()));
 	kit_await_all(2000);
 	ck_assert_int_eq(kit.accepted, 2);
 	ck_assert_int_eq(
@@ -529,8 +604,7 @@ START_TEST(larger_structs)
 	ck_assert_ptr_null(mqev_client_new(kit.fleet, &options.o, &error));
 	ck_assert_int_eq(error, MQEV_ERR_UNSUPPORTED);
 	message.more = 1;
-	ck_assert_int_eq(
-	    mqev_publish(kit.client, &message.m, NULL, NULL), MQEV_ERR_UNSUPPORTED);
+	ck_assert_int_eq(mqev_publish(kit.client, &message.m, NULL, NULL), MQEV_ERR_UNSUPPORTED);
 	list[1].more = 1;
 	ck_assert_int_eq(
 	    mqev_subscribe(kit.client, &list[0].s, 2, NULL, NULL, NULL), MQEV_ERR_UNSUPPORTED);
@@ -545,6 +619,7 @@ suite(void)
 	TCase *tc = kit_case(s, "options");
 
 	tcase_add_loop_test(tc, wrong_options, 0, COUNT(options_rows));
+	tcase_add_loop_test(tc, wrong_options_are_named, 0, COUNT(told_rows));
 	tcase_add_loop_test(tc, right_options, 0, COUNT(right_rows));
 	tcase_add_loop_test(tc, wrong_properties_in_options, 0, 8);
 	tcase_add_test(tc, wrong_in_new);
