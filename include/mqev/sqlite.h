@@ -18,7 +18,7 @@ extern "C" {
  * open, and path.ballast, which is given up so that messages can still be removed when the disk is
  * full. What is made is readable by its owner alone; a store of another owner, or one that others
  * may read or write, is MQEV_ERR_STORE_ACCESS. max_bytes limits the file at path; the others add at
- * most 20 MiB and one turn's messages.
+ * most 26 MiB and one turn's messages.
  *
  * Each record carries a checksum: one that was altered is MQEV_ERR_STORE_DAMAGED, not delivered.
  */
@@ -28,7 +28,7 @@ MQEV_EXPORT const struct mqev_backend *mqev_backend_sqlite(void);
 struct mqev_sqlite_options {
 	size_t size;
 	const char *vfs;	/* the file layer of SQLite's to use; NULL: its default */
-	uint64_t ballast_bytes; /* default 1 MiB; MQEV_SQLITE_NO_BALLAST: none */
+	uint64_t ballast_bytes; /* default 6 MiB; MQEV_SQLITE_NO_BALLAST: none */
 };
 
 #define MQEV_SQLITE_NO_BALLAST UINT64_MAX

@@ -6,12 +6,43 @@
 #include "port/port.h"
 #include "store/sqlite_internal.h"
 
-#define BALLAST_BYTES (1024 * 1024)
+#define BALLAST_BYTES (6 * 1024 * 1024)
 /* Readers of the same file stand in the way for moments only. */
 #define BUSY_MS 10000
 
 /* --- errors ------------------------------------------------------------------------------------
  */
+
+static bool
+is_of_room(int number)
+{
+	return number == ENOSPC || number == EDQUOT;
+}
+
+/* What the system said of the file last; 0: nothing. */
+static int
+number_of(const struct mqev_sqlite *s, int which)
+{
+	sqlite3_file *file = NULL;
+	int number = 0;
+
+	if (sqlite3_file_control(s->db, "main", which, &file) == SQLITE_OK && file != NULL &&
+	    file->pMethods != NULL)
+		(void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number);
+	return number;
+}
+
+/* SQLite forgets the number behind a failed commit; its files know it. One of them may remember
+ * what is over: so none may have another reason. */
+static bool
+write_for_want_of_room(const struct mqev_sqlite *s)
+{
+	int file = number_of(s, SQLITE_FCNTL_FILE_POINTER);
+	int log = number_of(s, SQLITE_FCNTL_JOURNAL_POINTER);
+
+	return (is_of_room(file) && (log == 0 || is_of_room(log))) ||
+	       (is_of_room(log) && file == 0);
+}
 
 /* What a failed sync has lost is not known: it is no matter of room, whatever the system says. */
 static bool
@@ -22,7 +53,9 @@ for_want_of_room(const struct mqev_sqlite *s)
 
 	if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC)
 		return false;
-	return (extended & 0xFF) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT);
+	if (extended == SQLITE_IOERR_WRITE && number == 0)
+		return write_for_want_of_room(s);
+	return (extended & 0xFF) == SQLITE_IOERR && is_of_room(number);
 }
 
 static int
@@ -244,10 +277,8 @@ sqlite_close(void *state)
 
 	if (s == NULL)
 		return;
-	if (s->db != NULL) {
-		mqev_sqlite_rollback(s);
-		(void)mqev_sqlite_commit(s, !s->read_only);
-	}
+	if (s->db != NULL)
+		mqev_sqlite_end(s);
 	mqev_sqlite_finalize(s);
 	(void)sqlite3_close(s->db);
 	mqev_sqlite_ballast_close(s);

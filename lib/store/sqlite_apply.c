@@ -180,12 +180,26 @@ mqev_sqlite_commit(void *state, bool sync)
 	return error == 0 && sync ? sync_wal(s) : error;
 }
 
+/* What was not committed is no longer wanted; what was, with or without sync, is synced. */
+void
+mqev_sqlite_end(struct mqev_sqlite *s)
+{
+	mqev_sqlite_rollback(s);
+	if (!s->read_only && !in_transaction(s))
+		(void)sync_wal(s);
+}
+
 void
 mqev_sqlite_rollback(void *state)
 {
 	struct mqev_sqlite *s = state;
 
-	/* Some errors have rolled back already; what went wrong stays the last error. */
-	if (in_transaction(s))
-		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_stmt *statement = s->statements[MQEV_SQLITE_ROLLBACK];
+
+	/* Some errors have rolled back already; what went wrong stays the last error. The statement
+	 * is there already, for it may be memory that is wanting. */
+	if (statement == NULL || !in_transaction(s))
+		return;
+	(void)sqlite3_step(statement);
+	sqlite3_reset(statement);
 }

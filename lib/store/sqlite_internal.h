@@ -12,6 +12,7 @@
 enum mqev_sqlite_statement {
 	MQEV_SQLITE_BEGIN,
 	MQEV_SQLITE_COMMIT,
+	MQEV_SQLITE_ROLLBACK,
 	MQEV_SQLITE_PUT,
 	MQEV_SQLITE_SET,
 	MQEV_SQLITE_DROP,
@@ -66,6 +67,8 @@ void mqev_sqlite_finalize(struct mqev_sqlite *s);
 int mqev_sqlite_append(void *state, const struct mqev_change *changes, size_t count);
 int mqev_sqlite_commit(void *state, bool sync);
 void mqev_sqlite_rollback(void *state);
+/* Before it is closed: what was committed is synced. */
+void mqev_sqlite_end(struct mqev_sqlite *s);
 
 /* --- sqlite_load.c: reading -------------------------------------------------------------------- */
 

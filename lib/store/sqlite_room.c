@@ -75,12 +75,22 @@ checkpoint(struct mqev_sqlite *s, int mode)
 	return mqev_sqlite_error(s, result, "fold the log into the file");
 }
 
+/* Before the file could grow by more than the ballast leaves: else a full disk would keep the log
+ * from being folded, and removals from finding room in it. */
+static int64_t
+fold_at(const struct mqev_sqlite *s)
+{
+	uint64_t pages = s->ballast_bytes / 4 * 3 / MQEV_SQLITE_PAGE;
+
+	return s->ballast < 0 || pages > CHECKPOINT_PAGES ? CHECKPOINT_PAGES : (int64_t)pages;
+}
+
 static int
 fold_log(struct mqev_sqlite *s)
 {
 	int error = 0;
 
-	if (s->wal_pages >= CHECKPOINT_PAGES || s->ballast_is_up)
+	if (s->wal_pages >= fold_at(s) || s->ballast_is_up)
 		error = checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 	if (error == 0 && s->wal_pages >= TRUNCATE_PAGES)
 		error = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);

@@ -36,6 +36,7 @@ static const char settings[] = "PRAGMA journal_mode = WAL;"
 static const char *const sql[MQEV_SQLITE_STATEMENTS] = {
     [MQEV_SQLITE_BEGIN] = "BEGIN IMMEDIATE",
     [MQEV_SQLITE_COMMIT] = "COMMIT",
+    [MQEV_SQLITE_ROLLBACK] = "ROLLBACK",
     [MQEV_SQLITE_PUT] =
 	"INSERT INTO record (seq, client, n, cookie, created_ms, expires_ms, epoch,"
 	" mid, kind, state, qos, flags, checked, checked_state, checked_bytes, bytes)"

@@ -18,6 +18,7 @@ struct file {
 	sqlite3_file base;
 	sqlite3_file *real; /* behind it in the same block */
 	const char *name;   /* SQLite's, as long as it is open */
+	int number;	    /* behind its last failed write that was ours */
 };
 
 struct fault {
@@ -34,7 +35,7 @@ static struct {
 	struct fault faults[TK_VFS_CALLS];
 	long counts[TK_VFS_CALLS];
 	bool failed;
-	int number; /* behind the last failure, if it was ours */
+	int number; /* behind the last failure; stays, as errno does */
 	char path[512];
 	int64_t limit;
 	int sync_ms;
@@ -56,7 +57,6 @@ strike(enum tk_vfs_call call)
 	struct fault *fault = &disk.faults[call];
 
 	disk.counts[call]++;
-	disk.number = 0;
 	if (fault->left == 0 || --fault->left > 0)
 		return SQLITE_OK;
 	fault->left = fault->lasting ? 1 : 0;
@@ -152,6 +152,8 @@ x_write(sqlite3_file *f, const void *from, int len, sqlite3_int64 offset)
 
 	pthread_mutex_lock(&disk.mutex);
 	result = strike(TK_VFS_WRITE);
+	if (result == SQLITE_IOERR_WRITE)
+		file_of(f)->number = disk.number;
 	if (result == SQLITE_OK)
 		result = write_through(file_of(f), from, len, offset);
 	pthread_mutex_unlock(&disk.mutex);
@@ -220,6 +222,10 @@ x_check_reserved(sqlite3_file *f, int *held)
 static int
 x_control(sqlite3_file *f, int op, void *arg)
 {
+	if (op == SQLITE_FCNTL_LAST_ERRNO && file_of(f)->number != 0) {
+		*(int *)arg = file_of(f)->number;
+		return SQLITE_OK;
+	}
 	return real_of(f)->pMethods->xFileControl(real_of(f), op, arg);
 }
 
@@ -369,6 +375,7 @@ tk_vfs_fail(enum tk_vfs_call call, long nth, int code, int number, bool lasting)
 	pthread_mutex_lock(&disk.mutex);
 	disk.faults[call] = (struct fault){nth, code, number, lasting};
 	disk.failed = false;
+	disk.number = 0;
 	pthread_mutex_unlock(&disk.mutex);
 }
 
@@ -378,6 +385,7 @@ tk_vfs_heal(void)
 	pthread_mutex_lock(&disk.mutex);
 	memset(disk.faults, 0, sizeof(disk.faults));
 	disk.failed = false;
+	disk.number = 0;
 	pthread_mutex_unlock(&disk.mutex);
 }
 
