@@ -57,7 +57,8 @@ static void
 find_expiry(struct mqev_bytes block, struct mqev_publish_request *request)
 {
 	request->expiry_at = MQEV_OP_NO_EXPIRY;
-	mqev_properties_find_expiry(block, &request->expiry_at, &request->expiry_s);
+	if (block.len > 0)
+		mqev_properties_find_expiry(block, &request->expiry_at, &request->expiry_s);
 }
 
 static void

@@ -394,6 +394,90 @@ START_TEST(bridged)
 }
 END_TEST
 
+/* Many that are not done at once, done in another order, one by an answer; what is left comes again.
+ */
+#define MANY 40
+
+static struct mqev_ack *many[MANY];
+static uint64_t tokens[MANY];
+static int arrived;
+
+static void
+keep(struct mqev_client *c, const struct mqev_message *m, void *userdata)
+{
+	(void)c;
+	(void)userdata;
+	ck_assert_int_lt(arrived, MANY);
+	many[arrived] = mqev_message_hold(m);
+	tokens[arrived++] = m->token;
+}
+
+static void
+finish_all_but(struct mqev_client *c, int left)
+{
+	for (int i = 0; i < MANY; i++) {
+		int at = (i * 7) % MANY;
+
+		if (at == 11)
+			ck_assert_int_gt(
+			    mqev_publish(c,
+				MQEV_MESSAGE(.topic = "r", .qos = 1, .answers = tokens[at]), NULL,
+				NULL),
+			    0);
+		else if (at >= left)
+			ck_assert_int_eq(mqev_ack(many[at], MQEV_REASON_SUCCESS, NULL), 0);
+	}
+	ck_assert_int_eq(
+	    mqev_publish(
+		c, MQEV_MESSAGE(.topic = "r", .qos = 1, .answers = tokens[30]), NULL, NULL),
+	    MQEV_ERR_NOT_FOUND);
+	ck_assert_int_eq(
+	    mqev_publish(
+		c, MQEV_MESSAGE(.topic = "r", .qos = 1, .answers = tokens[11]), NULL, NULL),
+	    MQEV_ERR_STATE);
+}
+
+START_TEST(many_at_once)
+{
+	struct tk_step script[MANY + 4] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())")};
+	struct mqev_options options = {.size = sizeof(options),
+	    .store = store,
+	    .client_id = "c",
+	    .protocol = MQEV_PROTOCOL_V5,
+	    .inbox = MQEV_INBOX_QOS1,
+	    .on_message = keep};
+	char packets[MANY][32];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(packets[i], sizeof(packets[i]), "32 ({'in'} %04X () 'x')", i + 1);
+		script[2 + i] = (struct tk_step)TK_SEND(packets[i]);
+	}
+	script[2 + MANY] = (struct tk_step)TK_END;
+	arrived = 0;
+	kit.client = mqev_client_new(kit.fleet, &options, NULL);
+	kit_broker(script);
+	connect_to_broker(kit.client);
+	for (int i = 0; i < 2000 && arrived < MANY; i++)
+		kit_run(1);
+	finish_all_but(kit.client, 5);
+	kit_run(20);
+	kit_free_client();
+	for (int i = 0; i < MANY; i++)
+		mqev_ack_drop(many[i]);
+
+	arrived = 0;
+	kit.client = mqev_client_new(kit.fleet, &options, NULL);
+	connect_to_broker(kit.client);
+	for (int i = 0; i < 2000 && arrived < 5; i++)
+		kit_run(1);
+	kit_run(20);
+	ck_assert_int_eq(arrived, 5);
+	for (int i = 0; i < arrived; i++)
+		mqev_ack_drop(many[i]);
+	kit_free_client();
+}
+END_TEST
+
 /* --- the store ---------------------------------------------------------------------------------
  */
 
@@ -629,6 +713,7 @@ main(void)
 	tcase_add_test(tc, received_once);
 	tcase_add_test(tc, received_and_not_done);
 	tcase_add_test(tc, bridged);
+	tcase_add_test(tc, many_at_once);
 	tcase_add_test(tc, one_client_of_a_name);
 	tcase_add_test(tc, assigned_identifier);
 	tcase_add_test(tc, full);
