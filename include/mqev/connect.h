@@ -32,7 +32,7 @@ enum mqev_stage {
 /* What a client is doing, and what may follow. */
 enum mqev_client_state {
 	MQEV_CLIENT_IDLE = 0, /* -> QUEUED, PREPARING, DIALING, WAITING */
-	MQEV_CLIENT_WAITING,  /* for the time of the next attempt -> QUEUED, PREPARING, DIALING, IDLE */
+	MQEV_CLIENT_WAITING, /* for the time of the next attempt -> QUEUED, PREPARING, DIALING, IDLE */
 	/* for its turn among the fleet's clients -> PREPARING, DIALING, WAITING, IDLE */
 	MQEV_CLIENT_QUEUED,
 	MQEV_CLIENT_DIALING,   /* on the way to the server -> HANDSHAKE, WAITING, IDLE */
@@ -56,8 +56,8 @@ struct mqev_connack {
 };
 
 /*
- * An attempt that ended before a CONNACK came; also one that mqev_disconnect() gave up, with
- * MQEV_ERR_CANCELED.
+ * An attempt that ended before a CONNACK came; also one that mqev_disconnect() or
+ * mqev_reconnect() gave up, with MQEV_ERR_CANCELED.
  */
 struct mqev_connect_failure {
 	enum mqev_stage stage;
@@ -118,8 +118,10 @@ struct mqev_retry {
 	bool from_server;	 /* the reason is that of a DISCONNECT packet */
 	uint32_t failures;	 /* as in struct mqev_pre_connect, this one included */
 	uint32_t retry_ms;	 /* what the library would do; MQEV_NONE: stop */
-	const char *text;	 /* one line for people; never NULL */
-	void *verdict;		 /* the library's */
+	const struct mqev_properties
+	    *properties;  /* of the server's DISCONNECT or refused CONNACK; never NULL */
+	const char *text; /* one line for people; never NULL */
+	void *verdict;	  /* the library's */
 };
 
 /* The server names another one (0x9C, 0x9D) and the client would follow. */

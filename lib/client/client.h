@@ -12,6 +12,7 @@
 #include "net/url.h"
 
 struct mqev_attempt;
+struct mqev_drain;
 struct mqev_detour;
 struct mqev_kept_note;
 struct mqev_link;
@@ -27,6 +28,7 @@ struct mqev_client {
 	struct mqev_link *link;			  /* while there is a connection */
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_drain *drain;		  /* NULL: it is not draining */
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties
@@ -106,6 +108,7 @@ struct mqev_ending {
 	uint8_t reason;	       /* of the server, or what our side has to say of its fault */
 	bool said_why;	       /* the server did */
 	bool from_server;      /* in a DISCONNECT */
+	bool untrusted;	       /* the server's certificate was refused */
 	const char *text;
 	const struct mqev_properties *properties; /* of the server; may be NULL */
 };

@@ -50,14 +50,15 @@ backoff(struct mqev_client *c, bool slow)
 	    event.waits, min, event.max_ms, config->reconnect.jitter, event.random);
 }
 
-/* Each server of the list once, then the backoff. */
+/* Each server of the list once, then the backoff: a slow one for a certificate that is refused, which
+ * takes a clock or a renewal to mend. */
 static uint32_t
-after_failure(struct mqev_client *c)
+after_failure(struct mqev_client *c, const struct mqev_ending *e)
 {
 	if (c->detour != NULL)
-		return mqev_detour_next(c) ? 0 : backoff(c, false);
+		return mqev_detour_next(c) ? 0 : backoff(c, e->untrusted);
 	c->server = (c->server + 1) % (uint32_t)c->servers.count;
-	return c->server != 0 ? 0 : backoff(c, false);
+	return c->server != 0 ? 0 : backoff(c, e->untrusted);
 }
 
 static bool
@@ -83,9 +84,9 @@ after_reason(struct mqev_client *c, const struct mqev_ending *e, uint8_t reason)
 	case MQEV_CLASS_REDIRECT:
 		if (mqev_redirect_follow(c, e))
 			return 0;
-		return after_failure(c);
+		return after_failure(c, e);
 	case MQEV_CLASS_RETRY:
-		return after_failure(c);
+		return after_failure(c, e);
 	case MQEV_CLASS_RETRY_SLOW:
 		return backoff(c, true);
 	case MQEV_CLASS_FAULT:
@@ -157,7 +158,7 @@ after_connection(struct mqev_client *c, const struct mqev_ending *e)
 	if (e->error == MQEV_ERR_AUTH)
 		return after_reason(c, e, MQEV_REASON_NOT_AUTHORIZED);
 	if (e->stage != MQEV_STAGE_NONE)
-		return after_failure(c);
+		return after_failure(c, e);
 	c->faults = 0;
 	mqev_detour_drop(c);
 	return backoff(c, false);
@@ -191,7 +192,7 @@ propose(struct mqev_client *c, const struct mqev_ending *e)
 	if (e->stage == MQEV_STAGE_PREPARE)
 		wait_ms = e->error == MQEV_ERR_AUTH ? MQEV_NONE : backoff(c, false);
 	else if (e->stage != MQEV_STAGE_NONE && e->stage != MQEV_STAGE_CONNACK)
-		wait_ms = after_failure(c);
+		wait_ms = after_failure(c, e);
 	else
 		wait_ms = after_connection(c, e);
 	if (c->freed || wait_ms == MQEV_NONE || gives_up(c, wait_ms, mqev_port_now_ms()))
@@ -263,6 +264,7 @@ mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t m
 static uint32_t
 ask(struct mqev_client *c, const struct mqev_ending *e, uint32_t wait_ms)
 {
+	static const struct mqev_properties none = {0};
 	struct verdict v = {.client = c, .wait_ms = wait_ms};
 	const struct mqev_retry event = {
 	    .stage = e->stage,
@@ -271,6 +273,7 @@ ask(struct mqev_client *c, const struct mqev_ending *e, uint32_t wait_ms)
 	    .from_server = e->from_server,
 	    .failures = c->failures,
 	    .retry_ms = wait_ms,
+	    .properties = e->properties != NULL ? e->properties : &none,
 	    .text = e->text,
 	    .verdict = &v,
 	};

@@ -316,4 +316,5 @@ mqev_tls_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_er
 		    error, MQEV_ERR_LOST, 0, "TLS: the server closed the connection");
 	error->stage = MQEV_NET_TLS;
 	error->tls_error = code;
+	error->untrusted = verify_failed(ssl, code);
 }

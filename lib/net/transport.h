@@ -37,6 +37,7 @@ struct mqev_net_error {
 	int system_errno;	 /* 0 when it was not a system call */
 	unsigned long tls_error; /* OpenSSL's code, 0 when it was not TLS */
 	int http_status;	 /* of a proxy or an upgrade, 0 when there was none */
+	bool untrusted;		 /* the server's certificate was refused */
 	char text[160];		 /* one line for people, NUL-terminated: "connect to 127.0.0.1:1883:
 				    Connection refused" */
 };

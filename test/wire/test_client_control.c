@@ -376,6 +376,7 @@ static struct {
 	uint32_t proposed;
 	uint32_t failures;
 	int reason;
+	size_t said; /* properties of the server */
 } verdict;
 
 static void
@@ -389,6 +390,7 @@ overrule(enum kit_event event, struct mqev_client *c, const void *what, void *us
 	verdict.proposed = retry->retry_ms;
 	verdict.failures = retry->failures;
 	verdict.reason = (int)retry->reason;
+	verdict.said = mqev_properties_count(retry->properties);
 	if (verdict.what == AFTER)
 		ck_assert_int_eq(mqev_retry_after(retry, 5), 0);
 	if (verdict.what == STOP || verdict.what == CHANGES_MIND)
@@ -410,8 +412,8 @@ overrule(enum kit_event event, struct mqev_client *c, const void *what, void *us
 /* Session taken over: stops, unless somebody knows better. */
 START_TEST(taken_over)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT_V5, TK_SEND("E0 01 8E"), TK_EXPECT_CLOSE(), TK_ACCEPT(), ACCEPT_V5, TK_END};
+	static const struct tk_step script[] = {ACCEPT_V5, TK_SEND("E0 (8E (1F {'two'}))"),
+	    TK_EXPECT_CLOSE(), TK_ACCEPT(), ACCEPT_V5, TK_END};
 	bool again = _i == AFTER || _i == CHANGES_MIND;
 
 	verdict.what = _i;
@@ -423,6 +425,7 @@ START_TEST(taken_over)
 	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
 	ck_assert_uint_eq(verdict.proposed, MQEV_NONE);
 	ck_assert_int_eq(verdict.reason, MQEV_REASON_SESSION_TAKEN_OVER);
+	ck_assert_uint_eq(verdict.said, 1);
 	ck_assert_uint_eq(verdict.failures, 0);
 	if (again) {
 		ck_assert_uint_eq(kit.disconnection.retry_ms, _i == AFTER ? 5 : 1);
