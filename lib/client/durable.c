@@ -21,6 +21,7 @@ struct mqev_durable {
 	size_t users;
 	bool gathered;
 	bool collecting;
+	bool foreign; /* the process that has the writer is another one */
 };
 
 /* --- what the tape tells -----------------------------------------------------------------------
@@ -133,7 +134,8 @@ free_durable(struct mqev_durable *d)
 		*at = d->next;
 	if (d->event != NULL)
 		event_free(d->event);
-	mqev_tape_free(d->tape);
+	if (!d->foreign)
+		mqev_tape_free(d->tape);
 	forget_gathered(d);
 	mqev_free(d);
 }
@@ -207,6 +209,27 @@ mqev_durable_hand_over(struct mqev_fleet *fleet)
 		d->gathered = false;
 		mqev_tape_hand_over(d->tape);
 	}
+}
+
+static int
+stop_journal(struct mqev_client *c, void *arg)
+{
+	struct mqev_journal *j = mqev_session_journal(&c->session);
+
+	(void)arg;
+	if (j != NULL)
+		j->error = MQEV_ERR_STATE;
+	return 0;
+}
+
+void
+mqev_durable_forked(struct mqev_fleet *fleet)
+{
+	if (fleet->durables == NULL)
+		return;
+	for (struct mqev_durable *d = fleet->durables; d != NULL; d = d->next)
+		d->foreign = true;
+	mqev_fleet_each(fleet, stop_journal, NULL);
 }
 
 void
@@ -345,7 +368,10 @@ mqev_durable_detach(struct mqev_client *c)
 	bool known = mqev_session_keep(&c->session, &kept.records, &kept.count);
 
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
-	mqev_tape_detach(j, known ? &kept : NULL);
+	if (!d->foreign)
+		mqev_tape_detach(j, known ? &kept : NULL);
+	else
+		mqev_free(kept.records);
 	drop_user(d);
 }
 

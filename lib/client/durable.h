@@ -29,6 +29,10 @@ int mqev_durable_error(const struct mqev_client *c);
 /* At the end of a turn of the loop: what has gathered goes to the writers. */
 void mqev_durable_hand_over(struct mqev_fleet *fleet);
 
+/* This is a child of the process that the store belongs to: its writer is not here, and nothing of
+ * the store's is touched any more. */
+void mqev_durable_forked(struct mqev_fleet *fleet);
+
 /* No client is left. */
 void mqev_durable_free_all(struct mqev_fleet *fleet);
 

@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <mqev/store.h>
 
@@ -593,6 +595,35 @@ START_TEST(failed)
 }
 END_TEST
 
+/* A child that frees its copies leaves the store to its parent. */
+START_TEST(forked)
+{
+	struct mqev_client *c = CLIENT(.client_id = "c");
+	int status = -1;
+	pid_t child;
+
+	publish(c, 1, "one");
+	await_word("durable1");
+	publish(c, 1, "two");
+	child = fork();
+	if (child == 0) {
+		mqev_client_free(c);
+		mqev_fleet_free(kit.fleet);
+		_exit(0);
+	}
+	ck_assert_int_gt(child, 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	await_word("durable2");
+	mqev_client_free(c);
+	DIARY("durable1 durable2 one:KEPT two:KEPT");
+	c = CLIENT(.client_id = "c");
+	ck_assert_int_eq(mqev_client_pending(c, reattach, "again"), 0);
+	mqev_client_free(c);
+	DIARY("pending:77:1 pending:77:1 again:KEPT again:KEPT");
+}
+END_TEST
+
 START_TEST(wrong_options)
 {
 	struct mqev_options options = {
@@ -719,6 +750,7 @@ main(void)
 	tcase_add_test(tc, full);
 	tcase_add_test(tc, failed);
 	tcase_add_test(tc, from_fleet_to_fleet);
+	tcase_add_test(tc, forked);
 	tcase_add_test(tc, wrong_options);
 	tcase_add_test(tc, each_allocation_fails);
 	return tk_main(s);
