@@ -5,6 +5,7 @@
 
 #include <mqev/settings.h>
 
+#include "client/drain.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "client/rpc.h"
@@ -92,6 +93,8 @@ mqev_client_leave(struct mqev_client *c)
 
 	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
+		if (c->drain != NULL)
+			mqev_drain_step(c);
 		if (c->watch_writing && !c->freed)
 			mqev_socket_note_writing(c);
 		if (mqev_log_tell_kept(c) && c->last_note != NULL)
@@ -159,7 +162,9 @@ mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, in
 	struct mqev_client *c = NULL;
 	int result = MQEV_ERR_INVALID;
 
-	if (fleet != NULL && options != NULL && !fleet->freed)
+	if (fleet != NULL && fleet->drain != NULL)
+		result = MQEV_ERR_STATE;
+	else if (fleet != NULL && options != NULL && !fleet->freed)
 		result = take(fleet, &taken, options);
 	if (result == 0)
 		c = make(fleet, &taken, &result);
@@ -179,9 +184,11 @@ mqev_client_free(struct mqev_client *c)
 	mqev_client_enter(c);
 	c->freed = true;
 	mqev_log_drop_kept(c);
+	mqev_drain_note_left(c);
 	mqev_controller_drop(c);
 	mqev_rpc_free(c);
 	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
+	mqev_drain_abandon(c);
 	if (c->remote != NULL)
 		c->fleet->hooks->client_gone(c->fleet->front, c);
 	mqev_subscriptions_free(c);

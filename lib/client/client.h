@@ -12,6 +12,7 @@
 #include "net/url.h"
 
 struct mqev_attempt;
+struct mqev_drain;
 struct mqev_detour;
 struct mqev_kept_note;
 struct mqev_link;
@@ -27,6 +28,7 @@ struct mqev_client {
 	struct mqev_link *link;			  /* while there is a connection */
 	struct mqev_attempt *attempt;		  /* while one is made or waited for */
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	struct mqev_drain *drain;		  /* NULL: it is not draining */
 	struct mqev_rpc *rpc;			  /* NULL: no request was made */
 	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
 	struct mqev_properties

@@ -105,7 +105,7 @@ mqev_connect(struct mqev_client *c, const char *url)
 
 	if (c == NULL || url == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->wanted)
+	if (c->freed || c->wanted || c->drain != NULL)
 		return MQEV_ERR_STATE;
 	error = mqev_connect_parse(c, url, &servers);
 	if (error != 0)
@@ -201,7 +201,7 @@ mqev_reconnect(struct mqev_client *c)
 
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->servers.count == 0)
+	if (c->freed || c->drain != NULL || c->servers.count == 0)
 		return MQEV_ERR_STATE;
 	if (c->wanted)
 		disconnect_now(c, &normally);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client/drain.h"
 #include "client/link.h"
 #include "core/mem.h"
 #include "port/port.h"
@@ -375,10 +376,12 @@ part_from_link(struct mqev_client *c, int error)
 	if (c->link == NULL)
 		return;
 	mqev_cork_flush(&c->fleet->cork);
-	if (c->link != NULL && polite)
+	if (c->link != NULL && polite) {
+		mqev_drain_watch(c->drain, c->link);
 		mqev_link_linger(c->link);
-	else if (c->link != NULL)
+	} else if (c->link != NULL) {
 		mqev_link_close(c->link);
+	}
 	mqev_cork_forget(&c->fleet->cork, c);
 	c->link = NULL;
 }

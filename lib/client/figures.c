@@ -94,25 +94,18 @@ mqev_figures_ended(struct mqev_client *c, const struct mqev_session_end *end)
 }
 
 void
-mqev_figures_expect_tick(struct mqev_figures *f, uint64_t now_us, uint64_t in_us)
+mqev_figures_expect_tick(struct mqev_figures *f, uint64_t at_us)
 {
-	f->tick_due_us = now_us + in_us;
+	f->tick_due_us = at_us;
 }
 
 void
-mqev_figures_tick(struct mqev_figures *f, uint64_t now_us, uint64_t interval_us)
+mqev_figures_tick(struct mqev_figures *f, uint64_t now_us)
 {
-	uint64_t late_us;
+	/* Timers are kept in milliseconds: one may come a fraction early. */
+	uint64_t late_us = now_us > f->tick_due_us ? now_us - f->tick_due_us : 0;
 
-	/* Run again for what was left over, not by its timer. */
-	if (now_us < f->tick_due_us)
-		return;
-	late_us = now_us - f->tick_due_us;
 	mqev_histogram_add(&f->loop_lag_us, late_us);
 	if (late_us > f->loop_lag_longest_us)
 		f->loop_lag_longest_us = late_us;
-	/* As libevent does with a timer that persists. */
-	f->tick_due_us += interval_us;
-	if (f->tick_due_us < now_us)
-		f->tick_due_us = now_us + interval_us;
 }

@@ -38,9 +38,8 @@ void mqev_figures_connected(struct mqev_client *c);
 void mqev_figures_connect_failed(struct mqev_client *c, enum mqev_stage stage);
 void mqev_figures_ended(struct mqev_client *c, const struct mqev_session_end *end);
 
-/* The tick is to come in so many microseconds, having come or not. */
-void mqev_figures_expect_tick(struct mqev_figures *f, uint64_t now_us, uint64_t in_us);
-/* It has come. */
-void mqev_figures_tick(struct mqev_figures *f, uint64_t now_us, uint64_t interval_us);
+/* The tick is to come at that time; and it has come. */
+void mqev_figures_expect_tick(struct mqev_figures *f, uint64_t at_us);
+void mqev_figures_tick(struct mqev_figures *f, uint64_t now_us);
 
 #endif

@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "client/client.h"
+#include "client/drain.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "core/mem.h"
@@ -95,6 +96,8 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 			break;
 	}
 	mqev_fleet_queue_tell(fleet);
+	if (fleet->drain != NULL)
+		mqev_fleet_drain_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
 	mqev_fleet_leave(fleet);
 }
@@ -103,15 +106,22 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
  */
 
 static void
+tick_in(struct mqev_fleet *fleet, uint32_t us)
+{
+	const struct timeval wait = {0, (suseconds_t)us};
+
+	mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us() + us);
+	event_add(fleet->tick_event, &wait);
+}
+
+static void
 set_ticking(struct mqev_fleet *fleet)
 {
-	const struct timeval slot = {0, TICK_US};
 	bool ticking = event_pending(fleet->tick_event, EV_TIMEOUT, NULL);
 
-	if (fleet->wheel.count > 0 && !ticking) {
-		mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
-		event_add(fleet->tick_event, &slot);
-	} else if (fleet->wheel.count == 0 && ticking)
+	if (fleet->wheel.count > 0 && !ticking)
+		tick_in(fleet, TICK_US);
+	else if (fleet->wheel.count == 0 && ticking)
 		event_del(fleet->tick_event);
 }
 
@@ -173,7 +183,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
-	mqev_figures_tick(&fleet->figures, mqev_port_now_us(), TICK_US);
+	mqev_figures_tick(&fleet->figures, mqev_port_now_us());
 	for (int i = 0; i < TICK_BUDGET; i++) {
 		struct mqev_client *c;
 
@@ -187,8 +197,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	}
 	/* After a long sleep all are due at once: the links get their turn in between. */
 	if (node != NULL && !fleet->freed)
-		event_active(fleet->tick_event, EV_TIMEOUT, 1);
-	set_ticking(fleet);
+		tick_in(fleet, 0);
+	else
+		set_ticking(fleet);
 	mqev_fleet_leave(fleet);
 }
 
@@ -381,7 +392,7 @@ make_parts(struct mqev_fleet *fleet, const struct mqev_governor_limits *limits)
 	fleet->net = mqev_net_new(fleet->base);
 	fleet->scratch = mqev_malloc(MQEV_SCRATCH_SIZE);
 	fleet->agenda_event = event_new(fleet->base, -1, 0, run_agenda, fleet);
-	fleet->tick_event = event_new(fleet->base, -1, EV_PERSIST, on_tick, fleet);
+	fleet->tick_event = evtimer_new(fleet->base, on_tick, fleet);
 	return mqev_turns_init(fleet, limits) && mqev_cork_init(&fleet->cork) &&
 	       fleet->net != NULL && fleet->scratch != NULL && fleet->agenda_event != NULL &&
 	       fleet->tick_event != NULL;
@@ -440,6 +451,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
 		mqev_client_free(fleet->clients);
+	mqev_fleet_drain_abandon(fleet);
 	while (fleet->lingering != NULL)
 		mqev_link_close(fleet->lingering);
 	mqev_fleet_leave(fleet);

@@ -14,6 +14,7 @@
 struct event;
 struct mqev_client;
 struct mqev_config;
+struct mqev_fleet_drain;
 struct mqev_link;
 struct mqev_net;
 struct mqev_session;
@@ -59,6 +60,7 @@ struct mqev_fleet {
 	struct mqev_figures figures;
 	struct mqev_audience audience;
 	struct mqev_fleet_queue queue;
+	struct mqev_fleet_drain *drain; /* NULL: it is not draining */
 	struct mqev_client *clients;
 	struct mqev_config *configs; /* in use by clients, the newest first */
 	struct mqev_config *retired; /* not any more, but calls in progress may look at them */

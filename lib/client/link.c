@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "client/client.h"
+#include "client/drain.h"
 #include "core/mem.h"
 #include "port/port.h"
 
@@ -132,10 +133,19 @@ leave_list(struct mqev_link *link)
 	link->at = NULL;
 }
 
+static void
+tell_drain(struct mqev_link *link, bool server_closed)
+{
+	if (link->drain != NULL)
+		mqev_drain_link_gone(link->drain, server_closed);
+	link->drain = NULL;
+}
+
 void
 mqev_link_close(struct mqev_link *link)
 {
 	leave_list(link);
+	tell_drain(link, false);
 	if (link->linger_timer != NULL)
 		event_free(link->linger_timer);
 	link->linger_timer = NULL;
@@ -277,8 +287,10 @@ static void
 on_linger_event(struct bufferevent *bev, short what, void *arg)
 {
 	(void)bev;
-	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0)
-		mqev_link_close(arg);
+	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
+		return;
+	tell_drain(arg, true);
+	mqev_link_close(arg);
 }
 
 static void

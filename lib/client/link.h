@@ -10,6 +10,7 @@
 
 struct event;
 struct mqev_client;
+struct mqev_drain;
 struct mqev_fleet;
 
 /* Above this much unsent output queued messages wait; below the lower mark they go on. */
@@ -32,6 +33,7 @@ struct mqev_link {
 	bool shut;	/* good-bye: our side is closed */
 	bool reading;	/* callbacks may run that look at the partial packet */
 	bool closed;	/* while reading: to be freed after it */
+	struct mqev_drain *drain; /* waits for the end of the good-bye; NULL: nobody does */
 	struct event *linger_timer;
 	struct mqev_link *next; /* among the lingering */
 	struct mqev_link **at;

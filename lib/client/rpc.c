@@ -168,7 +168,7 @@ has(const struct mqev_properties *properties, enum mqev_property_id id)
 static int
 check_request(const struct mqev_client *c, const struct mqev_message *m)
 {
-	if (c->freed)
+	if (c->freed || c->drain != NULL)
 		return MQEV_ERR_STATE;
 	if (c->session.version != MQEV_V5)
 		return MQEV_ERR_UNSUPPORTED;

@@ -95,15 +95,36 @@ add_call_properties(const struct mqev_call *call, struct mqev_properties *proper
 	    properties, MQEV_PROP_CORRELATION_DATA, correlation, sizeof(correlation));
 }
 
+/* What a request needs that was accepted goes out in a drain, too. Returns what end_exempt() gets. */
+static bool
+begin_exempt(struct mqev_client *c)
+{
+	bool draining = c->session.draining;
+
+	c->session.draining = false;
+	return draining;
+}
+
+static void
+end_exempt(struct mqev_client *c, bool draining)
+{
+	c->session.draining = draining;
+}
+
 static int64_t
 publish_with(struct mqev_call *call, const struct mqev_message *message,
     const struct mqev_properties *properties)
 {
+	struct mqev_client *c = call->rpc->client;
 	struct mqev_message m = *message;
+	bool draining = begin_exempt(c);
+	int64_t result;
 
 	m.properties = properties;
 	m.release = NULL; /* called at the request's end */
-	return mqev_publish(call->rpc->client, &m, on_published, call);
+	result = mqev_publish(c, &m, on_published, call);
+	end_exempt(c, draining);
+	return result;
 }
 
 static int
@@ -279,8 +300,10 @@ subscribe(struct mqev_rpc *rpc)
 	    .qos = 1, /* a reply that comes twice is dropped once */
 	    .on_message = on_reply_message,
 	};
+	bool draining = begin_exempt(rpc->client);
 	int64_t result = mqev_subscribe(rpc->client, &subscription, 1, NULL, on_subscribed, NULL);
 
+	end_exempt(rpc->client, draining);
 	if (result < 0)
 		return (int)result;
 	rpc->subscribe = (uint64_t)result;
@@ -342,9 +365,11 @@ static void
 leave_topic(struct mqev_rpc *rpc)
 {
 	const char *filter = rpc->topic;
+	bool draining = begin_exempt(rpc->client);
 
 	if (filter != NULL)
 		mqev_unsubscribe(rpc->client, &filter, 1, NULL, on_unsubscribed, NULL);
+	end_exempt(rpc->client, draining);
 	close_topic(rpc);
 }
 

@@ -256,11 +256,17 @@ mqev_properties_block(const struct mqev_properties *properties)
 	return (struct mqev_bytes){properties->data, properties->len};
 }
 
+/* So long a list still fits a packet together with all else that stands there. */
+#define LONGEST_LIST (MQEV_VARINT_MAX / 4)
+
 bool
 mqev_properties_sendable(const struct mqev_properties *properties, enum mqev_packet_type packet)
 {
+	struct mqev_bytes block = mqev_properties_block(properties);
 	struct mqev_fault fault;
 
-	return mqev_properties_check(
-	    mqev_properties_block(properties), packet, MQEV_FROM_CLIENT, NULL, &fault);
+	/* The whole of a PUBLISH is measured when it is submitted. */
+	if (packet != MQEV_PACKET_PUBLISH && block.len > LONGEST_LIST)
+		return false;
+	return mqev_properties_check(block, packet, MQEV_FROM_CLIENT, NULL, &fault);
 }

@@ -141,8 +141,6 @@ mqev_inbox_set_taken(struct mqev_session *s, uint16_t mid, bool taken)
 void
 mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason)
 {
-	if (s->in == NULL)
-		return;
 	if (qos == 1)
 		s->in->open--;
 	else if (reason >= 0x80) /* [MQTT-4.3.3-9]: the identifier is free */

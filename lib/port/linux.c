@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -160,19 +161,29 @@ mqev_port_wake_clear(int fd)
 }
 
 /*
- * Only the set that watches fd lets itself be told again what it knows already; any other descriptor is refused,
- * without any effect on it.
+ * The set that watches fd says so when it is asked to; any other one is asked for nothing that ever happens, and left
+ * as it was.
  */
+static bool
+watches(int poller, int fd)
+{
+	struct epoll_event nothing = {.events = 0};
+
+	if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &nothing) != 0)
+		return errno == EEXIST;
+	epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL);
+	return false;
+}
+
 int
 mqev_port_find_poller(int fd)
 {
-	struct epoll_event same = {.events = EPOLLIN, .data = {.fd = fd}};
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return -1;
 	for (int poller = 0; (rlim_t)poller < limit.rlim_cur; poller++) {
-		if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &same) == 0)
+		if (watches(poller, fd))
 			return poller;
 	}
 	errno = ENOENT;

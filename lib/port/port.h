@@ -39,9 +39,8 @@ void mqev_port_wake(int fd);
 void mqev_port_wake_clear(int fd);
 
 /*
- * The descriptor of this process on which the system's poller waits for fd, and for nothing else about it than that it
- * can be read; -1 with ENOENT when there is none. It costs a system call for each descriptor below the one that is
- * found.
+ * The poller of this process that waits for fd, of which there must be one at most; -1 with ENOENT when there is none.
+ * It costs a system call or two for each descriptor below the one that is found.
  */
 int mqev_port_find_poller(int fd);
 

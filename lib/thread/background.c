@@ -35,14 +35,14 @@ all_flushed(struct mqev_front *front)
 	return c == NULL && front->fleet->lingering == NULL && mqev_front_empty(front);
 }
 
-static void
+static bool
 set_timer(struct mqev_front *front, uint64_t then_ms)
 {
 	uint64_t now = mqev_port_now_ms();
 	uint64_t left = then_ms > now ? then_ms - now : 0;
 	const struct timeval wait = {(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
 
-	event_add(front->timer, &wait);
+	return event_add(front->timer, &wait) == 0;
 }
 
 /* Asked to stop: true when it is time. */
@@ -59,8 +59,7 @@ stops_now(struct mqev_front *front)
 	front->flushed = !flush || all_flushed(front);
 	if (front->flushed || mqev_port_now_ms() >= then)
 		return true;
-	set_timer(front, then);
-	return false;
+	return !set_timer(front, then);
 }
 
 static void

@@ -87,10 +87,10 @@ static bool
 limited_turn(struct mqev_front *front, int timeout_ms)
 {
 	const struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
-	bool there;
+	bool set = event_add(front->timer, &wait) == 0;
+	/* Without memory for the timer it does not wait at all: that is the shorter of two evils. */
+	bool there = mqev_front_turn(front, set ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 
-	event_add(front->timer, &wait);
-	there = mqev_front_turn(front, EVLOOP_ONCE);
 	if (there)
 		event_del(front->timer);
 	return there;

@@ -51,7 +51,6 @@ init_lock(struct mqev_remote *remote)
 static struct mqev_remote *
 remote_new(struct mqev_front *front, struct mqev_client *c)
 {
-	const struct mqev_session_settings *settings = &c->config->session;
 	struct mqev_remote *remote = mqev_calloc(1, sizeof(*remote));
 
 	if (remote == NULL)
@@ -62,8 +61,7 @@ remote_new(struct mqev_front *front, struct mqev_client *c)
 	}
 	atomic_init(&remote->refs, 1);
 	remote->client = c;
-	remote->limit_count = settings->queue.max.count;
-	remote->limit_bytes = settings->queue.max.bytes;
+	remote->max = c->config->session.queue.max;
 	join_front(front, remote);
 	return remote;
 }
@@ -128,19 +126,9 @@ may_post(const struct mqev_remote *remote, const struct mqev_post *post)
 {
 	if (remote->closed)
 		return MQEV_ERR_CANCELED;
-	if (post->limited && (remote->waiting_count >= remote->limit_count ||
-				 post->bytes > remote->limit_bytes - remote->waiting_bytes))
+	if (post->limited && !mqev_load_fits(remote->waiting, remote->max, post->bytes))
 		return MQEV_ERR_QUEUE_FULL;
 	return 0;
-}
-
-static void
-count_waiting(struct mqev_remote *remote, const struct mqev_post *post)
-{
-	if (!post->limited)
-		return;
-	remote->waiting_count++;
-	remote->waiting_bytes += post->bytes;
 }
 
 static int64_t
@@ -152,7 +140,8 @@ accept_post(struct mqev_remote *remote, struct mqev_post *post)
 		return error;
 	if (!mqev_ended_add(&remote->ops, post))
 		return MQEV_ERR_NOMEM;
-	count_waiting(remote, post);
+	if (post->limited)
+		mqev_load_add(&remote->waiting, post->bytes);
 	return (int64_t)post->number;
 }
 
@@ -216,14 +205,14 @@ complete_here(struct mqev_client *c, struct mqev_post *post, int error)
 	complete(c, post, &result);
 }
 
+/* Here the limits are looked up, too: the application may have set others. */
 static void
 no_longer_waits(struct mqev_remote *remote, const struct mqev_post *post)
 {
-	if (!post->limited)
-		return;
 	pthread_mutex_lock(&remote->lock);
-	remote->waiting_count--;
-	remote->waiting_bytes -= post->bytes;
+	remote->max = remote->client->config->session.queue.max;
+	if (post->limited)
+		mqev_load_subtract(&remote->waiting, post->bytes);
 	pthread_mutex_unlock(&remote->lock);
 }
 

@@ -7,6 +7,7 @@
 
 #include <mqev/thread.h>
 
+#include "core/budget.h"
 #include "thread/ended.h"
 
 struct mqev_front;
@@ -42,15 +43,13 @@ struct mqev_remote {
 	struct mqev_client *client; /* the loop's thread only; NULL when it is gone */
 	struct mqev_remote *next;   /* in the front, under its lock */
 	struct mqev_remote **at;
-	size_t limit_count;
-	size_t limit_bytes;
 
 	pthread_mutex_t lock;
 	pthread_cond_t ended; /* an operation, or the loop */
 	bool closed;	      /* the client is gone */
 	unsigned waiters;
-	size_t waiting_count; /* posts that are not submitted yet, of those that are limited */
-	size_t waiting_bytes;
+	struct mqev_load waiting; /* posts that are not submitted yet, of those that are limited */
+	struct mqev_load max;	  /* of those */
 	struct mqev_ended ops;
 };
 

@@ -5,6 +5,7 @@
 #include "fault/fail_mem.h"
 
 #include <stdatomic.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static struct {
 	_Atomic(size_t) count;
 	_Atomic(size_t) refused;
 	_Atomic(size_t) live;
+	_Atomic(size_t) bytes;
 } state = {.allowed = SIZE_MAX};
 
 static void
@@ -72,6 +74,19 @@ fail_mem_live(void)
 	return state.live;
 }
 
+size_t
+fail_mem_bytes(void)
+{
+	return state.bytes;
+}
+
+/* With the word in front of a block that is the allocator's own. */
+static size_t
+bytes_of(union header *header)
+{
+	return malloc_usable_size(header) + sizeof(size_t) - sizeof(*header);
+}
+
 static bool
 refuse(void)
 {
@@ -95,6 +110,7 @@ allocate(size_t size)
 		return NULL;
 	header->size = size;
 	state.live++;
+	state.bytes += bytes_of(header);
 	return header + 1;
 }
 
@@ -153,5 +169,6 @@ mqev_free(void *ptr)
 	if (ptr == NULL)
 		return;
 	state.live--;
+	state.bytes -= bytes_of((union header *)ptr - 1);
 	free((union header *)ptr - 1);
 }

@@ -26,4 +26,7 @@ size_t fail_mem_refused(void);
 /* Blocks that were not freed yet, since the program began. */
 size_t fail_mem_live(void);
 
+/* What the system's allocator has given for them, without what this one adds. */
+size_t fail_mem_bytes(void);
+
 #endif

@@ -473,6 +473,12 @@ END_TEST
 START_TEST(what_an_application_may_send)
 {
 	struct mqev_properties *list = sample_list();
+	/* Judged by its length, before any of it is read. */
+	const struct mqev_properties endless = {.data = NULL, .len = MQEV_VARINT_MAX / 4 + 1};
+
+	ck_assert(!mqev_properties_sendable(&endless, MQEV_PACKET_SUBSCRIBE));
+	ck_assert(!mqev_properties_sendable(&endless, MQEV_PACKET_CONNECT));
+	ck_assert(!mqev_properties_sendable(&endless, MQEV_PACKET_DISCONNECT));
 
 	ck_assert(mqev_properties_sendable(list, MQEV_PACKET_PUBLISH));
 	ck_assert(mqev_properties_sendable(list, MQEV_PACKET_WILL));

@@ -41,6 +41,67 @@ SCENARIO(hold_qos0, VALL)
 	expect_nothing(v);
 }
 
+/* Beside messages of other QoS it acknowledges nothing either, now or after the session. */
+SCENARIO(hold_qos0_among_others, VALL)
+{
+	v->hold = true;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~) 30 ({'a'} ~)");
+	expect(v, "message a 1; message a 2; message a 0");
+	vclient_ack(v, 2, 0);
+	expect_nothing(v);
+	vclient_ack(v, 2, 0);
+	expect(v, "refused STATE");
+	vclient_ack(v, 0, 0);
+	vclient_ack(v, 1, 0);
+	expect(v, "> 40 (0001) 50 (0002)");
+	rx(v, "30 ({'a'} ~) 32 ({'a'} 0003 ~)");
+	expect(v, "message a 0; message a 1");
+	vclient_free_session(v);
+	mqev_session_release(&v->s);
+	vclient_ack(v, 3, 0);
+	expect_nothing(v);
+	vclient_ack(v, 4, 0);
+	expect(v, "refused LOST");
+}
+
+static void
+hold_again(struct vclient *v, enum vevent event)
+{
+	if (event == V_MESSAGE)
+		ck_assert_ptr_null(mqev_message_hold(v->message));
+}
+
+/* One handle for a message, and none outside its callback. */
+SCENARIO(hold_once, VALL)
+{
+	struct mqev_message copy = {.size = sizeof(copy), .topic = "a", .qos = 1, .mid = 1};
+
+	v->hold = true;
+	v->hook = hold_again;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~)");
+	expect(v, "message a 1; message a 2");
+	ck_assert_ptr_null(mqev_message_hold(&copy));
+	ck_assert_ptr_null(mqev_message_hold(NULL));
+	vclient_ack(v, 0, 0);
+	vclient_ack(v, 1, 0);
+	expect(v, "> 40 (0001) 50 (0002)");
+}
+
+/* Without hold_timeout_ms a message may be held for ever, and nobody wakes up for it. */
+SCENARIO(held_without_a_limit, VALL)
+{
+	v->hold = true;
+	up(v, 0, "");
+	rx(v, "32 ({'a'} 0001 ~) 34 ({'a'} 0002 ~)");
+	expect(v, "message a 1; message a 2");
+	ck_assert_uint_eq(mqev_session_deadline(&v->s), UINT64_MAX);
+	v->now += 1000000000;
+	mqev_session_tick(&v->s, v->now);
+	expect_nothing(v);
+}
+
 /* [MQTT-4.6.0-2] [MQTT-4.6.0-3]: in the order of the messages, whatever the order of the
  * application's. */
 SCENARIO(hold_order, VALL)
@@ -237,6 +298,48 @@ SCENARIO(not_taken, V311 | V5)
 	expect(v, "message a 2 dup; > 50 (0001); message a 1 dup; > 40 (0002)");
 }
 
+/* Nor is it acknowledged by a handle that was taken before the memory ran out. */
+SCENARIO(not_taken_though_held, V311 | V5)
+{
+	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
+	vclient_restart(v);
+	v->deaf = v->hold = true;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0001 ~)");
+	expect(v, "message a 2; end NOMEM 83");
+	vclient_ack(v, 0, 0);
+	expect(v, "refused LOST");
+	vclient_close(v);
+	v->deaf = v->hold = false;
+	up(v, 1, "");
+	rx(v, "3C ({'a'} 0001 ~)");
+	expect(v, "message a 2 dup; > 50 (0001)");
+}
+
+static void
+close_on_message(struct vclient *v, enum vevent event)
+{
+	if (event == V_MESSAGE)
+		mqev_session_closed(&v->s, v->now);
+}
+
+SCENARIO(not_taken_by_a_callback_that_closes, V311 | V5)
+{
+	v->settings.clean = MQEV_SESSION_CLEAN_NEVER;
+	vclient_restart(v);
+	v->deaf = true;
+	v->hook = close_on_message;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0001 ~)");
+	expect(v, "message a 2");
+	vclient_close(v);
+	v->deaf = false;
+	v->hook = NULL;
+	up(v, 1, "");
+	rx(v, "34 ({'a'} 0002 ~)");
+	expect(v, "message a 2; > 50 (0002)");
+}
+
 SCENARIO(pubrel_before_pubrec, VALL)
 {
 	v->hold = true;
@@ -413,6 +516,9 @@ main(void)
 	tcase_add_test(tc, hold_qos1);
 	tcase_add_test(tc, hold_qos2);
 	tcase_add_test(tc, hold_qos0);
+	tcase_add_test(tc, hold_qos0_among_others);
+	tcase_add_test(tc, hold_once);
+	tcase_add_test(tc, held_without_a_limit);
 	tcase_add_test(tc, hold_order);
 	tcase_add_test(tc, hold_and_ack_in_the_callback);
 	tcase_add_test(tc, negative_acks);
@@ -424,6 +530,8 @@ main(void)
 	tcase_add_test(tc, taken_but_not_answered);
 	tcase_add_test(tc, taken_by_a_callback_that_disconnects);
 	tcase_add_test(tc, not_taken);
+	tcase_add_test(tc, not_taken_though_held);
+	tcase_add_test(tc, not_taken_by_a_callback_that_closes);
 	tcase_add_test(tc, pubrel_before_pubrec);
 	tcase_add_test(tc, held_after_free);
 	tcase_add_test(tc, held_and_freed);

@@ -25,7 +25,8 @@ kit_error_name(int error)
 	    "NOT_FOUND", "QUEUE_FULL", "CANCELED", "REFUSED", "SESSION_LOST", "EXPIRED", "TIMEOUT",
 	    "LOST", "RESOLVE", "SYSTEM", "TLS", "PROXY", "WEBSOCKET", "MALFORMED", "PROTOCOL",
 	    "KEEPALIVE", "DISCONNECTED", "TOO_LARGE", "QOS", "RETAIN", "WILDCARD", "SHARED",
-	    "SUBSCRIPTION_ID", "AUTH"};
+	    "SUBSCRIPTION_ID", "AUTH", "STORE", "STORE_FULL", "STORE_DAMAGED", "STORE_VERSION",
+	    "STORE_BUSY", "STORE_ACCESS", "DROPPED"};
 
 	ck_assert_int_le(error, 0);
 	ck_assert_int_gt(error, -(int)(sizeof(names) / sizeof(names[0])));

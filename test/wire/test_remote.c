@@ -352,6 +352,13 @@ START_TEST(bad_calls)
 }
 END_TEST
 
+static void
+set_nothing(struct mqev_client *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
 /* A thread that is faster than the loop finds an end of the queue. */
 START_TEST(queue_has_an_end)
 {
@@ -381,7 +388,13 @@ START_TEST(queue_has_an_end)
 		    i < 2);
 	/* The loop takes them over; then there is room again, as far as the client itself has it. */
 	ck_assert_int_ge(mqev_loop(world.fleet, 100), 0);
+	/* Another limit is heeded from the next call on that the loop takes over. */
+	ck_assert_int_eq(mqev_client_set_max_queued(c, 1, 0), 0);
+	ck_assert_int_gt(mqev_remote_call(few, set_nothing, NULL), 0);
+	ck_assert_int_ge(mqev_loop(world.fleet, 100), 0);
 	ck_assert_int_gt(mqev_remote_publish(few, MQEV_MESSAGE(.topic = "x"), world_done, NULL), 0);
+	ck_assert_int_eq(mqev_remote_publish(few, MQEV_MESSAGE(.topic = "x"), world_done, NULL),
+	    MQEV_ERR_QUEUE_FULL);
 	mqev_client_free(c);
 	ck_assert_int_eq(world.done, 13);
 	mqev_remote_free(few);
@@ -479,6 +492,65 @@ START_TEST(clients_go_while_threads_post)
 }
 END_TEST
 
+/* Two fleets in two threads, each of which hands on to the other what it receives: nobody waits for anybody. */
+static struct mqev_remote *sides[2];
+static atomic_int passed_on;
+
+static void
+pass_on(struct mqev_client *c, const struct mqev_message *m, void *userdata)
+{
+	int side = *(int *)userdata;
+
+	(void)c;
+	if (atomic_fetch_add(&passed_on, 1) < 600)
+		ck_assert_int_gt(
+		    mqev_remote_publish(sides[1 - side],
+			MQEV_MESSAGE(.topic = side == 0 ? "side/1" : "side/0",
+			    .payload = m->payload, .payload_len = m->payload_len, .qos = m->qos),
+			NULL, NULL),
+		    0);
+}
+
+START_TEST(fleets_talk_to_each_other)
+{
+	static int numbers[2] = {0, 1};
+	struct mqev_fleet *fleets[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct mqev_client *c;
+
+		fleets[i] = mqev_fleet_new(NULL, NULL);
+		c = mqev_client_new(
+		    fleets[i], MQEV_OPTIONS(.on_message = pass_on, .userdata = &numbers[i]), NULL);
+		sides[i] = mqev_remote_new(c);
+		/* On each side its own topic comes in; what goes out has the other's. */
+		ck_assert_int_gt(
+		    mqev_subscribe(c,
+			MQEV_SUBSCRIPTION(.filter = i == 0 ? "side/0" : "side/1", .qos = 2), 1,
+			NULL, world_done, NULL),
+		    0);
+		ck_assert_int_eq(mqev_connect(c, tk_auto_url(world.server)), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(mqev_loop_start(fleets[i]), 0);
+	world_serve_in_thread();
+	await(&world.done, 2);
+	for (int i = 0; i < 12; i++)
+		ck_assert_int_gt(mqev_remote_publish(sides[i % 2],
+				     MQEV_MESSAGE(.topic = i % 2 == 0 ? "side/1" : "side/0",
+					 .payload = "p", .payload_len = 1, .qos = i % 3),
+				     NULL, NULL),
+		    0);
+	await(&passed_on, 612);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(mqev_loop_stop(fleets[i], MQEV_STOP_FLUSH, 8000), 0);
+		mqev_fleet_free(fleets[i]);
+		mqev_remote_free(sides[i]);
+	}
+	world_serve_no_more();
+}
+END_TEST
+
 /* An application's own base: its loop is served just so. */
 START_TEST(on_the_applications_base)
 {
@@ -523,6 +595,7 @@ main(void)
 	tcase_add_test(tc, queue_has_an_end);
 	tcase_add_test(tc, any_call);
 	tcase_add_test(tc, clients_go_while_threads_post);
+	tcase_add_test(tc, fleets_talk_to_each_other);
 	tcase_add_test(tc, on_the_applications_base);
 	return tk_main(s);
 }
