@@ -333,7 +333,7 @@ MQEV_EXPORT enum mqev_client_state mqev_client_state(const struct mqev_client *c
  * (after one).
  *
  * 0; MQEV_ERR_INVALID: bad URL, see mqev_client_error_text(); MQEV_ERR_STATE: connected or
- * connecting already; MQEV_ERR_NOMEM. What the build lacks (WebSocket, SRV) is told by
+ * connecting already, or draining; MQEV_ERR_NOMEM. What the build lacks (WebSocket, SRV) is told by
  * on_connect_fail with MQEV_ERR_UNSUPPORTED.
  */
 MQEV_EXPORT int mqev_connect(struct mqev_client *client, const char *url);
@@ -394,7 +394,7 @@ mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options
  *
  * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, size, a property that PUBLISH
  * may not have; a Topic Alias, which is the library's), MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0,
- * no connection, MQEV_OFFLINE_REJECT), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of
+ * no connection, MQEV_OFFLINE_REJECT; mqev_drain()), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of
  * the connected server), MQEV_ERR_UNSUPPORTED (a member that this library does not know),
  * MQEV_ERR_NOMEM.
  */
@@ -438,7 +438,7 @@ struct mqev_subscription {
  * gets its own copy of a message once.
  *
  * MQEV_ERR_INVALID (also No Local on a shared subscription), MQEV_ERR_QUEUE_FULL,
- * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, MQEV_ERR_STATE (being freed); while connected
+ * MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, MQEV_ERR_STATE (being freed, or draining); while connected
  * MQEV_ERR_WILDCARD, MQEV_ERR_SHARED, MQEV_ERR_SUBSCRIPTION_ID (the server has none).
  */
 MQEV_EXPORT int64_t mqev_subscribe(struct mqev_client *client,
