@@ -2,6 +2,7 @@
  * own. */
 #include <event2/event.h>
 
+#include "client/durable.h"
 #include "client/fleet.h"
 #include "port/port.h"
 
@@ -33,6 +34,7 @@ mqev_fleet_meet_fork(struct mqev_fleet *fleet)
 		return;
 	fleet->process = process;
 	event_reinit(fleet->base);
+	mqev_durable_forked(fleet);
 	if (fleet->front != NULL)
 		fleet->hooks->forked(fleet->front);
 }

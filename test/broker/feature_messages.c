@@ -214,7 +214,7 @@ assert_value(const struct mqev_properties *list, enum mqev_property_id id, const
 	struct mqev_property found;
 
 	ck_assert_msg(
-	    mqev_properties_find(list, id, &found) == 0, "%s is lost", mqev_property_name(id));
+	    mqev_properties_find(list, id, &found) == 0, "%s is lost", mqev_property_name((int)id));
 	ck_assert_uint_eq(found.value_len, strlen(value));
 	ck_assert_mem_eq(found.value, value, found.value_len);
 }

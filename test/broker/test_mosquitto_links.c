@@ -34,6 +34,7 @@ struct peer {
 	int done;
 	int failed;
 	int messages;
+	int pause_at; /* the message in whose callback receiving is paused */
 	int last_qos;
 	bool last_retain;
 	char last_topic[128];
@@ -68,7 +69,8 @@ on_message(struct mqev_client *c, const struct mqev_message *m, void *userdata)
 	struct peer *p = userdata;
 	int number = 0;
 
-	(void)c;
+	if (p->messages + 1 == p->pause_at)
+		ck_assert_int_eq(mqev_pause_receiving(c), 0);
 	snprintf(p->last_topic, sizeof(p->last_topic), "%s", m->topic);
 	snprintf(p->last_payload, sizeof(p->last_payload), "%.*s", (int)m->payload_len,
 	    m->payload_len > 0 ? (const char *)m->payload : "");
@@ -331,6 +333,35 @@ END_TEST
 			tk_skip("this build has no WebSocket"); \
 	} while (0)
 
+/* Nothing comes while receiving is paused, and nothing stays behind in a layer of the link when it goes
+ * on: twice, the second time in the middle of what was kept. */
+static void
+pause_twice(struct peer *p)
+{
+	char payload[300];
+	int end = p->messages + 300;
+
+	memset(payload, 'x', sizeof(payload));
+	p->pause_at = p->messages + 10;
+	for (int i = 0; i < 300; i++)
+		ck_assert_int_gt(mqev_publish(p->client,
+				     MQEV_MESSAGE(.topic = "t", .payload = payload,
+					 .payload_len = sizeof(payload)),
+				     NULL, NULL),
+		    0);
+	for (int i = 0; i < 2; i++) {
+		TK_RUN_UNTIL_COUNT(base, p->messages, p->pause_at, WAIT_MS);
+		tk_run_until(base, NULL, NULL, 100);
+		ck_assert_int_eq(p->messages, p->pause_at);
+		p->pause_at += 3;
+		ck_assert_int_eq(mqev_resume_receiving(p->client), 0);
+	}
+	TK_RUN_UNTIL_COUNT(base, p->messages, p->pause_at, WAIT_MS);
+	ck_assert_int_eq(mqev_resume_receiving(p->client), 0);
+	TK_RUN_UNTIL_COUNT(base, p->messages, end, WAIT_MS);
+	ck_assert_int_eq(p->disconnected, 0);
+}
+
 static void
 round_trip(const char *url, struct mqev_options options)
 {
@@ -342,6 +373,7 @@ round_trip(const char *url, struct mqev_options options)
 	publish(&p, "t", "through", 2, false);
 	TK_RUN_UNTIL_COUNT(base, p.messages, 1, WAIT_MS);
 	ck_assert_str_eq(p.last_payload, "through");
+	pause_twice(&p);
 	leave(&p);
 }
 

@@ -250,6 +250,38 @@ START_TEST(in_one_call)
 }
 END_TEST
 
+static void
+retain(const char *topic)
+{
+	ck_assert_int_eq(mqev_publish_single(url,
+			     MQEV_MESSAGE(.topic = topic, .payload = "kept", .payload_len = 4,
+				 .qos = 1, .retain = true),
+			     NULL),
+	    0);
+}
+
+/* Those that match, and no other. */
+START_TEST(retained_messages_are_cleared)
+{
+	struct mqev_message *message = NULL;
+
+	MOSQUITTO();
+	retain("clear/a");
+	retain("clear/b/c");
+	retain("stays");
+	ck_assert_int_eq(shell("%s %s 'clear/#' 200 | grep -q '^2 cleared$'", path_of("clear")), 0);
+	ck_assert_int_eq(mqev_subscribe_simple(url, MQEV_SUBSCRIPTION(.filter = "stays"), 1,
+			     &message, 1, MQEV_ONESHOT(.timeout_ms = PATIENCE_MS)),
+	    0);
+	mqev_message_free(message);
+	ck_assert_int_eq(mqev_subscribe_simple(url, MQEV_SUBSCRIPTION(.filter = "clear/#"), 1,
+			     &message, 1, MQEV_ONESHOT(.timeout_ms = 200)),
+	    MQEV_ERR_TIMEOUT);
+	ck_assert_int_eq(shell("%s %s 'a#' 2>/dev/null", path_of("clear")), 1);
+	ck_assert_int_eq(shell("%s %s 2>/dev/null", path_of("clear")), 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -263,5 +295,6 @@ main(void)
 	tcase_add_test(tc, one_fleet_per_core);
 	tcase_add_test(tc, wait_for_each_line);
 	tcase_add_test(tc, in_one_call);
+	tcase_add_test(tc, retained_messages_are_cleared);
 	return tk_main(s);
 }

@@ -216,6 +216,19 @@ SCENARIO(session_present_after_clean, V311 | V5)
 	expect_v(v, "end PROTOCOL 82", "> E0 (82); end PROTOCOL 82");
 }
 
+/* Though there was a session before: it is the one that should have ended. */
+SCENARIO(session_present_after_another_clean, V311 | V5)
+{
+	v->settings.clean = MQEV_SESSION_CLEAN_ALWAYS;
+	vclient_restart(v);
+	up(v, 0, "");
+	vclient_close(v);
+	vclient_connect(v);
+	v->checked = v->record.len;
+	rx(v, "20 (01 00 ~)");
+	expect_v(v, "end PROTOCOL 82", "> E0 (82); end PROTOCOL 82");
+}
+
 /* The session is over at the server when its expiry interval has passed without a connection. */
 SCENARIO(session_expired_meanwhile, V5)
 {
@@ -506,6 +519,7 @@ main(void)
 	tcase_add_test(tc, clean_never);
 	tcase_add_test(tc, clean_strict);
 	tcase_add_test(tc, session_present_after_clean);
+	tcase_add_test(tc, session_present_after_another_clean);
 	tcase_add_test(tc, session_expired_meanwhile);
 	tcase_add_test(tc, session_expiry_of_the_server);
 	tcase_add_test(tc, session_of_clean_connection_ends);

@@ -709,6 +709,21 @@ SCENARIO(cancel_in_flight_then_reconnect, V311)
 	ck_assert_uint_eq(mqev_session_queued(&v->s), 0);
 }
 
+/* What was canceled is not sent anew when the session is lost, QoS 1 neither. */
+SCENARIO(cancel_in_flight_then_lose_the_session, V311 | V5)
+{
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "1");
+	vclient_publish(v, 1, "a", "2");
+	v->checked = v->record.len;
+	vclient_cancel(v, 1);
+	expect(v, "done 1 #1 CANCELED 00");
+	vclient_close(v);
+	up(v, 0, "");
+	expect(v, "> 32 ({'a'} 0002 ~ '2')");
+	ck_assert_uint_eq(mqev_session_queued(&v->s), 1);
+}
+
 /* --- topic aliases of one's own ---------------------------------------------------------------- */
 
 SCENARIO(alias_given_and_used, V5)
@@ -814,5 +829,6 @@ main(void)
 	tcase_add_test(tc, cancel_what_waits);
 	tcase_add_test(tc, cancel_in_flight);
 	tcase_add_test(tc, cancel_in_flight_then_reconnect);
+	tcase_add_test(tc, cancel_in_flight_then_lose_the_session);
 	return tk_main(suite);
 }

@@ -224,6 +224,27 @@ SCENARIO(lost_session_then_expired, V5)
 	expect(v, "done 1 #0 SESSION_LOST 00");
 }
 
+/* Nor does it wait for its turn for ever: its time still runs. */
+SCENARIO(lost_session_then_expired_in_the_queue, V5)
+{
+	static const uint8_t expiry[] = {2, 0, 0, 0, 9};
+
+	v->settings.max_inflight = 2;
+	first_up(v);
+	vclient_publish(v, 1, "b", "");
+	VPUBLISH(v, .qos = 1, .topic = "a", .properties = expiry, .properties_len = sizeof(expiry),
+	    .has_expiry = true, .expiry_at = 1, .expiry_s = 9);
+	seen(v);
+	vclient_advance(v, 9500);
+	expect_nothing(v); /* it was sent */
+	vclient_close(v);
+	v->settings.max_inflight = 1;
+	up(v, 0, "");
+	expect(v, "> 32 ({'b'} 0001 ())");
+	vclient_advance(v, 1000);
+	expect(v, "done 2 #0 SESSION_LOST 00");
+}
+
 /* A refused or lost CONNECT with a clean start settles nothing yet. */
 SCENARIO(nothing_settled_without_connack, V5)
 {
@@ -365,6 +386,7 @@ main(void)
 	tcase_add_test(tc, lost_session_small_window);
 	tcase_add_test(tc, lost_by_expiry);
 	tcase_add_test(tc, lost_session_then_expired);
+	tcase_add_test(tc, lost_session_then_expired_in_the_queue);
 	tcase_add_test(tc, nothing_settled_without_connack);
 	tcase_add_test(tc, v31_takes_the_session_for_granted);
 	tcase_add_test(tc, requests_begin_anew);

@@ -300,6 +300,31 @@ START_TEST(given_up_while_held)
 }
 END_TEST
 
+/* An attempt that is held has its place among the fleet's handshakes: the next client waits. */
+START_TEST(held_attempts_are_counted)
+{
+	struct mqev_client *second;
+
+	kit.hook = hold;
+	ck_assert_int_eq(mqev_fleet_set_connect_limits(kit.fleet, 1, 0, 0), 0);
+	KIT_CLIENT(V5);
+	second = kit_client_new(
+	    (struct mqev_options){.size = sizeof(struct mqev_options), V5, .client_id = "second"});
+	kit_connect_to("mqtt://127.0.0.1:%d", closed_port());
+	KIT_AWAIT(KIT_PRE_CONNECT, 1, 1000);
+	ck_assert_int_eq(KIT_CALL(mqev_connect(second, "mqtt://127.0.0.1:1")), 0);
+	kit_run(40);
+	ck_assert_int_eq(kit.count[KIT_PRE_CONNECT], 1);
+	ck_assert_int_eq((int)mqev_client_state(second), MQEV_CLIENT_QUEUED);
+	held.error = MQEV_ERR_NOT_FOUND;
+	ck_assert_int_eq(go(), 0);
+	KIT_AWAIT(KIT_PRE_CONNECT, 2, 1000);
+	ck_assert_int_eq((int)mqev_client_state(second), MQEV_CLIENT_PREPARING);
+	mqev_client_free(second);
+	kit_disconnect();
+}
+END_TEST
+
 /* --- a login that is refused -------------------------------------------------------------------
  */
 
@@ -1136,6 +1161,7 @@ add_asked(Suite *s)
 	tcase_add_test(tc, answer_never_comes);
 	tcase_add_loop_test(tc, answer_is_no, 0, 2);
 	tcase_add_test(tc, given_up_while_held);
+	tcase_add_test(tc, held_attempts_are_counted);
 	tcase_add_test(tc, refused_login_is_replaced);
 	tcase_add_test(tc, refused_login_is_not_replaced);
 	tcase_add_test(tc, refused_login_with_nobody_to_ask);

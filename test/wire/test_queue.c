@@ -472,6 +472,59 @@ START_TEST(cleared)
 }
 END_TEST
 
+/* Whichever allocation fails, each accepted operation completes once, and what the calls say is true. */
+static void
+use_the_queue(void)
+{
+	struct mqev_queue_list *list;
+	size_t count;
+	int64_t op = 0;
+
+	for (int i = 0; i < 5; i++) {
+		int64_t accepted =
+		    kit_try_publish(kit.client, MQEV_MESSAGE(.topic = "a", .payload = "payload",
+						    .payload_len = 7, .qos = i % 3));
+
+		ck_assert(accepted > 0 || accepted == MQEV_ERR_NOMEM);
+		if (accepted > 0 && i % 3 > 0)
+			op = accepted;
+	}
+	ck_assert_uint_le(mqev_queue_count(kit.client), 3);
+	list = mqev_queue_list_new(kit.client, 0);
+	if (list != NULL)
+		ck_assert_uint_eq(list->count, mqev_queue_count(kit.client));
+	mqev_queue_list_free(list);
+	count = mqev_queue_count(kit.client);
+	if (op > 0 && kit_error_of(op) == 1 && mqev_cancel(kit.client, (uint64_t)op) == 0)
+		ck_assert_uint_eq(mqev_queue_count(kit.client), count - 1);
+	ck_assert_int_eq(mqev_client_set_offline_qos0(kit.client, MQEV_OFFLINE_DROP) == 0 ||
+			     fail_mem_refused() > 0,
+	    1);
+	kit_try_publish(kit.client, MQEV_MESSAGE(.topic = "a"));
+	kit_run(0);
+	count = mqev_queue_count(kit.client);
+	ck_assert_uint_eq(mqev_queue_clear(kit.client, MQEV_QUEUE_CLEAR_ALL), count);
+	kit_run(0);
+}
+
+START_TEST(every_allocation_fails)
+{
+	size_t refused = 1;
+
+	for (size_t n = 0; refused > 0; n++) {
+		KIT_CLIENT(.max_queued = 3, .queue_full = MQEV_QUEUE_FULL_DROP_OLDEST);
+		fail_mem_after(n);
+		use_the_queue();
+		refused = fail_mem_refused();
+		fail_mem_never();
+		ck_assert_uint_eq(mqev_queue_bytes(kit.client), 0);
+		kit_await_all(0);
+		kit_free_client();
+		ck_assert_uint_lt(n, 100);
+	}
+}
+END_TEST
+
 /* --- pausing -----------------------------------------------------------------------------------
  */
 
@@ -633,6 +686,7 @@ main(void)
 	tcase_add_test(tc, canceled_before_it_is_sent);
 	tcase_add_test(tc, canceled_in_flight);
 	tcase_add_test(tc, cleared);
+	tcase_add_test(tc, every_allocation_fails);
 	tc = kit_case(s, "pause");
 	tcase_add_test(tc, paused_in_a_message);
 	tcase_add_test(tc, few_messages_while_paused);
