@@ -170,6 +170,17 @@ attend(struct run *r)
 		;
 }
 
+/* Under another name, which the kit does not remove. */
+static void
+keep_folder(struct kill_plan *plan)
+{
+	char kept[sizeof(plan->folder)];
+
+	snprintf(kept, sizeof(kept), "%.240s.failed", plan->folder);
+	if (rename(plan->folder, kept) == 0)
+		memcpy(plan->folder, kept, sizeof(kept));
+}
+
 /* --- runs -------------------------------------------------------------------------------------- */
 
 static const char *const names[KILL_POINTS] = {
@@ -211,10 +222,12 @@ kill_run(struct kill_plan *plan, int kills, struct kill_counts *counts)
 	close(r.listener);
 	counts->runs++;
 	r.good = kill_check(plan, counts) && r.good;
-	if (r.good)
+	if (r.good) {
 		tk_rmtree(folder);
-	else
+	} else {
+		keep_folder(plan);
 		print_plan(plan, kills);
+	}
 	free(folder);
 	return r.good;
 }

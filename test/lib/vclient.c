@@ -372,7 +372,7 @@ on_wants_pump(void *owner)
 	struct vclient *v = owner;
 
 	/* Once for what may be sent, and once for what is to be told. */
-	if (v->wants_pump && !(v->s.owing && v->s.pump_asked))
+	if (v->wants_pump && !v->s.owing)
 		vclient_break(v, "asked to be pumped twice");
 	v->wants_pump = true;
 }
