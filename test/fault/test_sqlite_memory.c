@@ -9,6 +9,7 @@
 
 #include "kill/power_model.h"
 #include "lib/loop.h"
+#include "lib/vfs.h"
 
 #define TRANSACTIONS 4
 #define CHANGES 6
@@ -92,7 +93,7 @@ static void *
 open_store(const char *path)
 {
 	struct mqev_sqlite_options extra = {
-	    .size = sizeof(extra), .ballast_bytes = MQEV_SQLITE_NO_BALLAST};
+	    .size = sizeof(extra), .vfs = TK_VFS_NAME, .ballast_bytes = MQEV_SQLITE_NO_BALLAST};
 	const struct mqev_backend_options options = {
 	    .size = sizeof(options), .path = path, .extra = &extra};
 	void *state = NULL;
@@ -176,17 +177,23 @@ live_without_memory(long n, long length)
 	return failed;
 }
 
-static const long lengths[] = {1, 5, 60};
+/* So many in a row, at every one or one of so many. */
+static const struct {
+	long length;
+	long step;
+} lacks[] = {{1, 1}, {5, 7}, {60, 7}};
 
 START_TEST(every_allocation_fails)
 {
-	long length = lengths[_i];
+	long length = lacks[_i].length;
 	long n = 0;
 
 	folder = tk_tmpdir();
+	tk_vfs_start();
+	tk_vfs_slow_sync(-1);
 	while (live_without_memory(n, length))
-		n++;
-	printf("sqlite: each of %ld allocations failed, %ld in a row\n", n, length);
+		n += lacks[_i].step;
+	printf("sqlite: allocations up to the %ldth failed, %ld in a row\n", n, length);
 	ck_assert_int_gt(n, 100);
 	tk_rmtree(folder);
 	free(folder);
@@ -202,7 +209,6 @@ main(void)
 	if (!install())
 		return 1;
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(
-	    tc, every_allocation_fails, 0, (int)(sizeof(lengths) / sizeof(lengths[0])));
+	tcase_add_loop_test(tc, every_allocation_fails, 0, (int)(sizeof(lacks) / sizeof(lacks[0])));
 	return tk_main(suite);
 }

@@ -26,6 +26,7 @@ static struct {
 	int client; /* its process */
 	int version;
 	bool session;
+	bool clean; /* it was begun by a clean start */
 	bool subscribed;
 	bool told;
 	long passed;
@@ -72,6 +73,25 @@ recall_message(char what, int i, unsigned mid)
 	broker.next_mid = mid;
 }
 
+/* What was not done is sent again: a message for a session that is gone is nobody's else. */
+static void
+begin_session(void)
+{
+	broker.subscribed = false;
+	memset(broker.known, 0, sizeof(broker.known));
+	for (int i = 1; i <= broker.plan->in; i++) {
+		if (broker.messages[i].state != DONE)
+			broker.messages[i].state = QUEUED;
+	}
+}
+
+/* Before 5.0 a clean session ends with its connection. */
+static bool
+outlasts_connection(bool clean)
+{
+	return broker.plan->version == 5 || !clean;
+}
+
 static void
 recall(void)
 {
@@ -87,9 +107,9 @@ recall(void)
 		int i = 0;
 
 		if (line[0] == 'B') {
-			broker.session = true;
-			broker.subscribed = false;
-			memset(broker.known, 0, sizeof(broker.known));
+			begin_session();
+			broker.clean = line[2] == '1';
+			broker.session = outlasts_connection(broker.clean);
 		}
 		if (sscanf(line, "R %d %u", &qos, &mid) == 2 && qos == 2)
 			broker.known[mid] = true;
@@ -236,10 +256,10 @@ on_connect(const unsigned char *body)
 	unsigned char connack[] = {0x20, 2, 0, 0, 0};
 
 	if (clean || !broker.session) {
-		memset(broker.known, 0, sizeof(broker.known));
 		broker.session = false;
-		broker.subscribed = false;
+		begin_session();
 		NOTE("B %d\n", clean);
+		broker.clean = clean;
 	}
 	connack[1] = broker.version == 5 ? 3 : 2;
 	connack[2] = broker.session;
@@ -373,6 +393,7 @@ serve(void)
 		memmove(bytes, bytes + taken, len);
 	}
 	close(broker.socket);
+	broker.session &= outlasts_connection(broker.clean);
 }
 
 void

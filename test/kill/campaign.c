@@ -266,13 +266,10 @@ kill_all_points(uint64_t seed, long most, struct kill_counts *counts)
 }
 
 bool
-kill_at_random(uint64_t seed, int kills, struct kill_counts *counts)
+kill_at_random(uint64_t seed, int version, int kills, struct kill_counts *counts)
 {
-	struct kill_plan plan = {.seed = seed,
-	    .version = seed % 2 == 0 ? 4 : 5,
-	    .power = seed / 2 % 2 == 0,
-	    .out = LOAD,
-	    .in = LOAD};
+	struct kill_plan plan = {
+	    .seed = seed, .version = version, .power = seed / 2 % 2 == 0, .out = LOAD, .in = LOAD};
 
 	return kill_run(&plan, kills, counts);
 }

@@ -15,7 +15,7 @@ bool kill_each(struct kill_plan *plan, long most, struct kill_counts *counts);
 bool kill_all_points(uint64_t seed, long most, struct kill_counts *counts);
 
 /* A run under load with so many kills; everything else follows from the seed. */
-bool kill_at_random(uint64_t seed, int kills, struct kill_counts *counts);
+bool kill_at_random(uint64_t seed, int version, int kills, struct kill_counts *counts);
 
 void kill_print(const struct kill_counts *counts);
 

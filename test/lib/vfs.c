@@ -187,7 +187,7 @@ x_sync(sqlite3_file *f, int flags)
 	ms = disk.sync_ms;
 	if (result == SQLITE_OK && disk.power != NULL)
 		tk_power_synced(disk.power, file_of(f)->name);
-	else if (result == SQLITE_OK)
+	else if (result == SQLITE_OK && ms >= 0)
 		result = real_of(f)->pMethods->xSync(real_of(f), flags);
 	pthread_mutex_unlock(&disk.mutex);
 	if (ms > 0)

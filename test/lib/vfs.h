@@ -44,7 +44,7 @@ long tk_vfs_count(enum tk_vfs_call call);
  */
 void tk_vfs_limit(const char *path, int64_t bytes);
 
-/* Each sync takes that long. */
+/* Each sync takes that long; below 0: none is done, for tests that leave the disk alone. */
 void tk_vfs_slow_sync(int ms);
 
 /* From now on all is recorded there; NULL: nothing. */
