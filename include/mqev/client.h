@@ -31,6 +31,7 @@ extern "C" {
  */
 struct mqev_client;
 struct mqev_proxy;
+struct mqev_store;
 struct mqev_socket_options;
 struct mqev_tls;
 struct mqev_websocket_options;
@@ -149,6 +150,22 @@ enum mqev_lost_session {
 	MQEV_LOST_SESSION_DEFAULT = 0, /* QoS 1: RESEND, QoS 2: FAIL */
 	MQEV_LOST_SESSION_RESEND,      /* goes out again as a new message; may arrive twice */
 	MQEV_LOST_SESSION_FAIL	       /* completes with MQEV_ERR_SESSION_LOST */
+};
+
+/* What a session in a store survives. */
+enum mqev_durability {
+	MQEV_DURABLE_DEFAULT = 0, /* POWER */
+	MQEV_DURABLE_PROCESS,	  /* the end of the process, however it comes */
+	MQEV_DURABLE_POWER	  /* a loss of power, too */
+};
+
+/* Which received messages a store keeps, from before they are delivered until the application is
+ * done with them, so that the next process delivers what this one was not done with. */
+enum mqev_inbox_mode {
+	MQEV_INBOX_DEFAULT = 0, /* QoS 2 */
+	MQEV_INBOX_QOS1,	/* QoS 1 and 2 */
+	MQEV_INBOX_NONE /* none: delivered at once and without a token; of QoS 2 the identifiers are
+			   kept, from mqev_ack() on */
 };
 
 /* Fill with MQEV_OPTIONS(.client_id = "pump-7", ...). 0 in a member means its default. All is
@@ -271,9 +288,24 @@ struct mqev_options {
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_water_cb *on_water;
 
-	bool strict_text; /* received topics and properties with control characters or non-characters,
+	bool
+	    strict_text; /* received topics and properties with control characters or non-characters,
 			     which the standard advises against, end the connection as malformed;
 			     default: they are taken as they are */
+
+	/*
+	 * A session that survives the end of the process: the store, open for longer than the
+	 * client, and the name that it is kept under there, one client at a time. With a store
+	 * MQEV_CLEAN_DEFAULT is FIRST_ONLY in 5.0, once for all processes, and STRICT before;
+	 * session_expiry 0 is 0xFFFFFFFF.
+	 */
+	struct mqev_store *store; /* <mqev/store.h>; NULL: none */
+	const char *store_name;	  /* default: client_id; one of the two is needed */
+	enum mqev_durability durability;
+	enum mqev_inbox_mode inbox;
+	/* An operation of QoS 1 or 2 is accepted: the store has it. Before its completion; not for
+	   what an earlier process left. result->op says which. */
+	mqev_result_cb *on_durable;
 };
 
 /* All zero but size. In C++: mqev_options o{}; o.size = sizeof(o); */
@@ -285,15 +317,17 @@ struct mqev_options {
 /*
  * A new client of the fleet, not connected. NULL when an option is invalid or memory runs out;
  * *error (may be NULL) says which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, and
- * mqev_fleet_error_text() which option. The fleet must outlive it.
+ * mqev_fleet_error_text() which option; with a store MQEV_ERR_STORE_BUSY (a client of that name is
+ * there), or why the store has failed. The fleet must outlive it.
  */
 MQEV_EXPORT struct mqev_client *
 mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error);
 
 /*
  * Ends the client: the connection is closed without DISCONNECT, so that the server publishes the
- * will (call mqev_disconnect() first to avoid that); every unfinished operation completes with
- * MQEV_ERR_CANCELED inside this call. When it returned no callback of this client runs any more.
+ * will (call mqev_disconnect() first to avoid that); every unfinished operation completes inside
+ * this call, with MQEV_KEPT when a store keeps it for the next client of that name, else with
+ * MQEV_ERR_CANCELED. When it returned no callback of this client runs any more.
  * NULL is ignored.
  */
 MQEV_EXPORT void mqev_client_free(struct mqev_client *client);
@@ -396,10 +430,38 @@ mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options
  * may not have; a Topic Alias, which is the library's), MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0,
  * no connection, MQEV_OFFLINE_REJECT; mqev_drain()), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of
  * the connected server), MQEV_ERR_UNSUPPORTED (a member that this library does not know),
- * MQEV_ERR_NOMEM.
+ * MQEV_ERR_NOMEM. With a store QoS 1 and 2 may also be refused with what the store has failed for;
+ * no room there is told by the completion, MQEV_ERR_STORE_FULL. To a message that answers one:
+ * MQEV_ERR_NOT_FOUND (it is done, or not of this fleet), MQEV_ERR_STATE (an answer is under way),
+ * MQEV_ERR_INVALID (QoS 0, no store, or that of another one).
  */
 MQEV_EXPORT int64_t mqev_publish(struct mqev_client *client, const struct mqev_message *message,
     mqev_result_cb *done, void *arg);
+
+/* A message in the store that is not finished. */
+struct mqev_pending {
+	size_t size;
+	uint64_t op;	 /* its number in this process */
+	uint64_t token;	 /* the same in all */
+	uint64_t cookie; /* of struct mqev_message */
+	int qos;
+	bool sent;	      /* it may have been */
+	size_t bytes;	      /* topic, properties and payload, about */
+	mqev_result_cb *done; /* its completion: the callback may set these two */
+	void *arg;
+};
+
+typedef void
+mqev_pending_cb(struct mqev_client *client, struct mqev_pending *pending, void *userdata);
+
+/*
+ * Calls visit inside this call for each message that is not finished, in the order of acceptance:
+ * after a restart what the last process left, which has no completion callback until one is set
+ * here. visit may not call functions of the client. 0; MQEV_ERR_STATE: it has no store;
+ * MQEV_ERR_INVALID.
+ */
+MQEV_EXPORT int
+mqev_client_pending(struct mqev_client *client, mqev_pending_cb *visit, void *userdata);
 
 enum mqev_retain_handling {
 	MQEV_RETAIN_SEND = 0,	 /* retained messages come at each SUBSCRIBE */

@@ -45,11 +45,22 @@ struct mqev_message {
 	uint16_t mid;	      /* packet identifier; 0 at QoS 0 */
 	uint64_t received_ms; /* monotonic clock, milliseconds */
 	void *delivery;	      /* the library's; NULL outside callbacks */
+
+	/*
+	 * With a store. In callbacks: what the message is known by until mqev_ack() or the end of
+	 * its callback, the same after a crash; 0 when the store does not keep it. Who writes it
+	 * down with what the message did, and looks there first, does it once.
+	 */
+	uint64_t token;
+	/* To publish at QoS 1 or 2: the token of a message that this one answers. That one is done
+	 * in the same commit that accepts this one. */
+	uint64_t answers;
+	uint64_t cookie; /* to publish: kept with the message, for mqev_client_pending() */
 };
 
-#define MQEV_MESSAGE_INIT                                                          \
-	{                                                                          \
-		sizeof(struct mqev_message), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define MQEV_MESSAGE_INIT                                                                   \
+	{                                                                                   \
+		sizeof(struct mqev_message), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
 	}
 #ifndef __cplusplus
 #	define MQEV_MESSAGE(...) \

@@ -75,11 +75,10 @@ on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, v
 	if (!mqev_log_wanted(c, MQEV_LOG_DEBUG) && !mqev_event_wanted(c))
 		return;
 	mqev_transport_describe(transport, text, sizeof(text));
-	mqev_event(c,
-	    &(struct mqev_event){.type = MQEV_EVENT_STAGE,
-		.state = (enum mqev_client_state)c->state,
-		.stage = c->attempt->stage,
-		.text = text});
+	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_STAGE,
+			  .state = (enum mqev_client_state)c->state,
+			  .stage = c->attempt->stage,
+			  .text = text});
 	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 

@@ -6,6 +6,7 @@
 #include <mqev/settings.h>
 
 #include "client/drain.h"
+#include "client/durable.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "client/rpc.h"
@@ -43,7 +44,7 @@ mqev_client_make_id(struct mqev_client *c)
 		return false;
 	mqev_free(c->client_id);
 	c->client_id = id;
-	return true;
+	return mqev_durable_set_id(c);
 }
 
 static bool
@@ -55,13 +56,14 @@ set_id(struct mqev_client *c, const char *id)
 	return c->client_id != NULL;
 }
 
-/* A session of an earlier process may still hold the first identifiers. */
+/* A session of an earlier process may still hold the first identifiers. A store knows where it was.
+ */
 static void
 start_anywhere(struct mqev_client *c)
 {
 	uint32_t random = 0;
 
-	if (mqev_port_random(&random, sizeof(random)) == 0)
+	if (c->session.next_n == 0 && mqev_port_random(&random, sizeof(random)) == 0)
 		c->session.next_n = random;
 }
 
@@ -137,6 +139,14 @@ make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 	mqev_session_init(&c->session, c->config->version, &c->config->session, &mqev_client_events,
 	    c, &fleet->cork.sink);
 	mqev_client_follow_config(c);
+	if (options->store != NULL)
+		*error = mqev_durable_attach(c, options);
+	if (*error == MQEV_ERR_STORE_BUSY)
+		fleet->error_text = "store_name: another client has it";
+	if (*error != 0) {
+		free_memory(c);
+		return NULL;
+	}
 	if (c->config->session.clean == MQEV_SESSION_CLEAN_NEVER)
 		start_anywhere(c);
 	return c;
@@ -187,7 +197,10 @@ mqev_client_free(struct mqev_client *c)
 	mqev_drain_note_left(c);
 	mqev_controller_drop(c);
 	mqev_rpc_free(c);
-	mqev_session_free(&c->session, MQEV_ERR_CANCELED);
+	if (mqev_session_journal(&c->session) != NULL)
+		mqev_durable_detach(c);
+	else
+		mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_drain_abandon(c);
 	if (c->remote != NULL)
 		c->fleet->hooks->client_gone(c->fleet->front, c);

@@ -172,6 +172,9 @@ void mqev_attempt_end_asking(struct mqev_client *c);
 bool mqev_attempt_is_held(const struct mqev_client *c);
 int mqev_attempt_answer(const struct mqev_client *c);
 
+/* CONNECT, or, when it waited for a store, again. */
+void mqev_controller_say_hello(struct mqev_client *c);
+
 /* controller.c, called by attempt.c */
 void mqev_controller_begin(struct mqev_client *c);
 void mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn);

@@ -96,9 +96,13 @@ take_protocol(struct mqev_config *c, const struct mqev_options *o)
 	return invalid(c, "protocol: unknown version");
 }
 
+/* A session that a store keeps is to live on, and once is once for all processes. Before 5.0 a clean
+ * session would end with its connection. */
 static enum mqev_session_clean
-default_clean(const struct mqev_config *c)
+default_clean(const struct mqev_config *c, bool durable)
 {
+	if (durable && c->version != MQEV_V5)
+		return MQEV_SESSION_CLEAN_STRICT;
 	if (c->version == MQEV_V5 && c->session.session_expiry_s > 0)
 		return MQEV_SESSION_CLEAN_FIRST_ONLY;
 	return MQEV_SESSION_CLEAN_ALWAYS;
@@ -112,8 +116,10 @@ take_session(struct mqev_config *c, const struct mqev_options *o)
 	if (o->session_expiry > 0 && c->version != MQEV_V5)
 		return refuse(c, MQEV_ERR_UNSUPPORTED, "session_expiry: needs MQTT 5");
 	c->session.session_expiry_s = o->session_expiry;
-	c->session.clean =
-	    o->clean == MQEV_CLEAN_DEFAULT ? default_clean(c) : (enum mqev_session_clean)o->clean;
+	if (o->store != NULL && o->session_expiry == 0 && c->version == MQEV_V5)
+		c->session.session_expiry_s = UINT32_MAX;
+	c->session.clean = o->clean == MQEV_CLEAN_DEFAULT ? default_clean(c, o->store != NULL)
+							  : (enum mqev_session_clean)o->clean;
 	/* [MQTT-3.1.3-7] before 5.0: the server cannot find a session again under no name. */
 	if (c->version != MQEV_V5 && c->session.clean != MQEV_SESSION_CLEAN_ALWAYS &&
 	    (o->client_id == NULL || o->client_id[0] == '\0'))
@@ -121,6 +127,21 @@ take_session(struct mqev_config *c, const struct mqev_options *o)
 	return mqev_client_id_valid(c->version, o->client_id)
 		   ? 0
 		   : invalid(c, "client_id: not UTF-8, or too long (3.1: 23 bytes, else 65,535)");
+}
+
+static int
+take_store(struct mqev_config *c, const struct mqev_options *o)
+{
+	const char *name = o->store_name != NULL ? o->store_name : o->client_id;
+
+	if ((int)o->durability < MQEV_DURABLE_DEFAULT || o->durability > MQEV_DURABLE_POWER)
+		return invalid(c, "durability: unknown value");
+	if ((int)o->inbox < MQEV_INBOX_DEFAULT || o->inbox > MQEV_INBOX_NONE)
+		return invalid(c, "inbox: unknown value");
+	c->session.inbox = (enum mqev_session_inbox)o->inbox;
+	if (o->store != NULL && (name == NULL || name[0] == '\0'))
+		return invalid(c, "store_name: needed where there is no client_id");
+	return 0;
 }
 
 /* One that was not asked for gives way to a maximum that was. */
@@ -312,6 +333,7 @@ take_callbacks(struct mqev_config *c, const struct mqev_options *o)
 	c->on_log = o->on_log;
 	c->on_event = o->on_event;
 	c->on_ack_timeout = o->on_ack_timeout;
+	c->on_durable = o->on_durable;
 	c->on_hold_timeout = o->on_hold_timeout;
 	c->on_water = o->on_water;
 	c->on_pre_connect = o->on_pre_connect;
@@ -435,7 +457,7 @@ int
 mqev_config_take(struct mqev_config *c, const struct mqev_options *o)
 {
 	static int (*const steps[])(struct mqev_config *, const struct mqev_options *) = {
-	    take_protocol, take_session, take_times, mqev_config_take_keepalive,
+	    take_protocol, take_session, take_store, take_times, mqev_config_take_keepalive,
 	    mqev_config_take_ping, mqev_config_take_ack_timeout, mqev_config_take_delays,
 	    mqev_config_take_timeouts, take_limits, mqev_config_take_inflight,
 	    mqev_config_take_queue, mqev_config_take_queue_full, mqev_config_take_water,

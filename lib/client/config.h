@@ -26,6 +26,7 @@ struct mqev_config {
 	mqev_log_cb *on_log;
 	mqev_event_cb *on_event;
 	mqev_result_cb *on_ack_timeout;
+	mqev_result_cb *on_durable;
 	mqev_held_cb *on_hold_timeout;
 	mqev_water_cb *on_water;
 	mqev_pre_connect_cb *on_pre_connect;

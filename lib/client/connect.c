@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/durable.h"
 #include "client/options.h"
 #include "core/reason.h"
 #include "core/utf8.h"
@@ -107,6 +108,8 @@ mqev_connect(struct mqev_client *c, const char *url)
 		return MQEV_ERR_INVALID;
 	if (c->freed || c->wanted || c->drain != NULL)
 		return MQEV_ERR_STATE;
+	if (mqev_durable_error(c) != 0)
+		return mqev_durable_error(c);
 	error = mqev_connect_parse(c, url, &servers);
 	if (error != 0)
 		return error;

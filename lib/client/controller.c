@@ -250,8 +250,8 @@ id_bytes(const struct mqev_client *c)
 	return (struct mqev_bytes){(const uint8_t *)c->client_id, len};
 }
 
-static void
-say_hello(struct mqev_client *c)
+void
+mqev_controller_say_hello(struct mqev_client *c)
 {
 	const struct mqev_endpoint *server = mqev_client_server(c);
 	const struct mqev_session_login login = {server->username, server->password};
@@ -295,7 +295,10 @@ mqev_controller_dialed(struct mqev_client *c, struct mqev_conn *conn)
 	if (!announce_socket(c))
 		return;
 	mqev_controller_set_state(c, MQEV_CLIENT_HANDSHAKE);
-	say_hello(c);
+	mqev_controller_say_hello(c);
+	/* What a store kept may have been delivered. */
+	if (c->freed)
+		return;
 	if (mqev_attempt_wait(c, c->config->connack_ms) != 0)
 		mqev_session_abort(&c->session, MQEV_ERR_NOMEM, "out of memory");
 }

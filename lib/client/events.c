@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/durable.h"
 #include "client/rpc.h"
 #include "core/mem.h"
 #include "port/probe.h"
@@ -27,7 +28,7 @@ adopt_id(struct mqev_client *c, const struct mqev_properties *properties)
 	id[assigned.value_len] = '\0';
 	mqev_free(c->client_id);
 	c->client_id = id;
-	return true;
+	return mqev_durable_set_id(c);
 }
 
 static bool
@@ -57,11 +58,10 @@ prepare_connected(struct mqev_client *c, const struct mqev_connack_packet *packe
 static void
 note_connack(struct mqev_client *c, enum mqev_reason reason)
 {
-	mqev_event(c,
-	    &(struct mqev_event){.type = MQEV_EVENT_CONNACK,
-		.state = (enum mqev_client_state)c->state,
-		.reason = reason,
-		.text = mqev_reason_text((int)reason)});
+	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_CONNACK,
+			  .state = (enum mqev_client_state)c->state,
+			  .reason = reason,
+			  .text = mqev_reason_text((int)reason)});
 }
 
 static void
@@ -108,6 +108,8 @@ on_message(void *owner, const struct mqev_message *message)
 
 	if (!mqev_log_tell_kept(c))
 		return true;
+	if (message->token != 0 && !mqev_tokens_add(c->fleet, message->token, c))
+		return false;
 	switch (mqev_subscriptions_dispatch(c, message)) {
 	case MQEV_DISPATCH_TAKEN:
 		return true;
@@ -119,6 +121,15 @@ on_message(void *owner, const struct mqev_message *message)
 	if (c->config->on_message != NULL)
 		c->config->on_message(c, message, c->userdata);
 	return true;
+}
+
+/* The application is done with it. */
+static void
+on_message_done(void *owner, uint64_t token)
+{
+	const struct mqev_client *c = owner;
+
+	mqev_tokens_remove(c->fleet, token);
 }
 
 /* --- completions -------------------------------------------------------------------------------
@@ -162,9 +173,26 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 		mqev_rpc_replay_refused(c);
 	common = mqev_rpc_owns(done) ? NULL : client_callback(c, op->type);
 	/* What the library subscribes by itself is told when it fails. */
-	if (common != NULL && (!c->freed || end->error == MQEV_ERR_CANCELED) &&
+	if (common != NULL &&
+	    (!c->freed || end->error == MQEV_ERR_CANCELED || end->error == MQEV_KEPT) &&
 	    (!internal || end->error == MQEV_ERR_REFUSED))
 		common(c, &result, c->userdata);
+}
+
+static void
+on_durable(void *owner, const struct mqev_op *op)
+{
+	struct mqev_client *c = owner;
+	struct mqev_result result = {.op = op->number, .properties = &no_properties};
+
+	if (c->config->on_durable != NULL && (op->flags & MQEV_OP_CANCELED) == 0)
+		c->config->on_durable(c, &result, c->userdata);
+}
+
+static void
+on_may_connect(void *owner)
+{
+	mqev_controller_say_hello(owner);
 }
 
 static void
@@ -238,6 +266,9 @@ const struct mqev_session_events mqev_client_events = {
     .ack_overdue = on_ack_overdue,
     .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,
+    .durable = on_durable,
+    .message_done = on_message_done,
+    .may_connect = on_may_connect,
     .water = on_water,
     .packet = on_packet,
 };

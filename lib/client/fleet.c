@@ -9,6 +9,7 @@
 
 #include "client/client.h"
 #include "client/drain.h"
+#include "client/durable.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "core/mem.h"
@@ -99,6 +100,7 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 	if (fleet->drain != NULL)
 		mqev_fleet_drain_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
+	mqev_durable_hand_over(fleet);
 	mqev_fleet_leave(fleet);
 }
 
@@ -330,6 +332,7 @@ free_parts(struct mqev_fleet *fleet)
 		event_free(fleet->agenda_event);
 	if (fleet->tick_event != NULL)
 		event_free(fleet->tick_event);
+	mqev_durable_free_all(fleet);
 	mqev_turns_free(fleet);
 	if (fleet->net != NULL)
 		mqev_net_free(fleet->net);

@@ -14,10 +14,12 @@
 struct event;
 struct mqev_client;
 struct mqev_config;
+struct mqev_durable;
 struct mqev_fleet_drain;
 struct mqev_link;
 struct mqev_net;
 struct mqev_session;
+struct mqev_tokens;
 
 #define MQEV_SCRATCH_SIZE 65536
 
@@ -69,7 +71,10 @@ struct mqev_fleet {
 	void *front;			      /* lib/thread; NULL: nobody asked for it */
 	const struct mqev_fleet_hooks *hooks; /* with front */
 	int process;			      /* that made it */
-	struct mqev_link *lingering;	      /* links that say good-bye, without a client */
+	struct mqev_durable *durables;	      /* the stores that keep sessions of clients */
+	struct mqev_durable *gathered;	      /* of these, what has something for the writer */
+	struct mqev_tokens *tokens;    /* of received messages that are not done; NULL: none */
+	struct mqev_link *lingering;   /* links that say good-bye, without a client */
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;

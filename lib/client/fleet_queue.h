@@ -14,8 +14,8 @@ struct mqev_fleet_queue {
 };
 
 /* False: the marks in the options are wrong. */
-bool mqev_fleet_queue_init(
-    struct mqev_fleet_queue *queue, const struct mqev_fleet_options *options);
+bool
+mqev_fleet_queue_init(struct mqev_fleet_queue *queue, const struct mqev_fleet_options *options);
 /* Tells of marks that were passed; from the loop. */
 void mqev_fleet_queue_tell(struct mqev_fleet *fleet);
 

@@ -1,6 +1,7 @@
 /* The event_base of a fleet that is given none, and what a fleet does in another process than its own. */
 #include <event2/event.h>
 
+#include "client/durable.h"
 #include "client/fleet.h"
 #include "port/port.h"
 
@@ -32,6 +33,7 @@ mqev_fleet_meet_fork(struct mqev_fleet *fleet)
 		return;
 	fleet->process = process;
 	event_reinit(fleet->base);
+	mqev_durable_forked(fleet);
 	if (fleet->front != NULL)
 		fleet->hooks->forked(fleet->front);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/client.h"
+#include "client/durable.h"
 #include "client/options.h"
 #include "core/topic.h"
 #include "port/port.h"
@@ -55,19 +56,9 @@ mqev_message_sendable(const struct mqev_message *m)
 static void
 find_expiry(struct mqev_bytes block, struct mqev_publish_request *request)
 {
-	struct mqev_property property;
-	size_t at = 0;
-	size_t begin = 0;
-
 	request->expiry_at = MQEV_OP_NO_EXPIRY;
-	while (mqev_property_read(block, &at, &property)) {
-		if (property.id == MQEV_PROP_MESSAGE_EXPIRY_INTERVAL) {
-			request->expiry_at = (uint32_t)begin + 1;
-			request->expiry_s = property.integer;
-			return;
-		}
-		begin = at;
-	}
+	if (block.len > 0)
+		mqev_properties_find_expiry(block, &request->expiry_at, &request->expiry_s);
 }
 
 static void
@@ -83,6 +74,32 @@ fill_request(
 	request->qos = (uint8_t)m->qos;
 	request->retain = m->retain;
 	find_expiry(request->parts.properties, request);
+}
+
+/* With what it answers, which may be another client's of the same store. */
+static int64_t
+publish_answer(struct mqev_client *c, struct mqev_publish_request *request, uint64_t token)
+{
+	const struct mqev_journal *j = mqev_session_journal(&c->session);
+	struct mqev_client *asked = mqev_tokens_find(c->fleet, token);
+	struct mqev_entry entry;
+	int64_t result;
+
+	if (j == NULL || request->qos == 0)
+		return MQEV_ERR_INVALID;
+	if (asked == NULL)
+		return MQEV_ERR_NOT_FOUND;
+	if (mqev_session_journal(&asked->session)->carrier != j->carrier)
+		return MQEV_ERR_INVALID;
+	result = mqev_session_answer_begin(&asked->session, token, &entry);
+	if (result != 0)
+		return result;
+	request->answers = &entry;
+	result = mqev_session_publish(&c->session, request, false, mqev_port_now_ms());
+	if (result > 0)
+		mqev_session_answer_appended(
+		    &asked->session, token, mqev_session_last_ticket(&c->session));
+	return result;
 }
 
 int64_t
@@ -109,8 +126,12 @@ mqev_publish(
 	fill_request(message, topic, &request);
 	request.parts.done = (mqev_op_done)done;
 	request.parts.arg = arg;
+	request.cookie = message->cookie;
 	direct = message->qos == 0 && mqev_client_has_room(c);
-	result = mqev_session_publish(&c->session, &request, direct, mqev_port_now_ms());
+	if (message->answers != 0)
+		result = publish_answer(c, &request, message->answers);
+	else
+		result = mqev_session_publish(&c->session, &request, direct, mqev_port_now_ms());
 	if (result < 0)
 		mqev_figures_drop(c, (int)result);
 	if (c->session.state == MQEV_SESSION_ENDED)

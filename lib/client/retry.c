@@ -1,6 +1,7 @@
 /* When the next attempt to connect is made, if at all. Timers and callbacks are the controller's.
  */
 #include "client/client.h"
+#include "client/durable.h"
 #include "core/backoff.h"
 #include "core/reason.h"
 #include "port/port.h"
@@ -187,7 +188,7 @@ propose(struct mqev_client *c, const struct mqev_ending *e)
 {
 	uint32_t wait_ms;
 
-	if (c->config->no_reconnect)
+	if (c->config->no_reconnect || mqev_durable_error(c) != 0)
 		return MQEV_NONE;
 	if (e->stage == MQEV_STAGE_PREPARE)
 		wait_ms = e->error == MQEV_ERR_AUTH ? MQEV_NONE : backoff(c, false);

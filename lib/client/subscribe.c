@@ -57,8 +57,7 @@ submit(struct mqev_client *c, enum mqev_packet_type type, const struct filters *
 	    .subscription_id = f->own_id,
 	};
 
-	return mqev_session_subscribe(
-	    &c->session, &parts, f->count, f->flags, mqev_port_now_ms());
+	return mqev_session_subscribe(&c->session, &parts, f->count, f->flags, mqev_port_now_ms());
 }
 
 static bool

@@ -264,8 +264,8 @@ send_batch(struct replay *r)
 
 	if (r->count == 0)
 		return true;
-	number = mqev_session_subscribe(&r->client->session, &parts, r->count,
-	    r->flags | MQEV_OP_INTERNAL, mqev_port_now_ms());
+	number = mqev_session_subscribe(
+	    &r->client->session, &parts, r->count, r->flags | MQEV_OP_INTERNAL, mqev_port_now_ms());
 	if (number < 0)
 		return false;
 	mark_batch(r, (uint64_t)number);

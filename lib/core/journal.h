@@ -51,6 +51,7 @@ struct mqev_journal {
 					 session_ends_ms, flags, and appends it as an entry CLIENT */
 	int64_t wall_ms; /* wall clock less the session's clock, both in milliseconds */
 	int error;	 /* 0, or why the store has failed for good (E4) */
+	void *carrier;	 /* the client's: the same for all that may be appended together */
 };
 
 /* True when nothing has to be waited for. */

@@ -20,6 +20,7 @@ fill(struct mqev_op *op, const struct mqev_op_parts *parts)
 	uint8_t *at = append(op->bytes, parts->topic);
 
 	at = append(at, parts->properties);
+	op->head = op->bytes;
 	op->payload = parts->payload.data;
 	if (parts->release == NULL) {
 		op->payload = at;
@@ -65,6 +66,14 @@ mqev_op_new(const struct mqev_op_parts *parts)
 	return op;
 }
 
+/* What was loaded from a store. */
+static void
+free_block(struct mqev_op *op)
+{
+	if (op->head != op->bytes)
+		mqev_free((void *)(uintptr_t)op->head);
+}
+
 struct mqev_op *
 mqev_op_shrink(struct mqev_op *op)
 {
@@ -73,8 +82,10 @@ mqev_op_shrink(struct mqev_op *op)
 	/* A link may still refer to its payload. */
 	if (op->refs > 1)
 		return op;
+	free_block(op);
 	if (op->release == NULL)
 		op->payload = NULL;
+	op->head = NULL;
 	op->topic_len = 0;
 	op->properties_len = 0;
 	small = mqev_realloc(op, sizeof(*op));
@@ -82,6 +93,24 @@ mqev_op_shrink(struct mqev_op *op)
 		return op;
 	small->cost = (uint32_t)mqev_mem_cost(sizeof(*op));
 	return small;
+}
+
+bool
+mqev_op_keep_said(struct mqev_op *op, uint8_t reason, struct mqev_bytes properties)
+{
+	struct mqev_op_said *said = NULL;
+
+	if (reason != 0 || properties.len > 0) {
+		said = mqev_malloc(sizeof(*said) + properties.len);
+		if (said == NULL)
+			return false;
+		said->reason = reason;
+		said->len = (uint32_t)properties.len;
+		append(said->properties, properties);
+	}
+	mqev_free(op->said);
+	op->said = said;
+	return true;
 }
 
 void
@@ -95,7 +124,8 @@ mqev_op_unref(struct mqev_op *op)
 {
 	if (--op->refs > 0)
 		return;
-	mqev_free(op->pubrec);
+	mqev_free(op->said);
+	free_block(op);
 	if (op->release != NULL)
 		op->release(op->release_arg);
 	mqev_free(op);

@@ -19,16 +19,22 @@ enum mqev_op_state {
 
 enum mqev_op_flag {
 	MQEV_OP_RETAIN = 1,
-	MQEV_OP_SENT = 2,	 /* sent on this connection */
-	MQEV_OP_COUNTED = 4,	 /* takes a place in the window of messages, or of requests */
-	MQEV_OP_WILDCARD = 8,	 /* SUBSCRIBE: a filter has a wildcard */
-	MQEV_OP_SHARED = 16,	 /* SUBSCRIBE: a filter is a shared subscription */
-	MQEV_OP_IDENTIFIER = 32, /* SUBSCRIBE: has a Subscription Identifier */
-	MQEV_OP_INTERNAL = 64,	 /* made by the library: no operation of the application */
+	MQEV_OP_SENT = 2,	  /* sent on this connection */
+	MQEV_OP_COUNTED = 4,	  /* takes a place in the window of messages, or of requests */
+	MQEV_OP_WILDCARD = 8,	  /* SUBSCRIBE: a filter has a wildcard */
+	MQEV_OP_SHARED = 16,	  /* SUBSCRIBE: a filter is a shared subscription */
+	MQEV_OP_IDENTIFIER = 32,  /* SUBSCRIBE: has a Subscription Identifier */
+	MQEV_OP_INTERNAL = 64,	  /* made by the library: no operation of the application */
+	MQEV_OP_RENUMBERED = 128, /* kept: took another n, and may have been sent */
+	MQEV_OP_COVERED = 256,	  /* kept: with its acceptance it is noted that it may be sent */
 	MQEV_OP_CANCELED =
 	    512, /* completed already; goes on in silence, for its identifier is in use */
-	MQEV_OP_UNSURE = 1024, /* may have arrived in a session that was lost; to be sent again */
-	MQEV_OP_LOOSE = 2048   /* PUBLISH that was never sent: may be dropped */
+	MQEV_OP_UNSURE = 1024,	 /* may have arrived in a session that was lost; to be sent again */
+	MQEV_OP_LOOSE = 2048,	 /* PUBLISH that was never sent: may be dropped */
+	MQEV_OP_LOADING = 4096,	 /* kept: its bytes were asked for */
+	MQEV_OP_REMOVED = 8192,	 /* kept: the removal of its record is under way */
+	MQEV_OP_DAMAGED = 16384, /* its bytes cannot be read; only its identifier is known */
+	MQEV_OP_LEAVING = 32768	 /* kept and doomed: completes when its removal is durable */
 };
 
 /* A reason other than success and properties, kept until the operation completes. */
@@ -56,7 +62,12 @@ struct mqev_op {
 	void *arg;
 	void (*release)(void *release_arg);
 	void *release_arg;
-	struct mqev_op_said *pubrec; /* WAIT_PUBCOMP: NULL when its PUBREC said nothing special */
+	struct mqev_op_said *said; /* by the PUBREC, until PUBCOMP; by what a leaving one ends
+				      with; NULL: nothing special */
+	uint64_t seq;		   /* of its record in a store; 0: it has none */
+	uint64_t ticket;	   /* of the last change of it that something waits for */
+	uint64_t cookie;	   /* the application's */
+	const uint8_t *head; /* topic and properties; NULL: a stub, all bytes are in the store */
 	const uint8_t
 	    *payload; /* PUBLISH: the payload; else the filters as they stand in the packet */
 	uint32_t payload_len;
@@ -100,6 +111,8 @@ struct mqev_op *mqev_op_new(const struct mqev_op_parts *parts);
 /* Gives back what only sending needs, of a PUBLISH that is in no list and will not be sent. Returns
  * where it is now; it keeps its number, callback and payload to be released. */
 struct mqev_op *mqev_op_shrink(struct mqev_op *op);
+/* Keeps a reason other than success and properties. False: no memory. */
+bool mqev_op_keep_said(struct mqev_op *op, uint8_t reason, struct mqev_bytes properties);
 void mqev_op_ref(struct mqev_op *op);
 /* The last one frees, and releases the application's payload. */
 void mqev_op_unref(struct mqev_op *op);
@@ -107,13 +120,13 @@ void mqev_op_unref(struct mqev_op *op);
 static inline struct mqev_bytes
 mqev_op_topic(const struct mqev_op *op)
 {
-	return (struct mqev_bytes){op->bytes, op->topic_len};
+	return (struct mqev_bytes){op->head, op->topic_len};
 }
 
 static inline struct mqev_bytes
 mqev_op_properties(const struct mqev_op *op)
 {
-	return (struct mqev_bytes){op->bytes + op->topic_len, op->properties_len};
+	return (struct mqev_bytes){op->head + op->topic_len, op->properties_len};
 }
 
 static inline struct mqev_bytes

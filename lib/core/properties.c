@@ -270,3 +270,21 @@ mqev_properties_sendable(const struct mqev_properties *properties, enum mqev_pac
 		return false;
 	return mqev_properties_check(block, packet, MQEV_FROM_CLIENT, NULL, &fault);
 }
+
+bool
+mqev_properties_find_expiry(struct mqev_bytes block, uint32_t *at, uint32_t *seconds)
+{
+	struct mqev_property property;
+	size_t next = 0;
+	size_t begin = 0;
+
+	while (mqev_property_read(block, &next, &property)) {
+		if (property.id == MQEV_PROP_MESSAGE_EXPIRY_INTERVAL) {
+			*at = (uint32_t)begin + 1;
+			*seconds = property.integer;
+			return true;
+		}
+		begin = next;
+	}
+	return false;
+}

@@ -55,4 +55,8 @@ void mqev_property_write(struct mqev_writer *w, const struct mqev_property *prop
 /* Reads the item at *position of a checked block; false at the end. */
 bool mqev_property_read(struct mqev_bytes block, size_t *position, struct mqev_property *property);
 
+/* Where in a block the four bytes of the Message Expiry Interval stand, and what they say; false:
+ * there is none, and nothing is set. */
+bool mqev_properties_find_expiry(struct mqev_bytes block, uint32_t *at, uint32_t *seconds);
+
 #endif

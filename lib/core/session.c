@@ -6,7 +6,7 @@
 
 #include "core/encode.h"
 #include "core/mem.h"
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 void
 mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -31,6 +31,8 @@ mqev_session_free(struct mqev_session *s, int error)
 	s->freed = true;
 	mqev_auth_free(s, error);
 	mqev_outbox_free(s, error);
+	if (s->gates != NULL)
+		mqev_gate_free(s);
 }
 
 void
@@ -152,6 +154,13 @@ error_of_reason(uint8_t reason)
 	return MQEV_ERR_PROTOCOL;
 }
 
+/* CONNECT has not been written yet. */
+static bool
+awaits_store(const struct mqev_session *s)
+{
+	return s->gates != NULL && s->gates->connect_owed;
+}
+
 void
 mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char *text)
 {
@@ -161,7 +170,7 @@ mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const char 
 		return;
 	mqev_session_end(s, error != 0 ? error : error_of_reason(reason), reason, text);
 	/* A DISCONNECT of 3.1.1 would mean a normal end and drop the will. */
-	if (s->version == MQEV_V5)
+	if (s->version == MQEV_V5 && !awaits_store(s))
 		write_disconnect(s, &packet);
 }
 
@@ -263,6 +272,8 @@ mqev_session_closed(struct mqev_session *s, uint64_t now)
 	s->rested = false;
 	s->pump_asked = false;
 	s->ping_sent_ms = 0;
+	if (s->gates != NULL)
+		mqev_gate_closed(s, was_accepted);
 	mqev_inbox_closed(s);
 	mqev_auth_closed(s);
 	mqev_outbox_closed(s);
@@ -453,7 +464,14 @@ mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64
 	struct mqev_bytes auth_data;
 	bool written;
 
-	begin_connection(s, now);
+	if (!awaits_store(s)) {
+		begin_connection(s, now);
+		if (s->gates != NULL && !mqev_gate_begin_connect(s))
+			return false;
+	}
+	if (awaits_store(s) && !mqev_gate_may_connect(s))
+		return s->state == MQEV_SESSION_CONNECTING;
+	s->last_sent_ms = now;
 	s->sent_empty_id = client_id.len == 0;
 	if (!mqev_auth_begin_connect(s, &auth_data))
 		return false;

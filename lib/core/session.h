@@ -16,9 +16,13 @@
 #include "core/properties.h"
 #include "core/sink.h"
 
+struct mqev_entry;
 struct mqev_exchange;
+struct mqev_gates;
 struct mqev_inbox;
+struct mqev_journal;
 struct mqev_outbox;
+struct mqev_record;
 
 enum mqev_session_state {
 	MQEV_SESSION_IDLE,	 /* no connection -> CONNECTING */
@@ -51,6 +55,13 @@ enum mqev_session_full {
 	MQEV_FULL_DROP_EXPIRED /* what has expired first */
 };
 
+/* Which received messages a store keeps until the application is done with them. */
+enum mqev_session_inbox {
+	MQEV_SESSION_INBOX_QOS2,
+	MQEV_SESSION_INBOX_BOTH,
+	MQEV_SESSION_INBOX_NONE /* of QoS 2 the identifiers alone */
+};
+
 struct mqev_session_will {
 	struct mqev_bytes topic;
 	struct mqev_bytes payload;
@@ -77,6 +88,7 @@ struct mqev_session_settings {
 	enum mqev_session_full queue_full;
 	bool reject_offline_qos0;
 	bool drop_offline_qos0;
+	enum mqev_session_inbox inbox;
 	bool lost_qos1_fails;
 	bool lost_qos2_resends;
 	uint16_t receive_maximum;
@@ -142,6 +154,15 @@ struct mqev_session_events {
 	void (*wants_pump)(void *owner);
 	/* What waits has reached the high mark, or is down to the low one. May be NULL. */
 	void (*water)(void *owner, bool high);
+	/* The store has the operation: it is accepted for good. Before its completion. May be
+	 * NULL. */
+	void (*durable)(void *owner, const struct mqev_op *op);
+	/* The message of that token is done: it was delivered, and cannot be acknowledged or
+	 * answered any more. May be NULL. */
+	void (*message_done)(void *owner, uint64_t token);
+	/* What CONNECT waited for has come: mqev_session_connect() again. NULL without a journal.
+	 */
+	void (*may_connect)(void *owner);
 	/* A packet was received or handed to the sink, or something odd is worth a line. */
 	void (*packet)(
 	    void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
@@ -165,7 +186,8 @@ struct mqev_session {
 	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
 	void *owner;
 	struct mqev_sink *sink;
-	struct mqev_outbox *out;	/* exists while there are outgoing operations */
+	struct mqev_gates *gates; /* the half of a journal; NULL: nothing is kept in a store */
+	struct mqev_outbox *out;  /* exists while there are outgoing operations */
 	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
 	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t next_number;
@@ -218,7 +240,8 @@ void mqev_session_free(struct mqev_session *s, int error);
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
 
-/* A connection is ready: writes CONNECT. False: no memory; state is ENDED. */
+/* A connection is ready: writes CONNECT, or waits for the store until the event may_connect. False:
+ * no memory; state is ENDED. */
 bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
 
 /*
@@ -284,6 +307,8 @@ struct mqev_publish_request {
 	bool retain;
 	uint32_t expiry_at; /* as in struct mqev_op */
 	uint32_t expiry_s;
+	uint64_t cookie;		  /* as in struct mqev_op */
+	const struct mqev_entry *answers; /* goes into the same commit; NULL: nothing */
 };
 
 /* The operation's number or a negative enum mqev_error. direct: the link has room for a QoS 0
@@ -332,5 +357,45 @@ void mqev_session_walk(const struct mqev_session *s,
 
 /* The settings' limits or those of the budget have changed. */
 void mqev_session_recheck_marks(struct mqev_session *s);
+
+/*
+ * Sessions that a store keeps: doc/durability.md
+ */
+
+/* After mqev_session_init(), before all else; the journal must outlive the session's free. False:
+ * no memory. */
+bool mqev_session_set_journal(struct mqev_session *s, struct mqev_journal *journal);
+struct mqev_journal *mqev_session_journal(const struct mqev_session *s);
+/* One kept record, by rising seq; what cannot be is left alone. False: no memory. */
+bool mqev_session_restore(struct mqev_session *s, const struct mqev_record *record);
+/* That was all. False: no memory. */
+bool mqev_session_restored(struct mqev_session *s, uint64_t now);
+
+/* journal->durable has risen. */
+void mqev_session_durable(struct mqev_session *s, uint64_t now);
+/* There was no room for the PUT of seq: its operation completes with the error, as if never
+ * accepted; or that which was to answer seq. */
+void mqev_session_refused(struct mqev_session *s, uint64_t seq, int error);
+/* What the journal was asked to load; packed is lent. */
+void mqev_session_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes packed, int error);
+/* The store has failed for good, journal->error is set. */
+void mqev_session_store_failed(struct mqev_session *s, int error);
+/* Row.client_id has changed. False: no memory, or the store has failed. */
+bool mqev_session_renamed(struct mqev_session *s);
+
+/* Before mqev_session_free(): what the store has, or will have, of this session, by rising seq,
+ * without bytes; *records is to be freed by mqev_free(). False: no memory. */
+bool mqev_session_keep(const struct mqev_session *s, struct mqev_record **records, size_t *count);
+
+/* The kept operations that are not completed, in the order of acceptance. */
+void mqev_session_pending(
+    const struct mqev_session *s, void (*visit)(struct mqev_op *op, void *arg), void *arg);
+
+/* The change that goes with a publish which answers the received message of that token:
+ * MQEV_ERR_NOT_FOUND, MQEV_ERR_STATE, MQEV_ERR_NOMEM. Then, when it was appended, its ticket. */
+int mqev_session_answer_begin(struct mqev_session *s, uint64_t token, struct mqev_entry *entry);
+void mqev_session_answer_appended(struct mqev_session *s, uint64_t token, uint64_t ticket);
+/* The ticket of the message that was accepted last. */
+uint64_t mqev_session_last_ticket(const struct mqev_session *s);
 
 #endif

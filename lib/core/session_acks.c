@@ -1,6 +1,6 @@
 /* Acknowledgements from the server: PUBACK, PUBREC, PUBCOMP, SUBACK, UNSUBACK, each for an
  * operation in the right state. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include <string.h>
 
@@ -17,8 +17,7 @@ static void
 note_latency(const struct mqev_session *s, const struct mqev_op *op)
 {
 	if ((op->flags & MQEV_OP_SENT) != 0)
-		mqev_histogram_add(
-		    &s->sink->tally.ack_ms, s->last_received_ms - op->since_ms);
+		mqev_histogram_add(&s->sink->tally.ack_ms, s->last_received_ms - op->since_ms);
 }
 
 static void
@@ -49,32 +48,11 @@ mqev_session_on_puback(struct mqev_session *s, const struct mqev_packet *packet)
 	finish_acked(s, op, &packet->u.ack);
 }
 
-/* What a PUBREC says is told when its PUBCOMP has come. */
-static bool
-keep_said(struct mqev_op *op, const struct mqev_ack_packet *ack)
-{
-	struct mqev_op_said *said;
-
-	mqev_free(op->pubrec);
-	op->pubrec = NULL;
-	if (ack->reason == MQEV_REASON_SUCCESS && ack->properties.len == 0)
-		return true;
-	said = mqev_malloc(sizeof(*said) + ack->properties.len);
-	if (said == NULL)
-		return false;
-	said->reason = ack->reason;
-	said->len = (uint32_t)ack->properties.len;
-	if (said->len > 0)
-		memcpy(said->properties, ack->properties.data, said->len);
-	op->pubrec = said;
-	return true;
-}
-
 /* Properties of the PUBREC, then those of the PUBCOMP. */
 static bool
 add_said(struct mqev_op *op, struct mqev_ack_packet *ack)
 {
-	struct mqev_op_said *said = op->pubrec;
+	struct mqev_op_said *said = op->said;
 
 	if (ack->reason == MQEV_REASON_SUCCESS)
 		ack->reason = said->reason;
@@ -83,7 +61,7 @@ add_said(struct mqev_op *op, struct mqev_ack_packet *ack)
 	said = mqev_realloc(said, sizeof(*said) + said->len + ack->properties.len);
 	if (said == NULL)
 		return false;
-	op->pubrec = said;
+	op->said = said;
 	if (ack->properties.len > 0)
 		memcpy(said->properties + said->len, ack->properties.data, ack->properties.len);
 	ack->properties = (struct mqev_bytes){said->properties, said->len + ack->properties.len};
@@ -93,17 +71,23 @@ add_said(struct mqev_op *op, struct mqev_ack_packet *ack)
 static void
 received_pubrec(struct mqev_session *s, struct mqev_op *op, const struct mqev_ack_packet *ack)
 {
-	if (!keep_said(op, ack)) {
+	bool at_once = true;
+
+	/* What it says is told when its PUBCOMP has come. */
+	if (!mqev_op_keep_said(op, ack->reason, ack->properties)) {
 		mqev_session_no_memory(s);
 		return;
 	}
+	if (op->seq != 0 && !mqev_kept_release(s, op, &at_once))
+		return;
 	if (op->state == MQEV_OP_WAIT_PUBREC)
 		note_latency(s, op);
 	if (s->out->next_message == op)
 		s->out->next_message = op->queue.next;
 	op->flags |= MQEV_OP_SENT;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_PUBCOMP, s->last_received_ms);
-	mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
+	if (at_once)
+		mqev_session_send_ack(s, MQEV_PACKET_PUBREL, op->mid, MQEV_REASON_SUCCESS);
 }
 
 void
@@ -142,7 +126,7 @@ mqev_session_on_pubcomp(struct mqev_session *s, const struct mqev_packet *packet
 		mqev_session_protocol_error(s, "PUBCOMP before PUBREC [MQTT-4.3.3-5]");
 		return;
 	}
-	if (op->pubrec == NULL || add_said(op, &ack))
+	if (op->said == NULL || add_said(op, &ack))
 		finish_acked(s, op, &ack);
 	else
 		mqev_session_no_memory(s);

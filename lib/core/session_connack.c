@@ -1,5 +1,5 @@
 /* CONNACK: accepted or refused, whether the session lives on, and the limits of the server. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 static void
 take_limits(struct mqev_session *s, const struct mqev_properties *p)
@@ -72,12 +72,15 @@ static void
 accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 {
 	struct mqev_properties view = mqev_properties_view(p->properties);
+	bool goes_on = session_goes_on(s, p);
 
+	if (s->gates != NULL && !mqev_gate_connected(s, goes_on))
+		return;
 	take_limits(s, &view);
 	s->state = MQEV_SESSION_CONNECTED;
 	s->begin_anew = false;
 	s->accepted_once = true;
-	if (session_goes_on(s, p)) {
+	if (goes_on) {
 		mqev_outbox_resume(s);
 	} else {
 		mqev_inbox_session_lost(s);

@@ -1,6 +1,6 @@
 /* Messages from the server: each delivered once as its QoS says, acknowledged in the order in which
  * they came. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include <string.h>
 
@@ -70,12 +70,15 @@ deliver(struct mqev_session *s, const struct mqev_received *r, struct mqev_ack *
 
 /* The count begins anew with each connection (4.9). Before 5.0 there is no limit but that of the
  * identifiers, which a server may not use twice. */
-static bool
-quota_exceeded(struct mqev_session *s)
+bool
+mqev_inbox_quota_exceeded(struct mqev_session *s)
 {
 	uint32_t limit = s->version == MQEV_V5 ? s->settings->receive_maximum : UINT16_MAX;
+	uint32_t open = s->in != NULL ? s->in->open : 0;
 
-	if (s->in == NULL || s->in->open < limit)
+	if (s->gates != NULL)
+		open += s->gates->open;
+	if (open < limit)
 		return false;
 	mqev_session_fail(s, MQEV_ERR_PROTOCOL, MQEV_REASON_RECEIVE_MAXIMUM_EXCEEDED,
 	    "more messages in flight than Receive Maximum [MQTT-3.3.4-9]");
@@ -149,6 +152,13 @@ mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t r
 		set_record(s, mid, ANSWERED | TAKEN);
 }
 
+void
+mqev_inbox_stored(struct mqev_session *s, uint16_t mid)
+{
+	if (s->in != NULL)
+		forget_record(s, mid);
+}
+
 /* --- by QoS ------------------------------------------------------------------------------------
  */
 
@@ -172,11 +182,20 @@ answer_later(struct mqev_session *s, uint8_t qos, uint16_t mid, struct mqev_ack 
 }
 
 static void
+answer(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, uint8_t reason)
+{
+	if (s->gates != NULL)
+		mqev_gate_answer(s, type, mid, reason, NULL);
+	else
+		mqev_session_send_ack(s, type, mid, reason);
+}
+
+static void
 answer_qos1(struct mqev_session *s, uint16_t mid, struct mqev_ack *held)
 {
 	if (held == NULL && !mqev_owed_any(s, 1)) {
 		if (s->state == MQEV_SESSION_CONNECTED)
-			mqev_session_send_ack(s, MQEV_PACKET_PUBACK, mid, MQEV_REASON_SUCCESS);
+			answer(s, MQEV_PACKET_PUBACK, mid, MQEV_REASON_SUCCESS);
 		return;
 	}
 	if (mqev_inbox_of(s) != NULL)
@@ -190,7 +209,7 @@ receive_qos1(struct mqev_session *s, const struct mqev_received *r)
 	uint16_t mid = r->packet->mid;
 	struct mqev_ack *held = NULL;
 
-	if (!quota_exceeded(s) && deliver(s, r, &held))
+	if (!mqev_inbox_quota_exceeded(s) && deliver(s, r, &held))
 		answer_qos1(s, mid, held);
 }
 
@@ -203,6 +222,11 @@ answer_qos2(struct mqev_session *s, uint16_t mid, struct mqev_ack *held)
 	}
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return;
+	if (s->gates != NULL) {
+		if (mqev_stored_put_done(s, mid, NULL))
+			mqev_inbox_stored(s, mid);
+		return;
+	}
 	set_record(s, mid, ANSWERED | TAKEN);
 	mqev_session_send_ack(s, MQEV_PACKET_PUBREC, mid, MQEV_REASON_SUCCESS);
 }
@@ -225,7 +249,7 @@ receive_new_qos2(struct mqev_session *s, const struct mqev_received *r)
 	struct mqev_ack *held = NULL;
 
 	/* Taken unless the callback says otherwise, for it may end the connection. */
-	if (quota_exceeded(s) || !record_new(s, mid))
+	if (mqev_inbox_quota_exceeded(s) || !record_new(s, mid))
 		return;
 	if (!deliver(s, r, &held)) {
 		forget_record(s, mid);
@@ -246,7 +270,7 @@ receive_qos2(struct mqev_session *s, const struct mqev_received *r)
 		receive_new_qos2(s, r);
 		break;
 	case RECORD_EARLIER:
-		if (!quota_exceeded(s) && record_new(s, mid))
+		if (!mqev_inbox_quota_exceeded(s) && record_new(s, mid))
 			answer_qos2(s, mid, NULL);
 		break;
 	case RECORD_WAITING:
@@ -268,8 +292,36 @@ mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet
 	s->messages_in++;
 	s->sink->tally.messages_in[p->qos]++;
 	s->sink->tally.message_bytes_in[p->qos] += packet->size;
-	if (p->properties.len == 0 || mqev_inbox_resolve_alias(s, &r))
+	if (p->properties.len > 0 && !mqev_inbox_resolve_alias(s, &r))
+		return;
+	if (s->gates == NULL || !mqev_stored_on_publish(s, &r))
 		by_qos[p->qos](s, &r);
+}
+
+static void
+release_record(struct mqev_session *s, uint16_t mid, enum record record)
+{
+	if (record == RECORD_WAITING) {
+		mqev_session_protocol_error(s, "PUBREL before PUBREC [MQTT-4.3.3-4]");
+		return;
+	}
+	mqev_ids_remove(&s->in->qos2, mid);
+	if (record == RECORD_ANSWERED)
+		s->in->open--;
+	if (mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid, MQEV_REASON_SUCCESS))
+		return;
+	/* The server sends its PUBREL again, and the identifier is known until that was answered. */
+	mqev_ids_put(&s->in->qos2, mid, record_value(s->in, ANSWERED | TAKEN));
+}
+
+/* N7. */
+static void
+answer_unknown(struct mqev_session *s, uint16_t mid)
+{
+	bool known = s->gates != NULL && mqev_ids_get(&s->gates->released, mid) != NULL;
+
+	answer(s, MQEV_PACKET_PUBCOMP, mid,
+	    known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND);
 }
 
 void
@@ -277,22 +329,13 @@ mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet)
 {
 	uint16_t mid = packet->u.ack.mid;
 	enum record record = find_record(s, mid);
-	bool known = record != RECORD_NONE;
 
-	if (record == RECORD_WAITING) {
-		mqev_session_protocol_error(s, "PUBREL before PUBREC [MQTT-4.3.3-4]");
+	if (s->gates != NULL && mqev_stored_on_pubrel(s, mid))
 		return;
-	}
-	if (known)
-		mqev_ids_remove(&s->in->qos2, mid);
-	if (record == RECORD_ANSWERED)
-		s->in->open--;
-	if (mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid,
-		known ? MQEV_REASON_SUCCESS : MQEV_REASON_PACKET_IDENTIFIER_NOT_FOUND))
-		return;
-	/* The server sends its PUBREL again, and the identifier is known until that was answered. */
-	if (known)
-		mqev_ids_put(&s->in->qos2, mid, record_value(s->in, ANSWERED | TAKEN));
+	if (record == RECORD_NONE)
+		answer_unknown(s, mid);
+	else
+		release_record(s, mid, record);
 }
 
 /* --- the rest of its life ----------------------------------------------------------------------

@@ -22,6 +22,7 @@ struct mqev_outbox {
 	struct mqev_op_queue qos0; /* waiting for the link */
 	struct mqev_op_queue subscribes; /* SUBSCRIBE and UNSUBSCRIBE: in flight first */
 	struct mqev_op_queue doomed;	 /* to be ended with the error that each holds */
+	struct mqev_op_queue leaving;	 /* likewise, once their records are gone from a store */
 	struct mqev_op_queue waiting;	 /* all that wait for an acknowledgement, oldest first */
 	struct mqev_op *next_message;	 /* the first not sent on this connection */
 	struct mqev_op *
@@ -36,8 +37,8 @@ struct mqev_outbox {
 	uint32_t departing_head;
 	uint32_t departing_count;
 	uint32_t window_used;
-	uint32_t requests_used; /* SUBSCRIBEs and UNSUBSCRIBEs that wait for their answers */
-	uint64_t next_expiry_ms; /* no waiting message expires before; UINT64_MAX: none does */
+	uint32_t requests_used;	   /* SUBSCRIBEs and UNSUBSCRIBEs that wait for their answers */
+	uint64_t next_expiry_ms;   /* no waiting message expires before; UINT64_MAX: none does */
 	struct mqev_load used;	   /* all but the doomed */
 	struct mqev_load loose[2]; /* of these, what may be dropped: of QoS 0, of QoS 1 and 2 */
 	struct mqev_load doomed_load;
@@ -85,6 +86,7 @@ struct mqev_outgoing {
 struct mqev_delivery {
 	struct mqev_session *session;
 	struct mqev_ack *held;
+	struct mqev_stored *stored; /* NULL: no store keeps it */
 };
 
 /* Whether the server takes a packet of this size; before CONNACK its limit is not known. */
@@ -174,11 +176,19 @@ struct mqev_op *mqev_outbox_find(const struct mqev_outbox *out, uint64_t number)
  * and UNSUBSCRIBE. */
 #define MQEV_NUMBERED_IDS 64511u
 
+static inline uint16_t
+mqev_id_of_number(uint64_t n)
+{
+	return (uint16_t)(1 + n % MQEV_NUMBERED_IDS);
+}
+
 /* session_out.c */
 /* Ends an operation that stands in one of the outbox's lists: out of them, its one completion, its
  * reference. */
 void mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev_op_end *end);
 void mqev_outbox_fail(struct mqev_session *s, struct mqev_op *op, int error);
+/* Whether one that was in flight does not go out again when the server has lost the session. */
+bool mqev_outbox_fails_with_session(const struct mqev_session *s, const struct mqev_op *op);
 /* From now on op waits for an acknowledgement (again). */
 void mqev_outbox_await(
     struct mqev_session *s, struct mqev_op *op, enum mqev_op_state state, uint64_t now);
@@ -197,6 +207,9 @@ int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
 /* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
  * caller to tell of. False: the connection ended. */
 bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
+
+/* The PUBRELs that a resume owes. */
+void mqev_session_pump_releases(struct mqev_session *s, uint64_t now);
 
 void mqev_outbox_resume(struct mqev_session *s);
 void mqev_outbox_session_lost(struct mqev_session *s);
@@ -227,8 +240,12 @@ void mqev_session_on_suback(struct mqev_session *s, const struct mqev_packet *pa
 void mqev_session_on_publish(struct mqev_session *s, const struct mqev_packet *packet);
 void mqev_session_on_pubrel(struct mqev_session *s, const struct mqev_packet *packet);
 struct mqev_inbox *mqev_inbox_of(struct mqev_session *s);
+/* True when the server has more messages in flight than it may: the connection has ended. */
+bool mqev_inbox_quota_exceeded(struct mqev_session *s);
 /* PUBACK or PUBREC was sent. */
 void mqev_inbox_answered(struct mqev_session *s, uint8_t qos, uint16_t mid, uint8_t reason);
+/* A store knows the identifier from now on. */
+void mqev_inbox_stored(struct mqev_session *s, uint16_t mid);
 /* Whether the application has the message: if so it is not delivered again, if not it is. */
 void mqev_inbox_set_taken(struct mqev_session *s, uint16_t mid, bool taken);
 void mqev_inbox_session_lost(struct mqev_session *s);
@@ -250,6 +267,12 @@ void mqev_owed_forget(struct mqev_inbox *in);
 bool mqev_ack_is_given(const struct mqev_ack *ack);
 /* The library's half of a handle that never got in line. */
 void mqev_ack_abandon(struct mqev_ack *ack);
+/* One more half, for what waits with it. */
+void mqev_ack_ref(struct mqev_ack *ack);
+/* The handle of a stored message does not reach it any more. */
+void mqev_ack_let_go(struct mqev_ack *ack);
+/* Writes the packet. */
+void mqev_owed_send(struct mqev_session *s, const struct mqev_ack *ack);
 uint64_t mqev_owed_deadline(const struct mqev_session *s);
 void mqev_owed_tick(struct mqev_session *s, uint64_t now);
 

@@ -1,6 +1,6 @@
 /* The outgoing operations as a whole: how they end, what a lost link, a lost session and time do to
  * them. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include <string.h>
 
@@ -14,6 +14,8 @@ static const struct mqev_op_end done_well = {0};
 static struct mqev_op_queue *
 queue_of(struct mqev_outbox *out, const struct mqev_op *op)
 {
+	if ((op->flags & MQEV_OP_LEAVING) != 0)
+		return &out->leaving;
 	if (op->doom != 0)
 		return &out->doomed;
 	if (op->type != MQEV_PACKET_PUBLISH)
@@ -74,6 +76,8 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 {
 	struct mqev_outbox *out = s->out;
 
+	if (op->seq != 0 && !mqev_kept_finish(s, op, end))
+		return;
 	forget_cursors(out, op);
 	stop_waiting(s, op);
 	free_id(out, op);
@@ -117,8 +121,10 @@ mqev_outbox_doom(struct mqev_session *s, struct mqev_op *op, int error)
 	/* Its completion tells the filters of a SUBSCRIBE. */
 	if (op->type == MQEV_PACKET_PUBLISH)
 		op = mqev_op_shrink(op);
+	if (op->seq != 0)
+		op->flags |= MQEV_OP_LEAVING;
 	mqev_load_add(&out->doomed_load, op->cost);
-	mqev_op_queue_append(&out->doomed, op);
+	mqev_op_queue_append(queue_of(out, op), op);
 }
 
 void
@@ -270,8 +276,8 @@ back_to_queue(const struct mqev_session *s, struct mqev_op *op)
 {
 	stop_waiting(s, op);
 	free_id(s->out, op);
-	mqev_free(op->pubrec);
-	op->pubrec = NULL;
+	mqev_free(op->said);
+	op->said = NULL;
 	op->mid = 0;
 	op->state = MQEV_OP_QUEUED;
 }
@@ -326,10 +332,13 @@ mqev_outbox_resume(struct mqev_session *s)
 		s->out->next_release = s->out->messages.head;
 }
 
-static bool
-fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
+bool
+mqev_outbox_fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 {
 	if ((op->flags & MQEV_OP_CANCELED) != 0)
+		return true;
+	/* A store has given up its bytes. */
+	if (op->seq != 0 && op->state == MQEV_OP_WAIT_PUBCOMP)
 		return true;
 	return op->qos == 1 ? s->settings->lost_qos1_fails : !s->settings->lost_qos2_resends;
 }
@@ -337,8 +346,10 @@ fails_with_session(const struct mqev_session *s, const struct mqev_op *op)
 static void
 settle(struct mqev_session *s, struct mqev_op *op)
 {
+	bool fails = mqev_outbox_fails_with_session(s, op);
+
 	back_to_queue(s, op);
-	if (!fails_with_session(s, op)) {
+	if (!fails) {
 		op->flags |= MQEV_OP_UNSURE;
 		if (op->expires_ms != 0 && op->expires_ms < s->out->next_expiry_ms)
 			s->out->next_expiry_ms = op->expires_ms;
@@ -364,15 +375,45 @@ mqev_outbox_session_lost(struct mqev_session *s)
 		s->out->next_message = s->out->messages.head;
 }
 
+/* With what was said to one that is leaving. */
+static void
+finish_doomed(struct mqev_session *s, struct mqev_op *op)
+{
+	struct mqev_op_end end = {.error = op->doom};
+
+	if (op->said != NULL) {
+		end.reason = op->said->reason;
+		end.properties = (struct mqev_bytes){op->said->properties, op->said->len};
+	}
+	mqev_outbox_finish(s, op, &end);
+}
+
+/* Those that wait for the removal of their records, in its order. */
+static void
+fail_leaving(struct mqev_session *s)
+{
+	struct mqev_op *op = s->out->leaving.tail;
+	struct mqev_op *first = NULL;
+
+	for (; op != NULL && (op->flags & MQEV_OP_REMOVED) == 0; op = op->queue.prev)
+		first = op;
+	for (op = first; op != NULL && mqev_kept_remove(s, op); op = op->queue.next)
+		;
+	while (s->out != NULL && (op = s->out->leaving.head) != NULL && mqev_kept_is_gone(s, op))
+		finish_doomed(s, op);
+}
+
 void
 mqev_outbox_fail_doomed(struct mqev_session *s)
 {
 	size_t count = s->out != NULL ? s->out->doomed_load.count : 0;
 
 	for (; count > 0 && s->out != NULL && s->out->doomed.head != NULL; count--)
-		mqev_outbox_fail(s, s->out->doomed.head, s->out->doomed.head->doom);
+		finish_doomed(s, s->out->doomed.head);
 	if (s->out != NULL && s->out->doomed.head != NULL)
 		mqev_session_owe(s);
+	if (s->out != NULL && s->out->leaving.head != NULL)
+		fail_leaving(s);
 }
 
 /* --- free --------------------------------------------------------------------------------------
@@ -387,6 +428,8 @@ any_op(const struct mqev_outbox *out)
 		return out->subscribes.head;
 	if (out->doomed.head != NULL)
 		return out->doomed.head;
+	if (out->leaving.head != NULL)
+		return out->leaving.head;
 	return out->qos0.head;
 }
 
@@ -408,8 +451,14 @@ mqev_outbox_free(struct mqev_session *s, int error)
 	if (s->out == NULL)
 		return;
 	depart_all(s, error);
-	while (s->out != NULL && (op = any_op(s->out)) != NULL)
-		mqev_outbox_fail(s, op, error);
+	while (s->out != NULL && (op = any_op(s->out)) != NULL) {
+		int its = op->seq != 0 ? mqev_kept_final_error(s, op, error) : error;
+
+		if (its == op->doom)
+			finish_doomed(s, op);
+		else
+			mqev_outbox_fail(s, op, its);
+	}
 	if (s->out != NULL)
 		release_outbox(s);
 }
@@ -435,6 +484,13 @@ first_unanswered(const struct mqev_outbox *out)
 	return op != NULL ? op : skip_silent(out->subscribes.head);
 }
 
+/* What a store keeps goes on there. */
+static int
+given_up_error(const struct mqev_session *s, const struct mqev_op *op, int error)
+{
+	return op->seq != 0 && mqev_kept_is_accepted(s, op) ? MQEV_KEPT : error;
+}
+
 /* The operation and those in flight behind it. One that a completion takes out of its list has no
  * next one. */
 static void
@@ -444,11 +500,26 @@ give_up_in_flight(struct mqev_session *s, struct mqev_op *op, int error)
 		struct mqev_op *next;
 
 		mqev_op_ref(op);
-		cancel_in_flight(s, op, error);
+		cancel_in_flight(s, op, given_up_error(s, op, error));
 		next = skip_silent(op->queue.next);
 		mqev_op_unref(op);
 		op = next;
 	}
+}
+
+/* One that is not durable goes in silence too: the application has its answer. */
+static void
+give_up_kept(struct mqev_session *s, struct mqev_op *op, int error)
+{
+	bool accepted = mqev_kept_is_accepted(s, op);
+
+	if (!accepted)
+		mqev_kept_remove(s, op);
+	mqev_op_ref(op);
+	cancel_in_flight(s, op, given_up_error(s, op, error));
+	if (!accepted && s->out != NULL && op->doom == 0)
+		mqev_outbox_doom(s, op, error);
+	mqev_op_unref(op);
 }
 
 void
@@ -461,6 +532,8 @@ mqev_session_give_up(struct mqev_session *s, int error)
 	while (s->out != NULL && (op = first_unanswered(s->out)) != NULL) {
 		if (op->state != MQEV_OP_QUEUED)
 			give_up_in_flight(s, op, error);
+		else if (op->seq != 0)
+			give_up_kept(s, op, error);
 		else
 			mqev_outbox_fail(s, op, mqev_outbox_error_of(op, error));
 	}

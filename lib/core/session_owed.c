@@ -1,6 +1,6 @@
 /* Acknowledgements that are owed: held back by the application, or behind one that is. They leave
  * in the order of the messages. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include <string.h>
 
@@ -13,6 +13,7 @@
 struct mqev_ack {
 	struct mqev_ack *next;
 	struct mqev_session *session; /* NULL: that connection is gone */
+	struct mqev_stored *stored;   /* it is this message's; NULL: no store keeps it */
 	uint8_t *properties;	      /* its own bytes */
 	size_t properties_len;
 	uint64_t since_ms;
@@ -29,6 +30,8 @@ unref(struct mqev_ack *ack)
 {
 	if (--ack->refs > 0)
 		return;
+	if (ack->stored != NULL)
+		mqev_stored_hold(ack->stored, NULL);
 	mqev_free(ack->properties);
 	mqev_free(ack);
 }
@@ -57,12 +60,18 @@ owed_of(struct mqev_session *s, uint8_t qos)
 	return &s->in->owed[qos - 1];
 }
 
+static enum mqev_packet_type
+packet_type(const struct mqev_ack *ack)
+{
+	return ack->qos == 1 ? MQEV_PACKET_PUBACK : MQEV_PACKET_PUBREC;
+}
+
 /* Reason String and User Property are left out where the server would not take the packet
  * ([MQTT-3.4.2-2]). */
-static void
-send_ack(struct mqev_session *s, const struct mqev_ack *ack)
+void
+mqev_owed_send(struct mqev_session *s, const struct mqev_ack *ack)
 {
-	enum mqev_packet_type type = ack->qos == 1 ? MQEV_PACKET_PUBACK : MQEV_PACKET_PUBREC;
+	enum mqev_packet_type type = packet_type(ack);
 	struct mqev_ack_packet packet = {.mid = ack->mid,
 	    .reason = ack->reason,
 	    .properties = {ack->properties, ack->properties_len}};
@@ -70,6 +79,19 @@ send_ack(struct mqev_session *s, const struct mqev_ack *ack)
 	if (mqev_ack_size((enum mqev_version)s->version, &packet) > s->server.max_packet_size)
 		packet.properties.len = 0;
 	mqev_session_send_ack_packet(s, type, &packet);
+}
+
+/* N3m: the identifier of a QoS 2 message is to be durable. */
+static void
+answer_gated(struct mqev_session *s, struct mqev_ack *ack)
+{
+	if (ack->qos == 2 && ack->reason < 0x80) {
+		if (mqev_stored_put_done(s, ack->mid, ack))
+			mqev_inbox_stored(s, ack->mid);
+		return;
+	}
+	mqev_inbox_answered(s, ack->qos, ack->mid, ack->reason);
+	mqev_gate_answer(s, packet_type(ack), ack->mid, ack->reason, ack);
 }
 
 static void
@@ -81,8 +103,12 @@ pop_and_send(struct mqev_session *s, struct mqev_owed *owed)
 	if (owed->head == NULL)
 		owed->tail = NULL;
 	ack->session = NULL;
-	mqev_inbox_answered(s, ack->qos, ack->mid, ack->reason);
-	send_ack(s, ack);
+	if (s->gates == NULL) {
+		mqev_inbox_answered(s, ack->qos, ack->mid, ack->reason);
+		mqev_owed_send(s, ack);
+	} else {
+		answer_gated(s, ack);
+	}
 	unref(ack);
 }
 
@@ -156,6 +182,19 @@ mqev_ack_abandon(struct mqev_ack *ack)
 	unref(ack);
 }
 
+void
+mqev_ack_ref(struct mqev_ack *ack)
+{
+	ack->refs++;
+}
+
+void
+mqev_ack_let_go(struct mqev_ack *ack)
+{
+	ack->stored = NULL;
+	ack->session = NULL;
+}
+
 bool
 mqev_ack_is_given(const struct mqev_ack *ack)
 {
@@ -214,13 +253,19 @@ mqev_message_hold(const struct mqev_message *message)
 	struct mqev_delivery *delivery = message != NULL ? message->delivery : NULL;
 	struct mqev_ack *ack;
 
-	if (delivery == NULL || delivery->held != NULL)
+	if (delivery == NULL || delivery->held != NULL ||
+	    (delivery->stored != NULL && delivery->stored->hold != NULL))
 		return NULL;
 	ack = new_ack(delivery->session, (uint8_t)message->qos, message->mid);
 	if (ack == NULL)
 		return NULL;
 	if (message->qos == 0) {
 		ack->session = NULL;
+		return ack;
+	}
+	if (delivery->stored != NULL) {
+		ack->stored = delivery->stored;
+		mqev_stored_hold(ack->stored, ack);
 		return ack;
 	}
 	ack->refs = 2;
@@ -257,9 +302,23 @@ check_ack(const struct mqev_ack *ack, int reason, const struct mqev_properties *
 		return 0;
 	if (ack->session == NULL)
 		return MQEV_ERR_LOST;
-	if (ack->session->version != MQEV_V5 && reason >= 0x80)
+	if (reason >= 0x80 && (ack->session->version != MQEV_V5 || ack->stored != NULL))
+		return MQEV_ERR_UNSUPPORTED;
+	/* Its packet has left already. */
+	if (ack->stored != NULL && mqev_properties_block(properties).len > 0)
 		return MQEV_ERR_UNSUPPORTED;
 	return 0;
+}
+
+/* The message is done; what is then told to the store lets the handle go. */
+static int
+give_stored(struct mqev_ack *ack)
+{
+	int error = mqev_stored_done(ack->session, ack->stored);
+
+	if (error == 0)
+		ack->given = true;
+	return error;
 }
 
 int
@@ -269,6 +328,8 @@ mqev_ack(struct mqev_ack *ack, enum mqev_reason reason, const struct mqev_proper
 
 	if (error != 0)
 		return error;
+	if (ack->stored != NULL)
+		return give_stored(ack);
 	if (!take_properties(ack, properties))
 		return MQEV_ERR_NOMEM;
 	ack->given = true;

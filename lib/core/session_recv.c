@@ -2,7 +2,7 @@
 #include "core/session.h"
 
 #include "core/decode.h"
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 static void
 on_pingresp(struct mqev_session *s, const struct mqev_packet *packet)
@@ -52,6 +52,8 @@ handler_of(uint8_t first)
 static bool
 allowed_now(const struct mqev_session *s, const struct handler *handler)
 {
+	if (s->gates != NULL && s->gates->connect_owed)
+		return false;
 	return s->state == MQEV_SESSION_CONNECTED ? handler->after_connack
 						  : handler->before_connack;
 }

@@ -1,6 +1,6 @@
 /* Operations on their way out: identifiers, the inflight window, the server's limits, expiry,
  * writing. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include <string.h>
 
@@ -41,12 +41,6 @@ mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags)
 /* --- identifiers -------------------------------------------------------------------------------
  */
 
-static uint16_t
-id_of_number(uint64_t n)
-{
-	return (uint16_t)(1 + n % MQEV_NUMBERED_IDS);
-}
-
 /* The identifier that the operation's number gives; a number further on while an unfinished one
  * holds it. 0: none is free. */
 static uint16_t
@@ -57,9 +51,9 @@ numbered_id(struct mqev_session *s, struct mqev_op *op)
 	if (s->out->numbered_ids == MQEV_NUMBERED_IDS)
 		return 0;
 	/* Ends, for one of that many identifiers in a row is free. */
-	while (mqev_ids_get(ids, id_of_number(op->n)) != NULL)
+	while (mqev_ids_get(ids, mqev_id_of_number(op->n)) != NULL)
 		op->n = s->next_n++;
-	return id_of_number(op->n);
+	return mqev_id_of_number(op->n);
 }
 
 static uint16_t
@@ -328,12 +322,20 @@ send_next_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	int error;
 
 	if (op->state == MQEV_OP_WAIT_PUBCOMP) {
+		if (!mqev_kept_may_release(s, op))
+			return false;
 		out->next_message = op->queue.next;
 		if ((op->flags & MQEV_OP_SENT) == 0)
 			send_release(s, op, now);
 		return true;
 	}
+	if ((op->flags & MQEV_OP_DAMAGED) != 0) {
+		out->next_message = op->queue.next;
+		return true;
+	}
 	if (out->window_used >= window_of(s))
+		return false;
+	if (op->seq != 0 && !mqev_kept_may_publish(s, op))
 		return false;
 	prepare(s, op, now, &o);
 	error = op_refusal(s, &o, now);
@@ -355,8 +357,8 @@ pump_messages(struct mqev_session *s, uint64_t now, uint64_t limit)
 }
 
 /* A full window holds back PUBLISH only: PUBRELs that a resume owes go past it ([MQTT-3.3.4-8]). */
-static void
-pump_releases(struct mqev_session *s, uint64_t now)
+void
+mqev_session_pump_releases(struct mqev_session *s, uint64_t now)
 {
 	struct mqev_op *op;
 
@@ -364,6 +366,8 @@ pump_releases(struct mqev_session *s, uint64_t now)
 	       (op = s->out->next_release) != NULL) {
 		bool owed = op->state == MQEV_OP_WAIT_PUBCOMP && (op->flags & MQEV_OP_SENT) == 0;
 
+		if (owed && !mqev_kept_may_release(s, op))
+			return;
 		/* Those that were never sent stand behind all that is in flight. */
 		s->out->next_release = op->state != MQEV_OP_QUEUED ? op->queue.next : NULL;
 		if (owed)
@@ -508,10 +512,12 @@ void
 mqev_session_resend(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
 	s->last_sent_ms = now;
-	if (op->state == MQEV_OP_WAIT_PUBCOMP)
+	if (op->state != MQEV_OP_WAIT_PUBCOMP)
+		resend_message(s, op, now);
+	else if (mqev_kept_may_release(s, op))
 		send_release(s, op, now);
 	else
-		resend_message(s, op, now);
+		mqev_outbox_await(s, op, MQEV_OP_WAIT_PUBCOMP, now);
 }
 
 /* --- all of it ---------------------------------------------------------------------------------
@@ -537,10 +543,13 @@ mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget)
 	s->pump_asked = false;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return false;
-	pump_subscribes(s, now, limit);
+	if (mqev_gate_is_open(s))
+		pump_subscribes(s, now, limit);
 	pump_qos0(s, now, limit);
-	pump_messages(s, now, limit);
-	pump_releases(s, now);
+	if (mqev_gate_is_open(s)) {
+		pump_messages(s, now, limit);
+		mqev_session_pump_releases(s, now);
+	}
 	if (s->written > before)
 		s->last_sent_ms = now;
 	return s->written >= limit && has_more(s);

@@ -1,6 +1,6 @@
 /* Operations on their way in: limits of the queue and of the server, numbers, and the QoS 0 message
  * that needs no operation. */
-#include "core/session_internal.h"
+#include "core/session_gate.h"
 
 #include "core/encode.h"
 #include "core/mem.h"
@@ -29,18 +29,25 @@ accept_op(struct mqev_session *s, struct mqev_op *op, struct mqev_op_queue *queu
 	return (int64_t)number;
 }
 
-/* An operation within the queue's limits, or why not. */
+/* It was not accepted, and the payload is still the caller's. */
+static void
+discard(struct mqev_op *op)
+{
+	op->release = NULL;
+	mqev_op_unref(op);
+}
+
 /* Others are dropped for it last, when nothing else can keep it out. */
 static int
 make_room(struct mqev_session *s, struct mqev_op *op, bool qos0, uint64_t now)
 {
 	if ((op->flags & MQEV_OP_INTERNAL) != 0 || mqev_outbox_make_room(s, op->cost, qos0, now))
 		return 0;
-	op->release = NULL;
-	mqev_op_unref(op);
+	discard(op);
 	return MQEV_ERR_QUEUE_FULL;
 }
 
+/* An operation within the queue's limits, or why not. */
 static int
 make_op(struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, bool qos0,
     uint64_t now, struct mqev_op **op)
@@ -81,6 +88,8 @@ check_publish(const struct mqev_session *s, const struct mqev_outgoing *o)
 		return MQEV_ERR_INVALID;
 	if (s->freed || s->draining)
 		return MQEV_ERR_STATE;
+	if (s->gates != NULL && s->gates->journal->error != 0 && o->packet.qos > 0)
+		return s->gates->journal->error;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return 0;
 	return mqev_publish_refusal(s, o->packet.qos, o->packet.retain, o->size);
@@ -140,7 +149,7 @@ accept_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	mqev_load_add(&out->loose[op->qos > 0], op->cost);
 	if (op->qos == 0)
 		return accept_op(s, op, &out->qos0, now);
-	op->n = s->next_n++;
+	s->next_n++;
 	if (out->next_message == NULL)
 		out->next_message = op;
 	if (out->first_loose == NULL)
@@ -158,8 +167,14 @@ enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint
 	if (error != 0)
 		return error;
 	op->qos = request->qos;
+	op->n = s->next_n;
 	set_expiry(s->out, op, request, now);
-	return accept_message(s, op, now);
+	if (s->gates != NULL && op->qos > 0)
+		error = mqev_kept_put(s, op, request);
+	if (error == 0)
+		return accept_message(s, op, now);
+	discard(op);
+	return error;
 }
 
 int64_t

@@ -51,7 +51,7 @@ forget_clients(struct mqev_batch *batch)
 static void
 forget_loads(struct mqev_batch *batch)
 {
-	for (struct mqev_load *load = batch->loads; load != NULL; load = load->next)
+	for (struct mqev_batch_load *load = batch->loads; load != NULL; load = load->next)
 		mqev_free(load->bytes);
 	batch->loads = NULL;
 	batch->last_load = NULL;

@@ -74,7 +74,8 @@ struct mqev_journal *mqev_tape_attach(struct mqev_tape *tape, const char *name, 
     void *owner, struct mqev_kept *kept, int *error);
 
 /* The owner is not called any more. kept (from mqev_malloc(), taken over) is what is durable or
- * will be of this client's records, as attach will give it out again. */
+ * will be of this client's records, as attach will give it out again. NULL: there was no memory to
+ * say so, and the name is in use until the store is opened anew. */
 void mqev_tape_detach(struct mqev_journal *j, const struct mqev_kept *kept);
 
 /* Also for an identifier that the server assigned: replaces row.client_id. False: no memory. */
@@ -92,8 +93,8 @@ struct mqev_batch_change {
 	bool done;
 };
 
-struct mqev_load {
-	struct mqev_load *next;
+struct mqev_batch_load {
+	struct mqev_batch_load *next;
 	struct mqev_journal *journal;
 	uint64_t seq;
 	uint8_t *bytes; /* the answer, by mqev_malloc() */
@@ -111,8 +112,8 @@ struct mqev_batch {
 	struct mqev_batch_change *changes;
 	size_t count;
 	size_t capacity;
-	struct mqev_load *loads; /* answered after the changes are committed */
-	struct mqev_load *last_load;
+	struct mqev_batch_load *loads; /* answered after the changes are committed */
+	struct mqev_batch_load *last_load;
 	struct mqev_batch_client *clients; /* in the order in which they came to it */
 	struct mqev_batch_client *last_client;
 	struct mqev_chunk *chunks; /* the memory of all of this but changes */

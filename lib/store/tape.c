@@ -207,7 +207,7 @@ tell_durable(const struct mqev_tape *tape, const struct mqev_batch *batch)
 static void
 tell_loaded(const struct mqev_tape *tape, const struct mqev_batch *batch)
 {
-	for (const struct mqev_load *load = batch->loads; load != NULL; load = load->next) {
+	for (const struct mqev_batch_load *load = batch->loads; load != NULL; load = load->next) {
 		const struct mqev_tape_journal *journal = (struct mqev_tape_journal *)load->journal;
 		struct mqev_bytes packed = {load->bytes, load->len};
 

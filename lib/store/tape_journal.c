@@ -197,7 +197,7 @@ load(struct mqev_journal *j, uint64_t seq)
 {
 	struct mqev_tape_journal *journal = journal_of(j);
 	struct mqev_batch *batch;
-	struct mqev_load *load;
+	struct mqev_batch_load *load;
 
 	if (j->error != 0)
 		return false;
@@ -207,7 +207,7 @@ load(struct mqev_journal *j, uint64_t seq)
 	load = mqev_batch_room(batch, sizeof(*load));
 	if (load == NULL)
 		return false;
-	*load = (struct mqev_load){.journal = j, .seq = seq};
+	*load = (struct mqev_batch_load){.journal = j, .seq = seq};
 	*(batch->last_load != NULL ? &batch->last_load->next : &batch->loads) = load;
 	batch->last_load = load;
 	mqev_tape_gathered(journal->tape);
@@ -321,10 +321,11 @@ give_back(struct mqev_tape_journal *journal, const struct mqev_kept *kept)
 	struct mqev_index_client *client = journal->client;
 
 	mqev_store_lock(store);
-	client->attached = false;
+	client->attached = kept == NULL;
 	store->attached--;
 	client->row = journal->base.row;
-	client->kept = *kept;
+	if (kept != NULL)
+		client->kept = *kept;
 	if (journal->row_is_new)
 		mqev_index_remove(&store->index, client);
 	mqev_store_unlock(store);

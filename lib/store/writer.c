@@ -64,14 +64,14 @@ take_first(struct mqev_writer_state *w)
 
 struct answer {
 	struct mqev_store *store;
-	struct mqev_load *load;
+	struct mqev_batch_load *load;
 };
 
 static int
 open_sealed(const struct answer *a, const void *bytes, size_t len)
 {
 	const struct mqev_cipher *cipher = &a->store->cipher;
-	struct mqev_load *load = a->load;
+	struct mqev_batch_load *load = a->load;
 
 	if (cipher->open(cipher->arg, load->seq, bytes, len, load->bytes, &load->len) == 0)
 		return 0;
@@ -84,7 +84,7 @@ static int
 take_bytes(void *arg, const void *bytes, size_t len)
 {
 	const struct answer *a = arg;
-	struct mqev_load *load = a->load;
+	struct mqev_batch_load *load = a->load;
 	bool seals = mqev_store_seals(a->store);
 
 	load->bytes = mqev_malloc(seals ? len + a->store->cipher.overhead : len);
@@ -109,7 +109,7 @@ load_failed_alone(int error)
 static int
 answer_loads(struct mqev_store *store, const struct mqev_batch *batch)
 {
-	for (struct mqev_load *load = batch->loads; load != NULL; load = load->next) {
+	for (struct mqev_batch_load *load = batch->loads; load != NULL; load = load->next) {
 		struct answer a = {store, load};
 		int error = store->backend->read(store->state, load->seq, take_bytes, &a);
 

@@ -392,6 +392,9 @@ static const struct {
 enum mode { ONCE, FOR_GOOD, MODES };
 
 static struct world w;
+static struct vjournal journal;
+static bool kept; /* the session has a store */
+static enum mqev_session_inbox inbox;
 static struct world_stats stats;
 
 static void
@@ -415,6 +418,10 @@ fail_at(size_t scenario, int version, enum mode mode, size_t n, bool to_the_end)
 	w.v.settings.clean = MQEV_SESSION_CLEAN_NEVER;
 	w.v.settings.session_expiry_s = version == TK_V5 ? UINT32_MAX : 0;
 	vclient_restart(&w.v);
+	if (kept) {
+		w.v.settings.inbox = inbox;
+		world_keep(&w, &journal);
+	}
 	w.v.sink.exact = true;
 	w.no_memory = true;
 	if (mode == ONCE)
@@ -461,6 +468,42 @@ START_TEST(freed_in_the_middle)
 }
 END_TEST
 
+/* With an inbox a message that is held is acknowledged all the same, which the judge of a world
+ * takes for a fault. */
+static size_t
+kept_scenario(int i)
+{
+	size_t scenario = (size_t)i % SCENARIOS;
+
+	kept = true;
+	inbox = (size_t)i < SCENARIOS ? MQEV_SESSION_INBOX_NONE : MQEV_SESSION_INBOX_BOTH;
+	if (strncmp(scenarios[scenario].name, "held", 4) == 0 ||
+	    strncmp(scenarios[scenario].name, "acknowledged", 12) == 0)
+		inbox = MQEV_SESSION_INBOX_NONE;
+	return scenario;
+}
+
+/* The same, kept by a store in which each of its appends can fail too. */
+START_TEST(each_allocation_fails_kept)
+{
+	size_t scenario = kept_scenario(_i);
+
+	for (enum mode mode = ONCE; mode < MODES; mode++) {
+		fail_each(scenario, TK_V311, mode, true);
+		fail_each(scenario, TK_V5, mode, true);
+	}
+}
+END_TEST
+
+START_TEST(freed_in_the_middle_kept)
+{
+	size_t scenario = kept_scenario(_i);
+
+	fail_each(scenario, TK_V311, ONCE, false);
+	fail_each(scenario, TK_V5, ONCE, false);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -470,5 +513,7 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, each_allocation_fails, 0, (int)SCENARIOS);
 	tcase_add_loop_test(tc, freed_in_the_middle, 0, (int)SCENARIOS);
+	tcase_add_loop_test(tc, each_allocation_fails_kept, 0, 2 * (int)SCENARIOS);
+	tcase_add_loop_test(tc, freed_in_the_middle_kept, 0, 2 * (int)SCENARIOS);
 	return tk_main(suite);
 }

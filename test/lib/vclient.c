@@ -174,6 +174,8 @@ error_name(int error)
 	    "SUBSCRIPTION_ID", "AUTH", "STORE", "STORE_FULL", "STORE_DAMAGED", "STORE_VERSION",
 	    "STORE_BUSY", "STORE_ACCESS", "DROPPED"};
 
+	if (error == MQEV_KEPT)
+		return "KEPT";
 	if (error > 0 || -error >= (int)(sizeof(names) / sizeof(names[0])))
 		return "?";
 	return names[-error];
@@ -253,9 +255,9 @@ check_message(struct vclient *v, const struct mqev_message *m)
 		vclient_break(v, "a topic without NUL");
 	if (strlen(m->topic) != m->topic_len && memchr(m->topic, 0, m->topic_len) == NULL)
 		vclient_break(v, "topic_len %zu of %s", m->topic_len, m->topic);
-	if (m->received_ms != v->now)
+	if (m->received_ms != v->now && m->token == 0)
 		vclient_break(v, "received_ms is not the time of receipt");
-	if ((m->qos == 0) != (m->mid == 0))
+	if ((m->qos == 0) != (m->mid == 0) && m->token == 0)
 		vclient_break(v, "identifier %u at QoS %d", m->mid, m->qos);
 }
 
@@ -274,6 +276,8 @@ on_message(void *owner, const struct mqev_message *m)
 		vbuf_put(&v->record, " ", 1);
 	record_text(&v->record, m->payload, m->payload_len);
 	put_block(&v->record, block);
+	if (m->token != 0)
+		vbuf_printf(&v->record, " =%u", (unsigned)m->token);
 	vbuf_put(&v->record, "\n", 1);
 	check_message(v, m);
 	if (v->hold && v->held_count < (int)(sizeof(v->held) / sizeof(v->held[0]))) {
@@ -318,11 +322,35 @@ check_completion(struct vclient *v, uint64_t number)
 	v->op[number] = V_DONE;
 }
 
+/* Inside a call that submits nothing can be accepted. */
+static void
+on_durable(void *owner, const struct mqev_op *op)
+{
+	struct vclient *v = owner;
+
+	vclient_flush_record(v);
+	vbuf_printf(&v->record, "accepted %u\n", (unsigned)op->number);
+	if (v->submitting)
+		vclient_break(v, "accepted inside a call of the application");
+	v->done = op;
+	after_event(v, V_DURABLE);
+}
+
+static void
+on_may_connect(void *owner)
+{
+	struct vclient *v = owner;
+
+	vclient_connect(v);
+}
+
 static void
 on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end)
 {
 	struct vclient *v = owner;
 
+	if (v->deaf_ends)
+		return;
 	vclient_flush_record(v);
 	vbuf_printf(&v->record, "done %u #%u %s %02X", (unsigned)op->number, op->mid,
 	    error_name(end->error), end->reason);
@@ -344,7 +372,7 @@ on_wants_pump(void *owner)
 	struct vclient *v = owner;
 
 	/* Once for what may be sent, and once for what is to be told. */
-	if (v->wants_pump && !(v->s.owing && v->s.pump_asked))
+	if (v->wants_pump && !v->s.owing)
 		vclient_break(v, "asked to be pumped twice");
 	v->wants_pump = true;
 }
@@ -393,6 +421,8 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.ack_overdue = on_ack_overdue,
 		.hold_overdue = on_hold_overdue,
 		.wants_pump = on_wants_pump,
+		.durable = on_durable,
+		.may_connect = on_may_connect,
 		.water = on_water,
 		.packet = on_packet},
 	    .sink.base.methods = &sink_methods,
@@ -412,6 +442,28 @@ vclient_restart(struct vclient *v)
 	mqev_session_free(&v->s, MQEV_ERR_CANCELED);
 	mqev_session_release(&v->s);
 	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
+}
+
+void
+vclient_end(struct vclient *v)
+{
+	v->deaf_ends = true;
+	vclient_flush_record(v);
+	mqev_session_free(&v->s, MQEV_ERR_CANCELED);
+	mqev_session_release(&v->s);
+	v->deaf_ends = false;
+	v->in.len = 0;
+	sink_free(&v->sink);
+}
+
+void
+vclient_begin(struct vclient *v)
+{
+	enum mqev_version version = (enum mqev_version)v->s.version;
+
+	memset(v->op, 0, sizeof(v->op));
+	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
+	v->ended = v->wants_pump = false;
 }
 
 void
@@ -490,12 +542,18 @@ vclient_pump(struct vclient *v)
 		vclient_sent(v, 0);
 }
 
-static void
-after_call(struct vclient *v)
+void
+vclient_after_call(struct vclient *v)
 {
 	record_end(v);
 	if (!v->no_pump && v->hook_depth == 0)
 		vclient_pump(v);
+}
+
+static void
+after_call(struct vclient *v)
+{
+	vclient_after_call(v);
 }
 
 /* What the session said of the rest must be true. */

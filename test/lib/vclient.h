@@ -8,10 +8,14 @@
  *	> 40 02 00 01                            bytes handed to the sink
  *	connack 1 00 [11 00 00 00 05]            Session Present, code, [properties]
  *	message a/b 1 retain dup hi [02 ..]      topic, QoS, flags, payload, [properties]
+ *	message a/b 2 hi =17                     token
  *	done 7 #3 ok 00 [1F ..] codes 01 02      number, identifier, error, reason, [properties],
- *SUBACK's codes overdue #5 1 5000ms                      a message was held back for long:
- *identifier, QoS, time disconnect 8B [..]                       the server's DISCONNECT end
- *PROTOCOL 82                          the state became ENDED: error, reason
+ *						 SUBACK's codes
+ *	accepted 7                               a store has it: number
+ *	overdue #5 1 5000ms                      a message was held back for long: identifier, QoS,
+ *						 time
+ *	disconnect 8B [..]                       the server's DISCONNECT
+ *	end PROTOCOL 82                          the state became ENDED: error, reason
  */
 #ifndef MQEV_TEST_VCLIENT_H
 #define MQEV_TEST_VCLIENT_H
@@ -39,6 +43,7 @@ enum vevent {
 	V_OVERDUE,
 	V_LATE,
 	V_PACKET,
+	V_DURABLE,
 	V_WATER
 };
 
@@ -106,6 +111,7 @@ struct vclient {
 	int held_count;
 
 	uint8_t op[V_OPS]; /* enum vop by number */
+	bool deaf_ends;	   /* what ends now is not told of */
 	int releases;	   /* calls of release functions */
 	char broken[200];  /* the first rule of the interface that the session broke; empty: none */
 };
@@ -115,6 +121,12 @@ struct vclient {
 void vclient_init(struct vclient *v, enum mqev_version version);
 /* The session anew, after a change of settings which it reads at its beginning. */
 void vclient_restart(struct vclient *v);
+/* The two halves of that: all operations end unheard, and a new session is there, whose numbers
+ * begin anew. */
+void vclient_end(struct vclient *v);
+void vclient_begin(struct vclient *v);
+/* For who calls the session itself: the record is brought up to date and the session pumped. */
+void vclient_after_call(struct vclient *v);
 /* Frees the session, each operation ending with CANCELED, and all else; the record is kept. */
 void vclient_free_session(struct vclient *v);
 void vclient_free(struct vclient *v);

@@ -165,6 +165,23 @@ choose_settings(struct world *w)
 	w->v.s.next_n = rng_percent(&w->rng, 30) ? 64500 + rng_below(&w->rng, 20) : 0;
 }
 
+/* A store whose commits come when the link moves on. With an inbox a message that is held is
+ * acknowledged all the same, which the judge takes for a fault. */
+static void
+choose_store(struct world *w)
+{
+	static struct vjournal journal;
+	uint64_t next_n = w->v.s.next_n;
+
+	if (w->v.settings.clean == MQEV_SESSION_CLEAN_ALWAYS || rng_percent(&w->rng, 60))
+		return;
+	w->v.settings.inbox = w->hold_percent > 0 || rng_percent(&w->rng, 30)
+				  ? MQEV_SESSION_INBOX_NONE
+				  : (enum mqev_session_inbox)rng_below(&w->rng, 2);
+	world_keep(w, &journal);
+	w->v.s.next_n = next_n;
+}
+
 static void
 choose_limits(struct world *w)
 {
@@ -191,6 +208,7 @@ run_seed(uint64_t seed, struct world_stats *stats)
 
 	world_begin(&w, seed % 2 != 0 ? TK_V5 : TK_V311, seed, stats);
 	choose_settings(&w);
+	choose_store(&w);
 	choose_limits(&w);
 	steps = 50 + rng_below(&w.rng, 350);
 	for (unsigned i = 0; i < steps && !world_failed(&w); i++)

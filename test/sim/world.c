@@ -129,6 +129,7 @@ result_of(int error)
 	case MQEV_ERR_EXPIRED:
 		return J_EXPIRED;
 	case MQEV_ERR_CANCELED:
+	case MQEV_KEPT:
 		return J_CANCELED;
 	case MQEV_ERR_TOO_LARGE:
 	case MQEV_ERR_QOS:
@@ -292,9 +293,19 @@ world_waiting_up(const struct world *w)
 	return w->told - w->taken;
 }
 
+/* What the store was given becomes durable. */
+static void
+commit(struct world *w)
+{
+	if (w->journal == NULL || w->journal->base.durable == w->journal->ticket)
+		return;
+	vjournal_commit(w->journal);
+}
+
 void
 world_move_up(struct world *w, size_t n)
 {
+	commit(w);
 	world_look(w);
 	if (n > world_waiting_up(w))
 		n = world_waiting_up(w);
@@ -436,6 +447,7 @@ world_pass_time(struct world *w, unsigned ms)
 		unsigned slice = ms < WATCH_SLICE_MS ? ms : WATCH_SLICE_MS;
 
 		vclient_advance(&w->v, slice);
+		commit(w);
 		world_look(w);
 		if (world_is_open(w) && mqev_session_deadline(&w->v.s) <= w->v.now)
 			world_flunk(w, "the deadline was not moved by the tick");
@@ -531,6 +543,14 @@ world_begin(struct world *w, int version, uint64_t seed, struct world_stats *sta
 }
 
 void
+world_keep(struct world *w, struct vjournal *journal)
+{
+	w->journal = journal;
+	vjournal_init(journal, &w->v);
+	journal->quiet = true;
+}
+
+void
 world_end(struct world *w)
 {
 	world_failed(w);
@@ -539,6 +559,8 @@ world_end(struct world *w)
 		mqev_ack_drop(w->held[--w->held_count].ack);
 	w->v.hook = NULL;
 	vclient_free(&w->v);
+	if (w->journal != NULL)
+		vjournal_free(w->journal);
 	mb_free(&w->mb);
 	w->stats->late += w->watch.late;
 	watch_free(&w->watch);

@@ -8,6 +8,7 @@
 
 #include "lib/stream.h"
 #include "lib/vclient.h"
+#include "lib/vjournal.h"
 #include "sim/judge.h"
 #include "sim/model_broker.h"
 #include "sim/watch.h"
@@ -34,6 +35,7 @@ struct world {
 	struct judge judge;
 	struct watch watch;
 	struct world_stats *stats;
+	struct vjournal *journal; /* NULL: nothing is kept */
 
 	/* The link. */
 	struct tk_stream stream;
@@ -68,6 +70,8 @@ void world_begin(struct world *w, int version, uint64_t seed, struct world_stats
 /* Nothing goes wrong any more, connections are made anew: everything must come to its end. */
 void world_drain(struct world *w);
 void world_end(struct world *w);
+/* The client gets a store; after its settings, before all else. */
+void world_keep(struct world *w, struct vjournal *journal);
 bool world_failed(struct world *w); /* w->error says how */
 void world_flunk(struct world *w, const char *what);
 

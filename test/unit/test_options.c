@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(no_padding_at_the_end)
 {
-	ENDS_WITH(struct mqev_message, delivery);
+	ENDS_WITH(struct mqev_message, cookie);
 	ENDS_WITH(struct mqev_subscription, userdata);
 	ENDS_WITH(struct mqev_will, properties);
 	ENDS_WITH(struct mqev_disconnect_options, properties);
