@@ -1,5 +1,5 @@
-/* cores: several threads, each with a fleet of its own, one per core. Nothing is shared between them, so nothing is
- * locked. Each client publishes to itself. */
+/* cores: several threads, each with a fleet of its own, one per core. Nothing is shared between
+ * them, so nothing is locked. Each client publishes to itself. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

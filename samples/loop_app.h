@@ -1,4 +1,5 @@
-/* What the samples of foreign loops have in common: a client that prints what comes, and when the program is to end. */
+/* What the samples of foreign loops have in common: a client that prints what comes, and when the
+ * program is to end. */
 #ifndef LOOP_APP_H
 #define LOOP_APP_H
 

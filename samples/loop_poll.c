@@ -1,5 +1,5 @@
-/* loop_poll: a fleet inside a loop of poll(2), which waits for each of its descriptors. With mqev_fleet_fd() there would
- * be one only, as in the other samples of foreign loops. */
+/* loop_poll: a fleet inside a loop of poll(2), which waits for each of its descriptors. With
+ * mqev_fleet_fd() there would be one only, as in the other samples of foreign loops. */
 #include <poll.h>
 #include <stdlib.h>
 

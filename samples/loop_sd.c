@@ -1,4 +1,5 @@
-/* loop_sd: a fleet inside sd-event's loop: an I/O source for its descriptor, which sets a timer before each sleep. */
+/* loop_sd: a fleet inside sd-event's loop: an I/O source for its descriptor, which sets a timer
+ * before each sleep. */
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <time.h>

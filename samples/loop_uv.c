@@ -1,4 +1,5 @@
-/* loop_uv: a fleet inside libuv's loop: its descriptor is polled, and before each sleep a timer is set. */
+/* loop_uv: a fleet inside libuv's loop: its descriptor is polled, and before each sleep a timer is
+ * set. */
 #include <uv.h>
 
 #include "loop_app.h"

@@ -1,5 +1,5 @@
-/* pubwait: publishes each line of its input and waits until the server has it, while a thread in the background runs the
- * loop. */
+/* pubwait: publishes each line of its input and waits until the server has it, while a thread in
+ * the background runs the loop. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* The event_base of a fleet that is given none, and what a fleet does in another process than its own. */
+/* The event_base of a fleet that is given none, and what a fleet does in another process than its
+ * own. */
 #include <event2/event.h>
 
 #include "client/durable.h"
@@ -21,8 +22,8 @@ mqev_own_base_new(void)
 }
 
 /*
- * The system's poller is one for parent and child: what the child takes out of it the parent would miss. So the child's
- * base gets a poller of its own first.
+ * The system's poller is one for parent and child: what the child takes out of it the parent would
+ * miss. So the child's base gets a poller of its own first.
  */
 void
 mqev_fleet_meet_fork(struct mqev_fleet *fleet)

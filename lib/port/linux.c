@@ -161,8 +161,8 @@ mqev_port_wake_clear(int fd)
 }
 
 /*
- * The set that watches fd says so when it is asked to; any other one is asked for nothing that ever happens, and left
- * as it was.
+ * The set that watches fd says so when it is asked to; any other one is asked for nothing that ever
+ * happens, and left as it was.
  */
 static bool
 watches(int poller, int fd)

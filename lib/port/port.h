@@ -31,16 +31,17 @@ int mqev_port_bind_device(int fd, const char *name);
 void mqev_port_bind_no_port(int fd);
 
 /*
- * A descriptor by which one thread wakes another that waits for it to be readable: made (-1 with errno), woken from any
- * thread, made quiet again. Never blocks.
+ * A descriptor by which one thread wakes another that waits for it to be readable: made (-1 with
+ * errno), woken from any thread, made quiet again. Never blocks.
  */
 int mqev_port_wake_new(void);
 void mqev_port_wake(int fd);
 void mqev_port_wake_clear(int fd);
 
 /*
- * The poller of this process that waits for fd, of which there must be one at most; -1 with ENOENT when there is none.
- * It costs a system call or two for each descriptor below the one that is found.
+ * The poller of this process that waits for fd, of which there must be one at most; -1 with ENOENT
+ * when there is none. It costs a system call or two for each descriptor below the one that is
+ * found.
  */
 int mqev_port_find_poller(int fd);
 

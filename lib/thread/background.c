@@ -1,4 +1,5 @@
-/* A fleet's loop in a thread of its own: starting, stopping with or without flushing, and the end of the fleet. */
+/* A fleet's loop in a thread of its own: starting, stopping with or without flushing, and the end
+ * of the fleet. */
 #include <mqev/thread.h>
 
 #include <signal.h>
@@ -224,7 +225,8 @@ mqev_loop_stop(struct mqev_fleet *fleet, enum mqev_stop how, uint32_t timeout_ms
 	return result;
 }
 
-/* The fleet is freed: by its own loop, which ends then by itself, or by the thread that is to own it. */
+/* The fleet is freed: by its own loop, which ends then by itself, or by the thread that is to own
+ * it. */
 void
 mqev_background_end(struct mqev_front *front)
 {

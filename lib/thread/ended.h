@@ -1,4 +1,5 @@
-/* Which operations of a remote are unfinished, and how those that failed have ended. Knows no locks. */
+/* Which operations of a remote are unfinished, and how those that failed have ended. Knows no
+ * locks. */
 #ifndef MQEV_THREAD_ENDED_H
 #define MQEV_THREAD_ENDED_H
 
@@ -31,8 +32,8 @@ struct mqev_ended {
 bool mqev_ended_add(struct mqev_ended *e, struct mqev_post *post);
 /* The post has ended: 0 or a negative error. */
 void mqev_ended_set(struct mqev_ended *e, struct mqev_post *post, int error);
-/* 1: done; 0: not yet; negative: the error with which it ended; MQEV_ERR_NOT_FOUND: no such number, or it ended so
- * long ago that nobody knows how. */
+/* 1: done; 0: not yet; negative: the error with which it ended; MQEV_ERR_NOT_FOUND: no such number,
+ * or it ended so long ago that nobody knows how. */
 int mqev_ended_ask(const struct mqev_ended *e, int64_t number);
 void mqev_ended_free(struct mqev_ended *e);
 

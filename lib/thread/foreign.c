@@ -1,4 +1,5 @@
-/* A fleet inside another event loop: its one descriptor, its next timeout, and each of its descriptors. */
+/* A fleet inside another event loop: its one descriptor, its next timeout, and each of its
+ * descriptors. */
 #include <mqev/thread.h>
 
 #include <errno.h>
@@ -81,8 +82,9 @@ walk_events(struct mqev_front *front, struct walk *walk, on_interest *interest, 
  */
 
 /*
- * libevent tells times as wall-clock times, by a difference to its own clock that it renews now and then. A timer that
- * is due now is told by the same one, so that a wall clock which is set does no harm.
+ * libevent tells times as wall-clock times, by a difference to its own clock that it renews now and
+ * then. A timer that is due now is told by the same one, so that a wall clock which is set does no
+ * harm.
  */
 static bool
 event_time(struct mqev_front *front, struct timeval *now)

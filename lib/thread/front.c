@@ -1,4 +1,5 @@
-/* The front's life, its inbox, and what the fleet tells it. How posts are made and what they do: remote.c, post.c. */
+/* The front's life, its inbox, and what the fleet tells it. How posts are made and what they do:
+ * remote.c, post.c. */
 #include "thread/front.h"
 
 #include <time.h>

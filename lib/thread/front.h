@@ -1,5 +1,5 @@
-/* A fleet as other threads see it: what they hand to its loop, and who drives that loop. Made when a function of
- * mqev/thread.h is first used; programs of one thread have none. */
+/* A fleet as other threads see it: what they hand to its loop, and who drives that loop. Made when
+ * a function of mqev/thread.h is first used; programs of one thread have none. */
 #ifndef MQEV_THREAD_FRONT_H
 #define MQEV_THREAD_FRONT_H
 
@@ -84,14 +84,15 @@ bool mqev_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t 
 
 /* loop.c: says who drives the loop now, and tells those who wait. */
 void mqev_front_set_drive(struct mqev_front *front, enum mqev_drive drive);
-/* Runs the loop once; false: the fleet is gone, and the front may be used until it is given back. */
+/* Runs the loop once; false: the fleet is gone, and the front may be used until it is given back.
+ */
 bool mqev_front_turn(struct mqev_front *front, int flags);
 /* True when the loop has nothing to wait for but other threads. */
 bool mqev_front_idle(struct mqev_front *front);
 /* 0 when this thread may run the loop of a fleet with its own base now, else MQEV_ERR_STATE. */
 int mqev_front_may_loop(struct mqev_front *front);
-/* *front is the fleet's, with a reference, when this thread may run its loop: 0; MQEV_ERR_INVALID, MQEV_ERR_STATE,
- * MQEV_ERR_NOMEM. */
+/* *front is the fleet's, with a reference, when this thread may run its loop: 0; MQEV_ERR_INVALID,
+ * MQEV_ERR_STATE, MQEV_ERR_NOMEM. */
 int mqev_front_begin(struct mqev_fleet *fleet, struct mqev_front **front);
 
 /* background.c */

@@ -1,4 +1,5 @@
-/* Loops in the caller's thread, and what every loop has in common: one turn, when it is idle, who drives it. */
+/* Loops in the caller's thread, and what every loop has in common: one turn, when it is idle, who
+ * drives it. */
 #include <mqev/thread.h>
 
 #include <event2/event.h>
@@ -88,7 +89,8 @@ limited_turn(struct mqev_front *front, int timeout_ms)
 {
 	const struct timeval wait = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
 	bool set = event_add(front->timer, &wait) == 0;
-	/* Without memory for the timer it does not wait at all: that is the shorter of two evils. */
+	/* Without memory for the timer it does not wait at all: that is the shorter of two evils.
+	 */
 	bool there = mqev_front_turn(front, set ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 
 	if (there)

@@ -1,4 +1,5 @@
-/* Blocking calls: connecting, deadline and end. What they do meanwhile: oneshot_publish.c, oneshot_subscribe.c. */
+/* Blocking calls: connecting, deadline and end. What they do meanwhile: oneshot_publish.c,
+ * oneshot_subscribe.c. */
 #include "thread/oneshot.h"
 
 #include <stdio.h>

@@ -22,7 +22,8 @@ struct mqev_job {
 	struct mqev_oneshot_report report;
 };
 
-/* Takes what the caller gave: 0, MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED. The rest of the job is zero. */
+/* Takes what the caller gave: 0, MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED. The rest of the job is
+ * zero. */
 int mqev_job_begin(struct mqev_job *job, const struct mqev_oneshot *how);
 /* Runs it to its end and fills the report; the call's result. */
 int mqev_job_run(struct mqev_job *job, const char *url);

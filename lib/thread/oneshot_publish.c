@@ -1,4 +1,5 @@
-/* mqev_publish_single() and mqev_publish_multiple(): messages in their order, as many at a time as may be. */
+/* mqev_publish_single() and mqev_publish_multiple(): messages in their order, as many at a time as
+ * may be. */
 #include "thread/oneshot.h"
 
 #include "client/options.h"

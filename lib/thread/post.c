@@ -1,4 +1,5 @@
-/* The calls of a remote: copies of what they are given, and what the loop's thread does with them. */
+/* The calls of a remote: copies of what they are given, and what the loop's thread does with them.
+ */
 #include <string.h>
 
 #include <mqev/thread.h>

@@ -1,4 +1,5 @@
-/* The remote's life; posting, running and completing posts; waiting for them. What posts hold: post.c. */
+/* The remote's life; posting, running and completing posts; waiting for them. What posts hold:
+ * post.c. */
 #include "thread/remote.h"
 
 #include "client/client.h"
@@ -145,7 +146,8 @@ accept_post(struct mqev_remote *remote, struct mqev_post *post)
 	return (int64_t)post->number;
 }
 
-/* Under the lock, so that the numbers of a client are in the order of its posts, and none comes after it is closed. */
+/* Under the lock, so that the numbers of a client are in the order of its posts, and none comes
+ * after it is closed. */
 int64_t
 mqev_remote_post(struct mqev_remote *remote, struct mqev_post *post)
 {

@@ -16,8 +16,8 @@ struct mqev_remote;
 
 /* What a post asks for. */
 struct mqev_post_kind {
-	/* In the loop's thread: calls the library. Positive: a completion follows, by mqev_post_done(). 0 or an error:
-	 * that is how it ended. */
+	/* In the loop's thread: calls the library. Positive: a completion follows, by
+	 * mqev_post_done(). 0 or an error: that is how it ended. */
 	int64_t (*submit)(struct mqev_client *c, struct mqev_post *post);
 	/* The post was never submitted, for the client is gone: gives back what the caller lent. */
 	void (*drop)(struct mqev_post *post);
@@ -53,8 +53,9 @@ struct mqev_remote {
 	struct mqev_ended ops;
 };
 
-/* Any thread. The post gets its number and is the remote's from now on. The number; MQEV_ERR_CANCELED: the client is
- * gone; MQEV_ERR_QUEUE_FULL. On an error the post is freed, and what it was lent is the caller's. */
+/* Any thread. The post gets its number and is the remote's from now on. The number;
+ * MQEV_ERR_CANCELED: the client is gone; MQEV_ERR_QUEUE_FULL. On an error the post is freed, and
+ * what it was lent is the caller's. */
 int64_t mqev_remote_post(struct mqev_remote *remote, struct mqev_post *post);
 
 /* --- the loop's thread --- */

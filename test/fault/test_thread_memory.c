@@ -1,5 +1,5 @@
-/* Loops, remotes and blocking calls with each allocation of the library failing in turn: an error by name, exactly one
- * completion for what was accepted, and nothing lost of the memory. */
+/* Loops, remotes and blocking calls with each allocation of the library failing in turn: an error
+ * by name, exactly one completion for what was accepted, and nothing lost of the memory. */
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* What tests of loops and threads share: a server on a base of its own, and a client whose fleet owns its base. Counters
- * are atomic, for the loop may run in another thread than the test. */
+/* What tests of loops and threads share: a server on a base of its own, and a client whose fleet
+ * owns its base. Counters are atomic, for the loop may run in another thread than the test. */
 #ifndef LOOP_KIT_H
 #define LOOP_KIT_H
 

@@ -1,4 +1,5 @@
-/* A fleet inside another event loop: by its one descriptor, by all of them, and client by client, over TCP and TLS. */
+/* A fleet inside another event loop: by its one descriptor, by all of them, and client by client,
+ * over TCP and TLS. */
 #include "wire/loop_kit.h"
 
 #include <poll.h>
@@ -61,7 +62,8 @@ START_TEST(by_the_fleets_descriptor)
 }
 END_TEST
 
-/* Timers alone: attempts that fail at once are made again after their wait, without a readable descriptor. */
+/* Timers alone: attempts that fail at once are made again after their wait, without a readable
+ * descriptor. */
 START_TEST(timeouts_are_told)
 {
 	long long begin = tk_now_ms();

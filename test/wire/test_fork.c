@@ -1,4 +1,5 @@
-/* A process with live clients forks: whatever the child does with its copies, the parent's sessions go on. */
+/* A process with live clients forks: whatever the child does with its copies, the parent's sessions
+ * go on. */
 #include "wire/loop_kit.h"
 
 #include <sys/wait.h>
@@ -43,7 +44,8 @@ publish_on(void)
 	ck_assert_int_eq(world.failed, 0);
 }
 
-/* With operations in flight, of which the child is told that they are canceled; the parent goes on. */
+/* With operations in flight, of which the child is told that they are canceled; the parent goes on.
+ */
 START_TEST(fork_with_a_live_client)
 {
 	pid_t child;
@@ -94,7 +96,8 @@ START_TEST(fork_and_go_on)
 }
 END_TEST
 
-/* A thread runs the loop in the parent, and has the locks when it likes; the child has no such thread. */
+/* A thread runs the loop in the parent, and has the locks when it likes; the child has no such
+ * thread. */
 START_TEST(fork_with_a_background_loop)
 {
 	pid_t child;

@@ -1,4 +1,5 @@
-/* Loops of a fleet that owns its base: in the caller's thread, in the background, and how they end. */
+/* Loops of a fleet that owns its base: in the caller's thread, in the background, and how they end.
+ */
 #include "wire/loop_kit.h"
 
 static int64_t
@@ -304,7 +305,8 @@ START_TEST(stop_flushes)
 	ck_assert_int_eq(world.done, 500);
 	ck_assert_int_eq(world.failed, 0);
 	ck_assert(mqev_client_is_connected(world.client));
-	/* With nothing to do it is over at once; nor does a client that wants no connection hold it up. */
+	/* With nothing to do it is over at once; nor does a client that wants no connection hold it
+	 * up. */
 	ck_assert_int_eq(mqev_disconnect(world.client, NULL), 0);
 	ck_assert_int_gt(publish("x", 2), 0);
 	ck_assert_int_eq(mqev_loop_start(world.fleet), 0);

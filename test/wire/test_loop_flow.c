@@ -1,4 +1,5 @@
-/* One conversation, the same to the byte, whoever runs the loop: subscribe, unsubscribe, a message comes, one goes, good-bye. */
+/* One conversation, the same to the byte, whoever runs the loop: subscribe, unsubscribe, a message
+ * comes, one goes, good-bye. */
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
@@ -25,7 +26,8 @@ static const char *error;
 static atomic_int ended;
 static atomic_int failures;
 
-/* What the other loop waits for: the link as on_socket_open and its kin tell it, the rest by mqev_fleet_set_watch(). */
+/* What the other loop waits for: the link as on_socket_open and its kin tell it, the rest by
+ * mqev_fleet_set_watch(). */
 static struct pollfd link_fd;
 static int opened, closed, registered, unregistered;
 static struct pollfd others[MOST];
@@ -218,7 +220,8 @@ by_descriptors(struct mqev_fleet *fleet, struct mqev_client *c)
 	ck_assert_int_eq(opened, 1);
 }
 
-/* As a program for Paho does it: the link's descriptor by on_socket_open and its kin; while there is none, others. */
+/* As a program for Paho does it: the link's descriptor by on_socket_open and its kin; while there
+ * is none, others. */
 static void
 by_sockets(struct mqev_fleet *fleet, struct mqev_client *c)
 {

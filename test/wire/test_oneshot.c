@@ -1,4 +1,5 @@
-/* Blocking calls: publish and leave, wait for messages; on the wire, against a small broker, and where they fail. */
+/* Blocking calls: publish and leave, wait for messages; on the wire, against a small broker, and
+ * where they fail. */
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -152,7 +153,8 @@ START_TEST(single_v5_with_properties)
 }
 END_TEST
 
-/* Closed after PUBLISH: made anew, and sent again. The session was clean, so it is a new message. */
+/* Closed after PUBLISH: made anew, and sent again. The session was clean, so it is a new message.
+ */
 START_TEST(single_qos1_over_two_connections)
 {
 	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
@@ -172,7 +174,8 @@ START_TEST(single_qos1_over_two_connections)
 }
 END_TEST
 
-/* Three at once, before any is acknowledged; QoS 0 not before those, and not after what follows it. */
+/* Three at once, before any is acknowledged; QoS 0 not before those, and not after what follows it.
+ */
 START_TEST(multiple_in_order)
 {
 	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),

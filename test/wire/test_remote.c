@@ -386,7 +386,8 @@ START_TEST(queue_has_an_end)
 			MQEV_MESSAGE(.topic = "x", .payload = large, .payload_len = 100000),
 			world_done, NULL) > 0,
 		    i < 2);
-	/* The loop takes them over; then there is room again, as far as the client itself has it. */
+	/* The loop takes them over; then there is room again, as far as the client itself has it.
+	 */
 	ck_assert_int_ge(mqev_loop(world.fleet, 100), 0);
 	/* Another limit is heeded from the next call on that the loop takes over. */
 	ck_assert_int_eq(mqev_client_set_max_queued(c, 1, 0), 0);
@@ -492,7 +493,8 @@ START_TEST(clients_go_while_threads_post)
 }
 END_TEST
 
-/* Two fleets in two threads, each of which hands on to the other what it receives: nobody waits for anybody. */
+/* Two fleets in two threads, each of which hands on to the other what it receives: nobody waits for
+ * anybody. */
 static struct mqev_remote *sides[2];
 static atomic_int passed_on;
 
