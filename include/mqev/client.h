@@ -212,7 +212,8 @@ struct mqev_options {
 	    ack_timeout_ms; /* an operation the server does not acknowledge; default MQEV_NONE */
 
 	uint32_t max_inflight; /* QoS 1 and 2 messages sent and not acknowledged, and as many
-				  SUBSCRIBEs and UNSUBSCRIBEs; default 100, at most 64,511 */
+				  SUBSCRIBEs and UNSUBSCRIBEs; at most 64,511; default 100, and
+				  before 5.0, where a server cannot name its limit, 20 messages */
 	uint32_t
 	    max_queued; /* operations that wait or are in flight; default 100,000; MQEV_UNLIMITED */
 	size_t max_queued_bytes; /* bytes allocated for them; default 64 MiB; SIZE_MAX: unlimited */

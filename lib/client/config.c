@@ -18,6 +18,8 @@
 #define DEFAULT_RECONNECT_MIN_MS 1000
 #define DEFAULT_RECONNECT_MAX_MS 120000
 #define DEFAULT_MAX_INFLIGHT 100
+/* There a server cannot say how many it takes, and mosquitto closes the connection beyond 20. */
+#define DEFAULT_MAX_INFLIGHT_BEFORE_V5 20
 #define LARGEST_INFLIGHT 64511
 #define DEFAULT_MAX_QUEUED 100000
 #define DEFAULT_MAX_QUEUED_BYTES ((size_t)64 << 20)
@@ -230,6 +232,8 @@ int
 mqev_config_take_inflight(struct mqev_config *c, const struct mqev_options *o)
 {
 	c->session.max_inflight = or_default(o->max_inflight, DEFAULT_MAX_INFLIGHT);
+	c->session.max_inflight_before_v5 =
+	    o->max_inflight == 0 ? DEFAULT_MAX_INFLIGHT_BEFORE_V5 : 0;
 	return c->session.max_inflight <= LARGEST_INFLIGHT
 		   ? 0
 		   : invalid(c, "max_inflight: above 64,511");

@@ -84,6 +84,7 @@ struct mqev_session_settings {
 	uint32_t ack_resends;	  /* 0: as often as need be */
 	uint32_t auth_timeout_ms; /* for each answer to an AUTH of a re-authentication */
 	uint32_t max_inflight;
+	uint32_t max_inflight_before_v5; /* 0: the same */
 	struct mqev_load_limits queue;
 	enum mqev_session_full queue_full;
 	bool reject_offline_qos0;

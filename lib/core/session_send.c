@@ -281,6 +281,8 @@ window_of(const struct mqev_session *s)
 {
 	uint32_t own = s->settings->max_inflight;
 
+	if (s->version != MQEV_V5 && s->settings->max_inflight_before_v5 > 0)
+		own = s->settings->max_inflight_before_v5;
 	return own < s->server.receive_maximum ? own : s->server.receive_maximum;
 }
 

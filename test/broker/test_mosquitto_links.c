@@ -216,6 +216,24 @@ START_TEST(test_retained)
 }
 END_TEST
 
+/* A mosquitto as it comes takes 20 unfinished messages, and cannot tell a client of 3.1.1: more of
+ * them waiting than that must not cost the connection. */
+START_TEST(test_many_by_default)
+{
+	struct peer p;
+
+	TK_SERVER_MOSQUITTO(&server, NULL);
+	make(&p, (struct mqev_options){.protocol = versions[_i]});
+	for (int i = 0; i < 300; i++)
+		publish(&p, "many", "x", 1 + i % 2, false);
+	connect_tcp(&p);
+	TK_RUN_UNTIL_COUNT(base, p.done, 300, WAIT_MS);
+	ck_assert_int_eq(p.failed, 0);
+	ck_assert_int_eq(p.disconnected, 0);
+	leave(&p);
+}
+END_TEST
+
 /* A client that vanishes leaves its will; one that disconnects does not. */
 START_TEST(test_will)
 {
@@ -495,6 +513,7 @@ main(void)
 	tcase_add_loop_test(c, test_to_itself, 0, VERSIONS * 3);
 	tcase_add_loop_test(c, test_retained, 0, VERSIONS);
 	tcase_add_loop_test(c, test_will, 0, VERSIONS);
+	tcase_add_loop_test(c, test_many_by_default, 0, VERSIONS);
 	c = add_case(suite, "sessions", 120);
 	tcase_add_loop_test(c, test_offline_messages, 0, VERSIONS);
 	tcase_add_loop_test(c, test_restart_under_load, 0, VERSIONS - 1);

@@ -427,6 +427,21 @@ SCENARIO(own_window_below_receive_maximum, V5)
 	expect(v, "done 1 #1 REFUSED 80; > 34 ({'a'} 0002 ())");
 }
 
+/* Where the server cannot say how many it takes. */
+SCENARIO(window_before_v5, VALL)
+{
+	v->settings.max_inflight = 2;
+	v->settings.max_inflight_before_v5 = 1;
+	up(v, 0, "");
+	vclient_publish(v, 1, "a", "");
+	vclient_publish(v, 1, "a", "");
+	expect(v, v->s.version == MQEV_V5 ? "> 32 ({'a'} 0001 ~) 32 ({'a'} 0002 ~)"
+					  : "> 32 ({'a'} 0001 ~)");
+	rx(v, "40 (0001)");
+	expect(v,
+	    v->s.version == MQEV_V5 ? "done 1 #1 ok 00" : "done 1 #1 ok 00; > 32 ({'a'} 0002 ~)");
+}
+
 SCENARIO(budget_of_a_pump, VALL)
 {
 	up(v, 0, "");
@@ -810,6 +825,7 @@ main(void)
 	tcase_add_test(tc, receive_maximum_of_the_server);
 	tcase_add_test(tc, window_and_messages_received);
 	tcase_add_test(tc, own_window_below_receive_maximum);
+	tcase_add_test(tc, window_before_v5);
 	tcase_add_test(tc, budget_of_a_pump);
 	tcase_add_test(tc, identifiers_wrap);
 	tcase_add_test(tc, identifier_in_use_is_skipped);

@@ -384,7 +384,7 @@ START_TEST(opened_again)
 {
 	struct owner o;
 	uint64_t seqs[3];
-	char name[16];
+	char name[32];
 
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "client %d", i);
