@@ -58,7 +58,8 @@ enum mqev_clean {
 	 */
 	MQEV_CLEAN_NEVER,
 	/* As NEVER, but a session that only the server holds is refused, as [MQTT-3.2.2-4] has it,
-	   and begun anew. */
+	   and begun anew: before 5.0 by a connection of its own, which ends in on_connect_fail with
+	   MQEV_ERR_SESSION_LOST, since a clean session would end with its connection. */
 	MQEV_CLEAN_STRICT
 };
 

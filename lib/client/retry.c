@@ -141,11 +141,14 @@ can_ask_otherwise(struct mqev_client *c, const struct mqev_ending *e)
 	       c->config->random_client_id && !has_id(c) && mqev_client_make_id(c);
 }
 
-/* The server held a session that is not ours: the next attempt asks for a new one. */
+/* The server held a session that is not ours: the next attempt asks for a new one. A server that
+ * always says so is not asked for ever without a wait. */
 static bool
 can_begin_anew(const struct mqev_client *c)
 {
-	return c->session.begin_anew && !c->session.sent_clean;
+	const struct mqev_session *s = &c->session;
+
+	return s->made_room || (s->begin_anew && !s->sent_clean && !s->made_room_once);
 }
 
 static uint32_t

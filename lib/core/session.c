@@ -144,6 +144,19 @@ write_disconnect(struct mqev_session *s, const struct mqev_reason_packet *packet
 	return 0;
 }
 
+void
+mqev_session_make_room(struct mqev_session *s)
+{
+	static const struct mqev_reason_packet normally = {0};
+
+	s->begin_anew = false;
+	s->made_room = s->made_room_once = true;
+	mqev_session_end(s, MQEV_ERR_SESSION_LOST, MQEV_REASON_SUCCESS,
+	    "a session that is not ours was ended, to begin one that stays");
+	/* The will is not for this. */
+	write_disconnect(s, &normally);
+}
+
 static int
 error_of_reason(uint8_t reason)
 {
@@ -438,6 +451,7 @@ begin_connection(struct mqev_session *s, uint64_t now)
 {
 	s->state = MQEV_SESSION_CONNECTING;
 	s->end = (struct mqev_session_end){0};
+	s->made_room = false;
 	s->bytes_out += s->written;
 	s->written = 0;
 	s->pong_owed = false;

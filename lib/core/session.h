@@ -217,7 +217,9 @@ struct mqev_session {
 	bool sent_empty_id : 1;
 	bool
 	    begin_anew : 1; /* the next CONNECT asks for a new session, whatever the settings say */
-	bool partial : 1;   /* a packet has begun and is not complete */
+	bool made_room : 1; /* this connection did no more than end a session of another's */
+	bool made_room_once : 1; /* one did since the last that was of use */
+	bool partial : 1;	 /* a packet has begun and is not complete */
 	bool pump_asked : 1;
 	bool no_problem_information : 1; /* asked for in CONNECT */
 	bool report_all : 1;		 /* QoS 0 operations without a callback are completed too */

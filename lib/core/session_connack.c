@@ -68,17 +68,30 @@ session_goes_on(const struct mqev_session *s, const struct mqev_connack_packet *
 	return p->session_present;
 }
 
+/* Before 5.0 a clean session ends with its connection: what is in flight then would be lost, or come
+ * twice. Such a CONNECT only ends what the server held, and another one begins a session that stays. */
+static bool
+only_makes_room(const struct mqev_session *s)
+{
+	return s->version != MQEV_V5 && s->sent_clean && s->begin_anew &&
+	       s->settings->clean == MQEV_SESSION_CLEAN_STRICT;
+}
+
 static void
 accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 {
 	struct mqev_properties view = mqev_properties_view(p->properties);
 	bool goes_on = session_goes_on(s, p);
 
+	if (only_makes_room(s)) {
+		mqev_session_make_room(s);
+		return;
+	}
 	if (s->gates != NULL && !mqev_gate_connected(s, goes_on))
 		return;
 	take_limits(s, &view);
 	s->state = MQEV_SESSION_CONNECTED;
-	s->begin_anew = false;
+	s->begin_anew = s->made_room_once = false;
 	s->accepted_once = true;
 	if (goes_on) {
 		mqev_outbox_resume(s);

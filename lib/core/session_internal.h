@@ -106,6 +106,8 @@ void mqev_session_tell_packet(
 void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
+/* Ends a connection whose clean session took the place of another's, for one whose session stays. */
+void mqev_session_make_room(struct mqev_session *s);
 void mqev_session_ask_pump(struct mqev_session *s);
 /* There is something that mqev_session_tell() has to tell. */
 void mqev_session_owe(struct mqev_session *s);

@@ -202,9 +202,16 @@ SCENARIO(clean_strict, V311 | V5)
 	vclient_close(v);
 	ck_assert_msg(asked_clean(v), "until it is accepted");
 	rx(v, "20 (00 00 ~)");
-	expect(v, "connack 0 00");
+	/* Before 5.0 a clean session would end with its connection: it is not used. */
+	expect_v(v, "> E0 00; end SESSION_LOST 00", "connack 0 00");
 	vclient_close(v);
 	ck_assert(!asked_clean(v));
+	rx(v, v->s.version == MQEV_V5 ? "20 (01 00 ~)" : "20 (00 00 ~)");
+	expect_v(v, "connack 0 00", "connack 1 00");
+	vclient_close(v);
+	ck_assert(!asked_clean(v));
+	rx(v, "20 (01 00 ~)");
+	expect(v, "connack 1 00");
 }
 
 /* [MQTT-3.2.2-4]: Session Present after a clean start. */

@@ -7,7 +7,8 @@
 #include "lib/auto.h"
 
 #define ACCEPT TK_EXPECT(CONNECT), TK_SEND("20 (00 00)")
-#define ACCEPT_AGAIN TK_ACCEPT(), TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"), TK_SEND("20 (01 00)")
+#define ACCEPT_AGAIN \
+	TK_ACCEPT(), TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"), TK_SEND("20 (01 00)")
 
 static void
 start(const struct tk_step *script)
@@ -23,11 +24,10 @@ start(const struct tk_step *script)
 /* Closed after PUBLISH, after PUBREL, and done on the third connection. */
 START_TEST(qos2_over_three_connections)
 {
-	static const struct tk_step script[] = {
-	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"), TK_SEND("20 (00 00)"),
+	static const struct tk_step script[] = {TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"),
+	    TK_SEND("20 (00 00)"),
 	    TK_EXPECT_BYTES("34 ({'pub/qos2/test'} 0001 'disconnect-message')"), TK_CLOSE(),
-	    ACCEPT_AGAIN,
-	    TK_EXPECT_BYTES("3C ({'pub/qos2/test'} 0001 'disconnect-message')"),
+	    ACCEPT_AGAIN, TK_EXPECT_BYTES("3C ({'pub/qos2/test'} 0001 'disconnect-message')"),
 	    TK_SEND("50 (0001)"), TK_EXPECT_BYTES("62 (0001)"), TK_CLOSE(), ACCEPT_AGAIN,
 	    TK_EXPECT_BYTES("62 (0001)"), TK_SEND("70 (0001)"), TK_EXPECT_BYTES("E0 00"),
 	    TK_EXPECT_CLOSE(), TK_END};
@@ -40,6 +40,48 @@ START_TEST(qos2_over_three_connections)
 	KIT_PLAY(3000);
 	KIT_DIARY("connect:00 disconnect:LOST connect:00+session disconnect:LOST "
 		  "connect:00+session done1:OK disconnect:OK");
+}
+END_TEST
+
+/* The server holds a session that is not ours. Before 5.0 a clean session ends with its connection,
+ * so a connection of its own ends the foreign one; with a server that always has one there is a wait. */
+START_TEST(a_foreign_session)
+{
+	static const struct tk_step script[] = {TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"),
+	    TK_SEND("20 (01 00)"), TK_EXPECT_CLOSE(), TK_ACCEPT(),
+	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 02 003C {'c'})"), TK_SEND("20 (00 00)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_ACCEPT(),
+	    TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"), TK_SEND("20 (00 00)"),
+	    TK_EXPECT_BYTES("34 ({'t'} 0001 'm')"), TK_CLOSE(), ACCEPT_AGAIN,
+	    TK_EXPECT_BYTES("3C ({'t'} 0001 'm')"), TK_SEND("50 (0001)"),
+	    TK_EXPECT_BYTES("62 (0001)"), TK_SEND("70 (0001)"), TK_EXPECT_BYTES("E0 00"),
+	    TK_EXPECT_CLOSE(), TK_END};
+
+	KIT_CLIENT(.clean = MQEV_CLEAN_STRICT);
+	start(script);
+	kit_publish("t", "m", 2);
+	kit_await_all(3000);
+	kit_disconnect();
+	KIT_PLAY(3000);
+	KIT_DIARY("fail:connack:PROTOCOL fail:connack:SESSION_LOST connect:00 disconnect:LOST "
+		  "connect:00+session done1:OK disconnect:OK");
+}
+END_TEST
+
+START_TEST(always_a_foreign_session)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (01 00)"),
+	    TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_EXPECT_BYTES("E0 00"), TK_EXPECT_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT),
+	    TK_SEND("20 (01 00)"), TK_EXPECT_CLOSE(), TK_END};
+
+	KIT_CLIENT(.clean = MQEV_CLEAN_STRICT, .reconnect_min_ms = 60000,
+	    .reconnect_max_ms = 60000);
+	kit_broker(script);
+	kit_connect();
+	KIT_PLAY(3000);
+	KIT_DIARY("fail:connack:PROTOCOL fail:connack:SESSION_LOST fail:connack:PROTOCOL");
+	ck_assert_int_eq(mqev_client_state(kit.client), MQEV_CLIENT_WAITING);
 }
 END_TEST
 
@@ -91,11 +133,9 @@ END_TEST
 
 START_TEST(whole_conversation)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT,
-	    TK_EXPECT_BYTES("82 (0001 {'topic/2'} 02)"), TK_SEND("90 (0001 02)"),
-	    TK_EXPECT_BYTES("34 ({'topic/2'} 0002 'message')"), TK_SEND("50 (0002)"),
-	    TK_EXPECT_BYTES("62 (0002)"), TK_SEND("70 (0002)"),
+	static const struct tk_step script[] = {ACCEPT, TK_EXPECT_BYTES("82 (0001 {'topic/2'} 02)"),
+	    TK_SEND("90 (0001 02)"), TK_EXPECT_BYTES("34 ({'topic/2'} 0002 'message')"),
+	    TK_SEND("50 (0002)"), TK_EXPECT_BYTES("62 (0002)"), TK_SEND("70 (0002)"),
 	    TK_SEND("34 ({'topic/2'} 0001 'message')"), TK_EXPECT_BYTES("50 (0001)"),
 	    TK_SEND("62 (0001)"), TK_EXPECT_BYTES("70 (0001)"),
 	    TK_EXPECT_BYTES("A2 (0003 {'topic/2'})"), TK_SEND("B0 (0003)"),
@@ -115,25 +155,31 @@ START_TEST(whole_conversation)
 	kit_disconnect();
 	KIT_PLAY(2000);
 	KIT_AWAIT(KIT_DISCONNECT, 1, 1000);
-	KIT_DIARY("connect:00 done1:OK subscribe1:OK done2:OK publish2:OK message:topic/2:message:2 "
-		  "done3:OK unsubscribe3:OK disconnect:OK");
+	KIT_DIARY(
+	    "connect:00 done1:OK subscribe1:OK done2:OK publish2:OK message:topic/2:message:2 "
+	    "done3:OK unsubscribe3:OK disconnect:OK");
 }
 END_TEST
 
 /* An exact filter, a wildcard and the default: 1, 1 and 2 calls for three messages. */
 START_TEST(message_callbacks)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT, TK_EXPECT(SUBSCRIBE), TK_SEND("90 (@ 01 01 01)"),
+	static const struct tk_step script[] = {ACCEPT, TK_EXPECT(SUBSCRIBE),
+	    TK_SEND("90 (@ 01 01 01)"),
 	    TK_SEND("32 ({'topic/callback/1'} 0002 'm') 32 ({'topic/callback/3'} 0003 'm')"
 		    "32 ({'other'} 0004 'm')"),
-	    TK_EXPECT_BYTES("40 (0002)"), TK_EXPECT_BYTES("40 (0003)"), TK_EXPECT_BYTES("40 (0004)"),
-	    TK_END};
-	const struct mqev_subscription list[] = {
-	    {.size = sizeof(list[0]), .filter = "topic/callback/1", .qos = 1,
-		.on_message = kit_filter_message, .userdata = (void *)(uintptr_t) "exact"},
-	    {.size = sizeof(list[0]), .filter = "topic/+/3", .qos = 1,
-		.on_message = kit_filter_message, .userdata = (void *)(uintptr_t) "plus"},
+	    TK_EXPECT_BYTES("40 (0002)"), TK_EXPECT_BYTES("40 (0003)"),
+	    TK_EXPECT_BYTES("40 (0004)"), TK_END};
+	const struct mqev_subscription list[] = {{.size = sizeof(list[0]),
+						     .filter = "topic/callback/1",
+						     .qos = 1,
+						     .on_message = kit_filter_message,
+						     .userdata = (void *)(uintptr_t) "exact"},
+	    {.size = sizeof(list[0]),
+		.filter = "topic/+/3",
+		.qos = 1,
+		.on_message = kit_filter_message,
+		.userdata = (void *)(uintptr_t) "plus"},
 	    {.size = sizeof(list[0]), .filter = "#", .qos = 1}};
 
 	KIT_CLIENT(.keepalive = 60);
@@ -148,8 +194,8 @@ END_TEST
 /* QoS 1 and 2 from the broker with an acknowledgement of each step. */
 START_TEST(broker_to_client)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT, TK_SEND("32 ({'pub/qos1/receive'} 007B 'message')"), TK_EXPECT_BYTES("40 (007B)"),
+	static const struct tk_step script[] = {ACCEPT,
+	    TK_SEND("32 ({'pub/qos1/receive'} 007B 'message')"), TK_EXPECT_BYTES("40 (007B)"),
 	    TK_SEND("34 ({'pub/qos2/receive'} 346F 'message')"), TK_EXPECT_BYTES("50 (346F)"),
 	    TK_SEND("62 (346F)"), TK_EXPECT_BYTES("70 (346F)"), TK_END};
 
@@ -277,6 +323,8 @@ suite(void)
 	TCase *tc = kit_case(s, "stories");
 
 	tcase_add_test(tc, qos2_over_three_connections);
+	tcase_add_test(tc, a_foreign_session);
+	tcase_add_test(tc, always_a_foreign_session);
 	tcase_add_test(tc, window_of_ten);
 	tcase_add_test(tc, whole_conversation);
 	tcase_add_test(tc, message_callbacks);
