@@ -256,6 +256,12 @@ folder_sync(const struct tk_power *power, size_t moment)
 	return moment;
 }
 
+static bool
+write_all(const struct image *image, FILE *f)
+{
+	return image->size == 0 || fwrite(image->bytes, 1, image->size, f) == image->size;
+}
+
 static void
 save(const struct image *image, const char *to, const char *suffix)
 {
@@ -267,7 +273,7 @@ save(const struct image *image, const char *to, const char *suffix)
 	if (!image->there)
 		return;
 	f = fopen(name, "wb");
-	if (f == NULL || fwrite(image->bytes, 1, image->size, f) != image->size || fclose(f) != 0)
+	if (f == NULL || !write_all(image, f) || fclose(f) != 0)
 		tk_die("cannot write %s", name);
 	(void)chmod(name, 0600);
 }
