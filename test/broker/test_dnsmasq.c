@@ -142,6 +142,7 @@ END_TEST
 
 START_TEST(test_one_question_for_all)
 {
+	TK_PROGRAM_NEED("dnsmasq");
 	static struct attempt attempts[AT_ONCE];
 	uint64_t one;
 	uint16_t port;
@@ -196,6 +197,7 @@ END_TEST
 /* Whichever of the two addresses comes first: the dead one costs a stagger, not its deadline. */
 START_TEST(test_dead_address)
 {
+	TK_PROGRAM_NEED("dnsmasq");
 	static const char *const zones[] = {
 	    "address=/two.test/127.0.0.41\naddress=/two.test/127.0.0.42\n",
 	    "address=/two.test/127.0.0.42\naddress=/two.test/127.0.0.41\n"};
@@ -237,6 +239,7 @@ silent_udp_port(uint16_t *port)
  * server behind it the name is found. */
 START_TEST(test_silent_server)
 {
+	TK_PROGRAM_NEED("dnsmasq");
 	struct attempt a = {.config = {.resolve_ms = 300}};
 	struct attempt b = {0};
 	char servers[64];
@@ -269,6 +272,7 @@ END_TEST
 /* The target of lower priority is taken only when those above do not answer. */
 START_TEST(test_srv_priority)
 {
+	TK_PROGRAM_NEED("dnsmasq");
 	char zone[400];
 	uint16_t ports[2];
 	int listeners[2];

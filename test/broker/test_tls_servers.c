@@ -209,6 +209,7 @@ bundle_of(const char *name)
 /* haproxy lets through only who agreed on "mqtt". */
 START_TEST(test_alpn)
 {
+	TK_PROGRAM_NEED("haproxy");
 	static const char *const good[] = {"x-amzn-mqtt-ca", "mqtt"};
 	static const char *const bad[] = {"http/1.1"};
 	struct mqev_tls *with = way_tls_of(MQEV_TLS_OPTIONS(TRUST, .alpn = good, .alpn_count = 2));
@@ -317,6 +318,7 @@ END_TEST
  * takes none that is not good. */
 START_TEST(test_ocsp_staple)
 {
+	TK_PROGRAM_NEED("haproxy");
 	struct mqev_tls *strict = way_tls_of(MQEV_TLS_OPTIONS(TRUST, .require_ocsp_staple = true));
 	struct tk_server s;
 	unsigned char *der;

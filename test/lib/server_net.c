@@ -94,6 +94,15 @@ start_dante(struct tk_server *s)
 	return start(s, spec, &text);
 }
 
+int
+tk_have_program(const char *program)
+{
+	char *path = tk_find_program(program);
+
+	free(path);
+	return path != NULL;
+}
+
 /* PAM's service and the file with its one user stand in the server's folder, which is there only
  * when the server is started: so a shell writes them first. */
 static int

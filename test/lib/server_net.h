@@ -31,4 +31,12 @@ int tk_server_stunnel(struct tk_server *s, const char *service, int to_port);
 			tk_skip("%s is not installed", what); \
 	} while (0)
 
+/* The same before the test has made anything that it would leave behind. */
+#define TK_PROGRAM_NEED(program)                                 \
+	do {                                                     \
+		if (!tk_have_program(program))                   \
+			tk_skip("%s is not installed", program); \
+	} while (0)
+int tk_have_program(const char *program);
+
 #endif
