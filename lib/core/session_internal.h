@@ -23,6 +23,7 @@ struct mqev_outbox {
 	struct mqev_op_queue subscribes; /* SUBSCRIBE and UNSUBSCRIBE: in flight first */
 	struct mqev_op_queue doomed;	 /* to be ended with the error that each holds */
 	struct mqev_op_queue leaving;	 /* likewise, once their records are gone from a store */
+	uint32_t unremoved;		 /* of these: whose removal was not appended yet */
 	struct mqev_op_queue waiting;	 /* all that wait for an acknowledgement, oldest first */
 	struct mqev_op *next_message;	 /* the first not sent on this connection */
 	struct mqev_op *

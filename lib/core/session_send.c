@@ -553,6 +553,8 @@ mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget)
 	s->pump_asked = false;
 	if (s->state != MQEV_SESSION_CONNECTED)
 		return false;
+	if (s->out != NULL && s->out->unremoved > 0)
+		mqev_session_owe(s);
 	if (mqev_gate_is_open(s))
 		pump_subscribes(s, now, limit);
 	pump_qos0(s, now, limit);
