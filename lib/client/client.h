@@ -189,7 +189,19 @@ void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *
     const struct mqev_net_error *cause, const struct mqev_properties *properties, uint32_t wait_ms);
 
 /* notes.c */
-bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
+static inline bool
+mqev_fleet_log_wanted(const struct mqev_fleet *fleet, enum mqev_log_level level)
+{
+	return fleet->audience.on_log != NULL &&
+	       (fleet->audience.log_levels & (uint32_t)level) != 0;
+}
+
+static inline bool
+mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level)
+{
+	return !c->freed && (c->config->on_log != NULL || mqev_fleet_log_wanted(c->fleet, level));
+}
+
 bool mqev_event_wanted(const struct mqev_client *c);
 /* Where a callback may run: tells on_log and on_event what has gathered. False: the client was freed
  * there. */

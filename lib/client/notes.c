@@ -20,19 +20,6 @@ struct mqev_kept_note {
 	char text[];
 };
 
-static bool
-fleet_wants(const struct mqev_fleet *fleet, enum mqev_log_level level)
-{
-	return fleet->audience.on_log != NULL &&
-	       (fleet->audience.log_levels & (uint32_t)level) != 0;
-}
-
-bool
-mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level)
-{
-	return !c->freed && (c->config->on_log != NULL || fleet_wants(c->fleet, level));
-}
-
 bool
 mqev_event_wanted(const struct mqev_client *c)
 {
@@ -85,7 +72,7 @@ tell_line(struct mqev_client *c, const struct mqev_kept_note *note)
 
 	if (c->config->on_log != NULL)
 		c->config->on_log(c, &line, c->userdata);
-	if (!c->freed && fleet_wants(c->fleet, line.level))
+	if (!c->freed && mqev_fleet_log_wanted(c->fleet, line.level))
 		all->on_log(c, &line, all->userdata);
 }
 

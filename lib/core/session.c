@@ -43,27 +43,6 @@ mqev_session_release(struct mqev_session *s)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-bool
-mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
-{
-	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
-
-	if (at == NULL) {
-		mqev_session_no_memory(s);
-		return false;
-	}
-	mqev_writer_init(w, at, size);
-	return true;
-}
-
-void
-mqev_session_tell_packet(
-    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
-{
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, sent, type, mid, size);
-}
-
 void
 mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
 {
