@@ -11,6 +11,8 @@
 #include <mqev/export.h>
 #include <mqev/fleet.h>
 #include <mqev/message.h>
+#include <mqev/queue.h>
+#include <mqev/rpc.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -215,6 +217,39 @@ MQEV_EXPORT int64_t mqev_remote_connect(
     struct mqev_remote *remote, const char *url, mqev_result_cb *done, void *arg);
 MQEV_EXPORT int64_t mqev_remote_disconnect(struct mqev_remote *remote,
     const struct mqev_disconnect_options *options, mqev_result_cb *done, void *arg);
+
+/*
+ * As mqev_cancel(), op being what a function here returned; that operation completes with
+ * MQEV_ERR_CANCELED by its own done. done has 0; MQEV_ERR_STATE: it can no longer be canceled, or it
+ * is a drain, which mqev_remote_disconnect() ends; MQEV_ERR_NOT_FOUND: no such operation, or it is
+ * over, as one that lost the race with its acknowledgement is. It counts against no limit.
+ */
+MQEV_EXPORT int64_t mqev_remote_cancel(
+    struct mqev_remote *remote, int64_t op, mqev_result_cb *done, void *arg);
+/* As mqev_queue_clear(), of what was accepted from any thread before it, by this remote or in the
+ * loop's thread. Each message completes by its own done. It counts against no limit. */
+MQEV_EXPORT int64_t mqev_remote_queue_clear(
+    struct mqev_remote *remote, enum mqev_queue_clear which, mqev_result_cb *done, void *arg);
+/*
+ * As mqev_drain(). What was posted before it is finished; what comes after it is told MQEV_ERR_STATE
+ * by its done. deadline_ms counts from when the loop's thread takes the call over. done has the
+ * report; when the drain could not be begun, a report that has nothing but that error. For a whole
+ * fleet use mqev_remote_call().
+ */
+MQEV_EXPORT int64_t mqev_remote_drain(
+    struct mqev_remote *remote, uint32_t deadline_ms, mqev_drain_cb *done, void *arg);
+/*
+ * As mqev_request(): on_reply takes the place of done, and reply->request is the number that this
+ * returned. timeout_ms counts from when the loop's thread takes the call over. What the function of
+ * rpc.h would have returned, as MQEV_ERR_UNSUPPORTED before 5.0, is reply->error.
+ */
+MQEV_EXPORT int64_t mqev_remote_request(struct mqev_remote *remote,
+    const struct mqev_message *message, uint32_t timeout_ms, mqev_reply_cb *on_reply, void *arg);
+/* As mqev_respond(): request is a copy (mqev_message_copy()) of what came in the loop's thread, and
+ * may be freed when this has returned. */
+MQEV_EXPORT int64_t mqev_remote_respond(struct mqev_remote *remote,
+    const struct mqev_message *request, const struct mqev_message *reply, mqev_result_cb *done,
+    void *arg);
 
 /*
  * Runs call(client, arg) in the loop's thread, where every function may be called for the client;

@@ -8,8 +8,10 @@
 
 #include "client/client.h"
 #include "core/mem.h"
+#include "core/packet_print.h"
 
-#define LONGEST_LINE 256
+/* With its NUL; what is longer is cut. */
+#define LONGEST_LINE 512
 
 /* It waits until a callback may run: not inside a call of the application, nor amidst a change of
  * state. */
@@ -19,6 +21,19 @@ struct mqev_kept_note {
 	struct mqev_event event;
 	char text[];
 };
+
+static bool
+fleet_wants(const struct mqev_fleet *fleet, enum mqev_log_level level)
+{
+	return fleet->audience.on_log != NULL &&
+	       (fleet->audience.log_levels & (uint32_t)level) != 0;
+}
+
+bool
+mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level)
+{
+	return !c->freed && (c->config->on_log != NULL || fleet_wants(c->fleet, level));
+}
 
 bool
 mqev_event_wanted(const struct mqev_client *c)
@@ -72,7 +87,7 @@ tell_line(struct mqev_client *c, const struct mqev_kept_note *note)
 
 	if (c->config->on_log != NULL)
 		c->config->on_log(c, &line, c->userdata);
-	if (!c->freed && mqev_fleet_log_wanted(c->fleet, line.level))
+	if (!c->freed && fleet_wants(c->fleet, line.level))
 		all->on_log(c, &line, all->userdata);
 }
 
@@ -133,6 +148,19 @@ mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, .
 		return;
 	note->level = level;
 	append(c, note);
+}
+
+void
+mqev_log_packet(
+    struct mqev_client *c, bool sent, enum mqev_packet_type type, union mqev_packet_view view)
+{
+	char text[LONGEST_LINE];
+
+	if (!mqev_log_wanted(c, MQEV_LOG_DEBUG))
+		return;
+	mqev_packet_print(
+	    (enum mqev_version)c->session.version, sent, type, view, text, sizeof(text));
+	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 
 void

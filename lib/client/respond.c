@@ -1,9 +1,8 @@
 /* mqev_respond(): the responder's side of a request. */
 #include <string.h>
 
-#include <mqev/rpc.h>
-
 #include "client/options.h"
+#include "client/rpc.h"
 #include "core/mem.h"
 
 /* The reply's properties with the request's Correlation Data; NULL when there is an error. */
@@ -35,43 +34,58 @@ terminated(const struct mqev_property *text)
 	return copy;
 }
 
-static int64_t
-publish_to(struct mqev_client *c, const struct mqev_property *topic,
-    const struct mqev_message *reply, mqev_result_cb *done, void *arg)
+static int
+find_response_topic(const struct mqev_message *request, struct mqev_property *topic)
 {
-	struct mqev_message m = *reply;
-	char *text = terminated(topic);
-	int64_t result;
+	return mqev_properties_find(request->properties, MQEV_PROP_RESPONSE_TOPIC, topic);
+}
 
-	if (text == NULL)
-		return MQEV_ERR_NOMEM;
-	m.topic = text;
-	result = mqev_publish(c, &m, done, arg);
-	mqev_free(text);
-	return result;
+int
+mqev_response_make(struct mqev_response *response, const struct mqev_message *request,
+    const struct mqev_message *reply)
+{
+	struct mqev_message *m = &response->message;
+	struct mqev_property topic;
+	int error;
+
+	if (request == NULL || reply == NULL || find_response_topic(request, &topic) != 0)
+		return MQEV_ERR_INVALID;
+	error = mqev_options_take(m, sizeof(*m), reply);
+	if (error != 0)
+		return error;
+	response->properties = reply_properties(request, m, &error);
+	if (response->properties == NULL)
+		return error;
+	response->topic = terminated(&topic);
+	m->topic = response->topic;
+	m->properties = response->properties;
+	if (response->topic != NULL)
+		return 0;
+	mqev_properties_free(response->properties);
+	return MQEV_ERR_NOMEM;
+}
+
+void
+mqev_response_clear(struct mqev_response *response)
+{
+	mqev_properties_free(response->properties);
+	mqev_free(response->topic);
 }
 
 int64_t
 mqev_respond(struct mqev_client *c, const struct mqev_message *request,
     const struct mqev_message *reply, mqev_result_cb *done, void *arg)
 {
-	struct mqev_properties *properties;
-	struct mqev_property topic;
-	struct mqev_message m;
+	struct mqev_response response;
 	int64_t result;
 	int error;
 
-	if (c == NULL || request == NULL || reply == NULL ||
-	    mqev_properties_find(request->properties, MQEV_PROP_RESPONSE_TOPIC, &topic) != 0)
+	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	error = mqev_options_take(&m, sizeof(m), reply);
+	error = mqev_response_make(&response, request, reply);
 	if (error != 0)
 		return error;
-	properties = reply_properties(request, &m, &error);
-	if (properties == NULL)
-		return error;
-	m.properties = properties;
-	result = publish_to(c, &topic, &m, done, arg);
-	mqev_properties_free(properties);
+	result = mqev_publish(c, &response.message, done, arg);
+	mqev_response_clear(&response);
 	return result;
 }

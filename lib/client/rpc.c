@@ -165,6 +165,13 @@ has(const struct mqev_properties *properties, enum mqev_property_id id)
 	return mqev_properties_find(properties, id, &found) == 0;
 }
 
+bool
+mqev_request_sendable(const struct mqev_message *m)
+{
+	return mqev_message_sendable(m) && !has(m->properties, MQEV_PROP_RESPONSE_TOPIC) &&
+	       !has(m->properties, MQEV_PROP_CORRELATION_DATA);
+}
+
 static int
 check_request(const struct mqev_client *c, const struct mqev_message *m)
 {
@@ -172,10 +179,7 @@ check_request(const struct mqev_client *c, const struct mqev_message *m)
 		return MQEV_ERR_STATE;
 	if (c->session.version != MQEV_V5)
 		return MQEV_ERR_UNSUPPORTED;
-	if (!mqev_message_sendable(m) || has(m->properties, MQEV_PROP_RESPONSE_TOPIC) ||
-	    has(m->properties, MQEV_PROP_CORRELATION_DATA))
-		return MQEV_ERR_INVALID;
-	return 0;
+	return mqev_request_sendable(m) ? 0 : MQEV_ERR_INVALID;
 }
 
 /* What the session's queue holds of them it counts itself. */

@@ -58,6 +58,8 @@ struct mqev_rpc {
 int mqev_rpc_make(struct mqev_client *c);
 void mqev_rpc_free(struct mqev_client *c);
 void mqev_call_unref(struct mqev_call *call);
+/* What mqev_request() accepts of a message, whatever the client's state. */
+bool mqev_request_sendable(const struct mqev_message *m);
 /* Out of the table and to the application; message NULL on an error. */
 void mqev_call_finish(
     struct mqev_call *call, int error, enum mqev_reason reason, const struct mqev_message *message);
@@ -75,5 +77,18 @@ void mqev_rpc_start(struct mqev_client *c);
 void mqev_rpc_replay_refused(struct mqev_client *c);
 /* True for completions of what the library does by itself, of which only they are told. */
 bool mqev_rpc_owns(mqev_result_cb *done);
+
+/* respond.c */
+struct mqev_response {
+	struct mqev_message message; /* what is to be published; the others are parts of it */
+	struct mqev_properties *properties;
+	char *topic;
+};
+
+/* Takes the answer to a request together. 0; MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED,
+ * MQEV_ERR_NOMEM: then there is nothing to clear. */
+int mqev_response_make(struct mqev_response *response, const struct mqev_message *request,
+    const struct mqev_message *reply);
+void mqev_response_clear(struct mqev_response *response);
 
 #endif

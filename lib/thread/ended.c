@@ -102,14 +102,15 @@ mqev_ended_set(struct mqev_ended *e, struct mqev_post *post, int error)
 		remember(e, post->number, error);
 }
 
-static bool
-is_unfinished(const struct mqev_ended *e, uint64_t number)
+const struct mqev_post *
+mqev_ended_find(const struct mqev_ended *e, int64_t number)
 {
-	const struct mqev_post *post = e->slot_count > 0 ? *slot_of(e, number) : NULL;
+	uint64_t n = (uint64_t)number;
+	const struct mqev_post *post = e->slot_count > 0 ? *slot_of(e, n) : NULL;
 
-	while (post != NULL && post->number != number)
+	while (post != NULL && post->number != n)
 		post = post->same_slot;
-	return post != NULL;
+	return post;
 }
 
 int
@@ -119,7 +120,7 @@ mqev_ended_ask(const struct mqev_ended *e, int64_t number)
 
 	if (number <= 0 || n > e->last)
 		return MQEV_ERR_NOT_FOUND;
-	if (is_unfinished(e, n))
+	if (mqev_ended_find(e, number) != NULL)
 		return 0;
 	for (size_t i = 0; i < e->failure_count; i++) {
 		if (e->failures[i].number == n)

@@ -32,6 +32,8 @@ struct mqev_ended {
 bool mqev_ended_add(struct mqev_ended *e, struct mqev_post *post);
 /* The post has ended: 0 or a negative error. */
 void mqev_ended_set(struct mqev_ended *e, struct mqev_post *post, int error);
+/* The unfinished one with that number; NULL: there is none. */
+const struct mqev_post *mqev_ended_find(const struct mqev_ended *e, int64_t number);
 /* 1: done; 0: not yet; negative: the error with which it ended; MQEV_ERR_NOT_FOUND: no such number,
  * or it ended so long ago that nobody knows how. */
 int mqev_ended_ask(const struct mqev_ended *e, int64_t number);

@@ -1,5 +1,7 @@
 /* The calls of a remote: copies of what they are given, and what the loop's thread does with them.
- */
+ * Those about the queue and about requests: post_queue.c, post_request.c. */
+#include "thread/post.h"
+
 #include <string.h>
 
 #include <mqev/thread.h>
@@ -11,11 +13,9 @@
 #include "core/properties.h"
 #include "core/topic.h"
 #include "net/url.h"
-#include "thread/remote.h"
 
-/* Begins with the post; size is that of the struct. */
-static void *
-post_new(size_t size, const struct mqev_post_kind *kind, mqev_result_cb *done, void *arg)
+void *
+mqev_post_new(size_t size, const struct mqev_post_kind *kind, mqev_result_cb *done, void *arg)
 {
 	struct mqev_post *post = mqev_calloc(1, size);
 
@@ -27,8 +27,8 @@ post_new(size_t size, const struct mqev_post_kind *kind, mqev_result_cb *done, v
 	return post;
 }
 
-static void
-drop_nothing(struct mqev_post *post)
+void
+mqev_post_nothing(struct mqev_post *post)
 {
 	(void)post;
 }
@@ -44,15 +44,10 @@ copy_properties(const struct mqev_properties *given, struct mqev_properties **co
 /* --- publish -----------------------------------------------------------------------------------
  */
 
-struct publish_post {
-	struct mqev_post post;
-	struct mqev_message *message; /* a copy; its payload is the caller's when release is set */
-};
-
 static int64_t
 submit_publish(struct mqev_client *c, struct mqev_post *post)
 {
-	const struct mqev_message *m = ((struct publish_post *)post)->message;
+	const struct mqev_message *m = ((struct mqev_message_post *)post)->message;
 	int64_t op = mqev_publish(c, m, mqev_post_done, post);
 
 	if (op < 0)
@@ -61,22 +56,23 @@ submit_publish(struct mqev_client *c, struct mqev_post *post)
 }
 
 /* The caller was promised that it is released once. */
-static void
-drop_publish(struct mqev_post *post)
+void
+mqev_post_drop_message(struct mqev_post *post)
 {
-	const struct mqev_message *m = ((struct publish_post *)post)->message;
+	const struct mqev_message *m = ((struct mqev_message_post *)post)->message;
 
 	if (m->release != NULL)
 		m->release(m->release_arg);
 }
 
-static void
-free_publish(struct mqev_post *post)
+void
+mqev_post_free_message(struct mqev_post *post)
 {
-	mqev_message_free(((struct publish_post *)post)->message);
+	mqev_message_free(((struct mqev_message_post *)post)->message);
 }
 
-static const struct mqev_post_kind publish_kind = {submit_publish, drop_publish, free_publish};
+static const struct mqev_post_kind publish_kind = {
+    submit_publish, mqev_post_drop_message, mqev_post_free_message};
 
 static struct mqev_message *
 copy_message(const struct mqev_message *m)
@@ -100,11 +96,27 @@ copy_message(const struct mqev_message *m)
 }
 
 int64_t
+mqev_post_message(
+    struct mqev_remote *remote, struct mqev_message_post *p, const struct mqev_message *m)
+{
+	if (p == NULL)
+		return MQEV_ERR_NOMEM;
+	p->message = copy_message(m);
+	if (p->message == NULL) {
+		mqev_free(p);
+		return MQEV_ERR_NOMEM;
+	}
+	p->post.limited = true;
+	p->post.bytes = sizeof(*p) + p->message->topic_len + m->payload_len +
+			mqev_properties_block(m->properties).len;
+	return mqev_remote_post(remote, &p->post);
+}
+
+int64_t
 mqev_remote_publish(
     struct mqev_remote *remote, const struct mqev_message *message, mqev_result_cb *done, void *arg)
 {
 	struct mqev_message taken;
-	struct publish_post *p;
 	int error;
 
 	if (remote == NULL || message == NULL)
@@ -114,18 +126,8 @@ mqev_remote_publish(
 		error = MQEV_ERR_INVALID;
 	if (error != 0)
 		return error;
-	p = post_new(sizeof(*p), &publish_kind, done, arg);
-	if (p == NULL)
-		return MQEV_ERR_NOMEM;
-	p->message = copy_message(&taken);
-	if (p->message == NULL) {
-		mqev_free(p);
-		return MQEV_ERR_NOMEM;
-	}
-	p->post.limited = true;
-	p->post.bytes = sizeof(*p) + p->message->topic_len + taken.payload_len +
-			mqev_properties_block(taken.properties).len;
-	return mqev_remote_post(remote, &p->post);
+	return mqev_post_message(remote,
+	    mqev_post_new(sizeof(struct mqev_message_post), &publish_kind, done, arg), &taken);
 }
 
 /* --- subscribe, unsubscribe --------------------------------------------------------------------
@@ -165,9 +167,10 @@ free_filters(struct mqev_post *post)
 	mqev_free(p->filters);
 }
 
-static const struct mqev_post_kind subscribe_kind = {submit_subscribe, drop_nothing, free_filters};
+static const struct mqev_post_kind subscribe_kind = {
+    submit_subscribe, mqev_post_nothing, free_filters};
 static const struct mqev_post_kind unsubscribe_kind = {
-    submit_unsubscribe, drop_nothing, free_filters};
+    submit_unsubscribe, mqev_post_nothing, free_filters};
 
 static int
 take_subscription(const struct mqev_subscription *list, size_t i, struct mqev_subscription *taken)
@@ -268,7 +271,7 @@ mqev_remote_subscribe(struct mqev_remote *remote, const struct mqev_subscription
 	error = measure_subscriptions(subscriptions, count, &size);
 	if (error != 0)
 		return error;
-	p = post_new(sizeof(*p), &subscribe_kind, done, arg);
+	p = mqev_post_new(sizeof(*p), &subscribe_kind, done, arg);
 	if (p == NULL)
 		return MQEV_ERR_NOMEM;
 	p->count = count;
@@ -297,7 +300,7 @@ mqev_remote_unsubscribe(struct mqev_remote *remote, const char *const *filters, 
 	    !filters_ok(filters, count) ||
 	    !mqev_properties_sendable(properties, MQEV_PACKET_UNSUBSCRIBE))
 		return MQEV_ERR_INVALID;
-	p = post_new(sizeof(*p), &unsubscribe_kind, done, arg);
+	p = mqev_post_new(sizeof(*p), &unsubscribe_kind, done, arg);
 	if (p == NULL)
 		return MQEV_ERR_NOMEM;
 	p->count = count;
@@ -325,7 +328,7 @@ free_connect(struct mqev_post *post)
 	mqev_free(((struct connect_post *)post)->url);
 }
 
-static const struct mqev_post_kind connect_kind = {submit_connect, drop_nothing, free_connect};
+static const struct mqev_post_kind connect_kind = {submit_connect, mqev_post_nothing, free_connect};
 
 int64_t
 mqev_remote_connect(struct mqev_remote *remote, const char *url, mqev_result_cb *done, void *arg)
@@ -340,7 +343,7 @@ mqev_remote_connect(struct mqev_remote *remote, const char *url, mqev_result_cb 
 	if (error != 0)
 		return error;
 	mqev_endpoint_list_free(&servers);
-	p = post_new(sizeof(*p), &connect_kind, done, arg);
+	p = mqev_post_new(sizeof(*p), &connect_kind, done, arg);
 	if (p == NULL)
 		return MQEV_ERR_NOMEM;
 	p->url = mqev_strdup(url);
@@ -369,7 +372,7 @@ free_disconnect(struct mqev_post *post)
 }
 
 static const struct mqev_post_kind disconnect_kind = {
-    submit_disconnect, drop_nothing, free_disconnect};
+    submit_disconnect, mqev_post_nothing, free_disconnect};
 
 int64_t
 mqev_remote_disconnect(struct mqev_remote *remote, const struct mqev_disconnect_options *options,
@@ -385,7 +388,7 @@ mqev_remote_disconnect(struct mqev_remote *remote, const struct mqev_disconnect_
 		error = MQEV_ERR_INVALID;
 	if (error != 0)
 		return error;
-	p = post_new(sizeof(*p), &disconnect_kind, done, arg);
+	p = mqev_post_new(sizeof(*p), &disconnect_kind, done, arg);
 	if (p == NULL)
 		return MQEV_ERR_NOMEM;
 	if (!copy_properties(taken.properties, &p->properties)) {
@@ -422,13 +425,7 @@ drop_call(struct mqev_post *post)
 	submit_call(NULL, post);
 }
 
-static void
-free_nothing(struct mqev_post *post)
-{
-	(void)post;
-}
-
-static const struct mqev_post_kind call_kind = {submit_call, drop_call, free_nothing};
+static const struct mqev_post_kind call_kind = {submit_call, drop_call, mqev_post_nothing};
 
 int64_t
 mqev_remote_call(struct mqev_remote *remote, mqev_remote_cb *call, void *arg)
@@ -437,7 +434,7 @@ mqev_remote_call(struct mqev_remote *remote, mqev_remote_cb *call, void *arg)
 
 	if (remote == NULL || call == NULL)
 		return MQEV_ERR_INVALID;
-	p = post_new(sizeof(*p), &call_kind, NULL, NULL);
+	p = mqev_post_new(sizeof(*p), &call_kind, NULL, NULL);
 	if (p == NULL)
 		return MQEV_ERR_NOMEM;
 	p->call = call;

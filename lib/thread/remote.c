@@ -198,8 +198,8 @@ mqev_post_done(struct mqev_client *c, const struct mqev_result *result, void *ar
 	complete(c, arg, result);
 }
 
-static void
-complete_here(struct mqev_client *c, struct mqev_post *post, int error)
+void
+mqev_post_complete(struct mqev_client *c, struct mqev_post *post, int error)
 {
 	const struct mqev_properties none = mqev_properties_view((struct mqev_bytes){NULL, 0});
 	struct mqev_result result = {.error = error, .properties = &none};
@@ -227,9 +227,26 @@ mqev_post_run(struct mqev_post *post)
 	mqev_client_enter(c);
 	no_longer_waits(post->remote, post);
 	result = post->kind->submit(c, post);
-	if (result <= 0)
-		complete_here(c, post, (int)result);
+	if (result > 0)
+		post->op = result;
+	else
+		mqev_post_complete(c, post, (int)result);
 	mqev_client_leave(c);
+}
+
+int64_t
+mqev_remote_op(struct mqev_remote *remote, int64_t number)
+{
+	const struct mqev_post *post;
+	int64_t op;
+
+	pthread_mutex_lock(&remote->lock);
+	post = mqev_ended_find(&remote->ops, number);
+	op = post != NULL ? post->op : 0;
+	pthread_mutex_unlock(&remote->lock);
+	if (op == 0)
+		return MQEV_ERR_NOT_FOUND;
+	return op != MQEV_POST_GOES_ON ? op : MQEV_ERR_STATE;
 }
 
 void
@@ -249,7 +266,7 @@ mqev_remote_finish_all(struct mqev_client *c, struct mqev_post *posts)
 
 		posts = post->next;
 		post->kind->drop(post);
-		complete_here(c, post, MQEV_ERR_CANCELED);
+		mqev_post_complete(c, post, MQEV_ERR_CANCELED);
 	}
 }
 

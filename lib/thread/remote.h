@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include <mqev/thread.h>
 
@@ -14,10 +15,14 @@ struct mqev_front;
 struct mqev_post;
 struct mqev_remote;
 
+/* For a submit function: it is none of the client's operations, and not over yet. */
+#define MQEV_POST_GOES_ON INT64_MAX
+
 /* What a post asks for. */
 struct mqev_post_kind {
-	/* In the loop's thread: calls the library. Positive: a completion follows, by
-	 * mqev_post_done(). 0 or an error: that is how it ended. */
+	/* In the loop's thread: calls the library. Positive, the client's number of the operation
+	 * or MQEV_POST_GOES_ON: a completion follows, by mqev_post_done() or
+	 * mqev_post_complete(). 0 or an error: that is how it ended. */
 	int64_t (*submit)(struct mqev_client *c, struct mqev_post *post);
 	/* The post was never submitted, for the client is gone: gives back what the caller lent. */
 	void (*drop)(struct mqev_post *post);
@@ -31,6 +36,7 @@ struct mqev_post {
 	struct mqev_remote *remote;  /* a reference */
 	const struct mqev_post_kind *kind;
 	uint64_t number;
+	int64_t op; /* what submit() returned, the loop's thread only; 0: not submitted */
 	mqev_result_cb *done;
 	void *arg;
 	size_t bytes; /* for the limit, until it is submitted */
@@ -62,6 +68,11 @@ int64_t mqev_remote_post(struct mqev_remote *remote, struct mqev_post *post);
 void mqev_post_run(struct mqev_post *post);
 /* A completion of the library; arg is the post. */
 void mqev_post_done(struct mqev_client *c, const struct mqev_result *result, void *arg);
+/* The same of what has nothing but an error or 0. */
+void mqev_post_complete(struct mqev_client *c, struct mqev_post *post, int error);
+/* The client's number of an operation that is under way. MQEV_ERR_NOT_FOUND: there is none, or it
+ * is over; MQEV_ERR_STATE: it is none of the client's operations. */
+int64_t mqev_remote_op(struct mqev_remote *remote, int64_t number);
 
 /* The client goes: from now on nothing is posted. */
 void mqev_remote_close(struct mqev_remote *remote);

@@ -140,8 +140,8 @@ make_client(struct app *a, struct member *m, unsigned number)
 	    MQEV_OPTIONS(.client_id = bench_client_id(id, number),
 		.protocol = a->o->version == 5 ? MQEV_PROTOCOL_V5 : MQEV_PROTOCOL_V311,
 		.keepalive = a->o->keepalive_s, .max_inflight = a->o->window,
-		.receive_maximum = a->o->window, .no_reconnect = true, .tls = a->tls,
-		.userdata = m, .on_connect = on_connect, .on_connect_fail = on_connect_fail,
+		.receive_maximum = a->o->window, .no_reconnect = true, .tls = a->tls, .userdata = m,
+		.on_connect = on_connect, .on_connect_fail = on_connect_fail,
 		.on_disconnect = on_disconnect, .on_message = on_message),
 	    &error);
 	return m->client ? 0 : check(a, "mqev_client_new", error);
@@ -249,8 +249,7 @@ open_events(struct app *a)
 	a->end = evtimer_new(a->base, on_end, a);
 	/* No peer has a governor, and the driver itself limits what is under way. */
 	a->fleet = mqev_fleet_new(a->base,
-	    MQEV_FLEET_OPTIONS(
-		.max_handshakes = MQEV_UNLIMITED, .connects_per_s = MQEV_UNLIMITED));
+	    MQEV_FLEET_OPTIONS(.max_handshakes = MQEV_UNLIMITED, .connects_per_s = MQEV_UNLIMITED));
 	return a->end && a->fleet ? 0 : -1;
 }
 
@@ -261,6 +260,14 @@ open_tls(struct app *a)
 
 	a->tls = mqev_tls_new(MQEV_TLS_OPTIONS(.ca_file = a->o->cafile), text, sizeof text);
 	return a->tls ? 0 : bench_fail(a->b, "mqev_tls_new: %s", text);
+}
+
+static const char *
+scheme(const struct bench_options *o)
+{
+	if (o->websocket)
+		return o->cafile ? "wss" : "ws";
+	return o->cafile ? "mqtts" : "mqtt";
 }
 
 static int
@@ -280,8 +287,7 @@ mqev_bench_open(struct bench *b)
 	memset(a->payload, 'x', a->o->size);
 	if (a->o->cafile && open_tls(a))
 		return -1;
-	snprintf(a->url, sizeof a->url, "%s://%s:%d", a->o->cafile ? "mqtts" : "mqtt", a->o->host,
-	    a->o->port);
+	snprintf(a->url, sizeof a->url, "%s://%s:%d", scheme(a->o), a->o->host, a->o->port);
 	return 0;
 }
 
@@ -328,6 +334,7 @@ static const struct bench_program mqev_program = {
     .name = "mqev",
     .version = mqev_version,
     .descriptors_per_client = 1,
+    .websocket = true,
     .open = mqev_bench_open,
     .connect = mqev_bench_connect,
     .subscribe = mqev_bench_subscribe,

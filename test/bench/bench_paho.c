@@ -435,6 +435,14 @@ paho_run(struct bench *b, int64_t deadline_ns)
 	return 0;
 }
 
+static const char *
+scheme(const struct bench_options *o)
+{
+	if (o->websocket)
+		return o->cafile ? "wss" : "ws";
+	return o->cafile ? "ssl" : "tcp";
+}
+
 static int
 paho_open(struct bench *b)
 {
@@ -454,8 +462,8 @@ paho_open(struct bench *b)
 	if (a->wake < 0 || !a->clients || !a->payload)
 		return bench_fail(b, "out of memory");
 	memset(a->payload, 'x', a->o->size);
-	snprintf(a->uri, sizeof a->uri, "%s://%s:%d", a->o->cafile ? "ssl" : "tcp", a->o->host,
-	    a->o->port);
+	snprintf(a->uri, sizeof a->uri, "%s://%s:%d%s", scheme(a->o), a->o->host, a->o->port,
+	    a->o->websocket ? "/mqtt" : "");
 	return 0;
 }
 
@@ -482,6 +490,7 @@ static const struct bench_program paho_program = {
     .name = "paho.mqtt.c",
     .version = paho_version,
     .descriptors_per_client = 1,
+    .websocket = true,
     .reconnects = true,
     .open = paho_open,
     .connect = paho_connect,

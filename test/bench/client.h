@@ -18,6 +18,7 @@ struct bench_options {
 	int port;
 	/* the file of the certificate authority; NULL: no TLS */
 	const char *cafile;
+	bool websocket;
 	/* 4: MQTT 3.1.1, 5: MQTT 5.0 */
 	int version;
 	unsigned qos;
@@ -45,6 +46,7 @@ struct bench_program {
 	const char *name;
 	const char *(*version)(void);
 	unsigned descriptors_per_client;
+	bool websocket;
 	/* The library connects again by itself; else the driver calls connect for a lost client. */
 	bool reconnects;
 	/* Prepares what all clients share; b->state is the program's own. */

@@ -356,6 +356,8 @@ run_all(struct bench *b)
 	struct bench_result result = {.bytes_per_client = -1};
 
 	fit_clients(b);
+	if (b->options.websocket && !b->program->websocket)
+		return bench_fail(b, "no WebSocket");
 	b->again = calloc(b->options.clients, sizeof *b->again);
 	if (!b->again)
 		return bench_fail(b, "out of memory");

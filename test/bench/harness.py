@@ -22,10 +22,12 @@ MISSING = {
     "bench_raw": "not built",
     "bench_bev": "not built",
 }
+# libmosquitto 2.0 has no WebSocket; the bare bufferevents of libevent are a floor of plain links
+WITHOUT_WEBSOCKET = {"libmosquitto", "libevent"}
 SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 
 ROW = re.compile(
-    r"^(?P<tls>tls-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
+    r"^(?P<link>tls-|ws-|wss-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
     r"|(?P<other>rtt-q1|conn|idle|storm))(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?P<v5>-v5)?$")
 
 
@@ -63,7 +65,14 @@ def row_options(name):
         options["window"] = int(m["window"]) if m["window"] else default_window(m)
     if m["other"] == "idle":
         options["keepalive"] = 10
-    return options, bool(m["tls"])
+    if m["link"] in ("ws-", "wss-"):
+        options["ws"] = 1
+    return options, m["link"] in ("tls-", "wss-")
+
+
+def has_row(name, row):
+    """Whether the client can do what the row asks for."""
+    return "ws" not in row_options(row)[0] or name not in WITHOUT_WEBSOCKET
 
 
 def find_programs(folder, wanted):
@@ -91,10 +100,12 @@ def pinned(cpu):
 class Broker:
     """A null broker of its own for one run of a program."""
 
-    def __init__(self, folder, tls):
+    def __init__(self, folder, tls, websocket=False):
         self.report = {}
         self.certificate = None
         command = [os.path.join(folder, "nullbroker"), "--with-parent"]
+        if websocket:
+            command += ["--ws"]
         if tls:
             handle, self.certificate = tempfile.mkstemp(prefix="bench-", suffix=".pem")
             os.close(handle)
@@ -146,7 +157,7 @@ def run_once(folder, path, row, extra, timeout, prefix=()):
     """Runs one program once against a broker of its own. Returns its figures and its stderr."""
     options, tls = row_options(row)
     options.update(extra)
-    with Broker(folder, tls) as broker:
+    with Broker(folder, tls, "ws" in options) as broker:
         command = list(prefix) + command_line(path, options, broker)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout,

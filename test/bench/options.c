@@ -28,7 +28,7 @@ struct values {
 	const char *scenario;
 	const char *host;
 	const char *cafile;
-	long long port, version, qos, size, window, messages, clients, ramp, keepalive, broker_pid;
+	long long port, websocket, version, qos, size, window, messages, clients, ramp, keepalive, broker_pid;
 	double seconds, timeout;
 };
 
@@ -37,6 +37,7 @@ static const struct option_row rows[] = {
     ROW("host", KIND_TEXT, host, 0, 0, "the broker (127.0.0.1)"),
     ROW("port", KIND_INT, port, 1, 65535, "its port"),
     ROW("tls", KIND_TEXT, cafile, 0, 0, "speak TLS, trusting this certificate file"),
+    ROW("ws", KIND_INT, websocket, 0, 1, "1: speak MQTT inside WebSocket frames"),
     ROW("protocol", KIND_INT, version, 4, 5, "4 (MQTT 3.1.1, the default) or 5"),
     ROW("qos", KIND_INT, qos, 0, 2, "quality of service (0)"),
     ROW("size", KIND_INT, size, 0, 100000000, "payload bytes of a message (256)"),
@@ -105,6 +106,7 @@ take(struct bench_options *o, const struct values *v)
 	    .host = v->host,
 	    .port = (int)v->port,
 	    .cafile = v->cafile,
+	    .websocket = v->websocket != 0,
 	    .version = (int)v->version,
 	    .qos = (unsigned)v->qos,
 	    .size = (size_t)v->size,

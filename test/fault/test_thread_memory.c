@@ -48,6 +48,24 @@ on_done(struct mqev_client *c, const struct mqev_result *result, void *arg)
 }
 
 static void
+on_reply(struct mqev_client *c, const struct mqev_reply *reply, void *arg)
+{
+	(void)c;
+	(void)arg;
+	ck_assert_int_lt(reply->error, 0);
+	completed++;
+}
+
+static void
+on_drained(struct mqev_client *c, const struct mqev_drain_report *report, void *arg)
+{
+	(void)c;
+	(void)arg;
+	ck_assert_int_le(report->error, 0);
+	completed++;
+}
+
+static void
 on_call(struct mqev_client *c, void *arg)
 {
 	(void)c;
@@ -65,6 +83,19 @@ note(int64_t op)
 
 /* --- a remote ----------------------------------------------------------------------------------
  */
+
+static void
+respond(struct mqev_remote *remote)
+{
+	struct mqev_properties *properties = mqev_properties_new();
+
+	if (properties != NULL &&
+	    mqev_properties_add_string(properties, MQEV_PROP_RESPONSE_TOPIC, "r") == 0)
+		note(mqev_remote_respond(remote,
+		    MQEV_MESSAGE(.topic = "q", .properties = properties),
+		    MQEV_MESSAGE(.payload = "p", .payload_len = 1), on_done, NULL));
+	mqev_properties_free(properties);
+}
 
 static void
 post_all(struct mqev_remote *remote)
@@ -86,9 +117,18 @@ post_all(struct mqev_remote *remote)
 			.properties = properties),
 		    on_done, NULL));
 	note(mqev_remote_unsubscribe(remote, filters, 2, properties, on_done, NULL));
+	note(mqev_remote_request(remote,
+	    MQEV_MESSAGE(.topic = "ask", .payload = "p", .payload_len = 1), 50, on_reply, NULL));
+	op = mqev_remote_publish(remote, MQEV_MESSAGE(.topic = "a", .qos = 1), on_done, NULL);
+	note(op);
+	if (op > 0)
+		note(mqev_remote_cancel(remote, op, on_done, NULL));
+	note(mqev_remote_queue_clear(remote, MQEV_QUEUE_CLEAR_QOS0, on_done, NULL));
+	respond(remote);
 	op = mqev_remote_call(remote, on_call, NULL);
 	ck_assert(op > 0 || op == MQEV_ERR_NOMEM);
 	called -= op > 0;
+	note(mqev_remote_drain(remote, 200, on_drained, NULL));
 	note(mqev_remote_disconnect(
 	    remote, MQEV_DISCONNECT(.properties = properties), on_done, NULL));
 	mqev_properties_free(properties);

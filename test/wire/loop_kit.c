@@ -161,6 +161,18 @@ world_serve_at(const atomic_int *counter, int n, int line)
 	}
 }
 
+void
+world_await_at(const atomic_int *counter, int n, int line)
+{
+	long long end = tk_now_ms() + RUN_MS;
+
+	while (atomic_load(counter) < n) {
+		if (tk_now_ms() > end)
+			too_late(counter, n, line);
+		usleep(1000);
+	}
+}
+
 /* --- the server's thread -----------------------------------------------------------------------
  */
 

@@ -60,6 +60,10 @@ void world_run_at(const atomic_int *counter, int n, int line);
 void world_serve_at(const atomic_int *counter, int n, int line);
 #define WORLD_SERVE(counter, n) world_serve_at(&(counter), (n), __LINE__)
 
+/* Only waits: loop and server are in other threads. */
+void world_await_at(const atomic_int *counter, int n, int line);
+#define WORLD_AWAIT(counter, n) world_await_at(&(counter), (n), __LINE__)
+
 /* The server in a thread of its own, for tests that block. */
 void world_serve_in_thread(void);
 void world_serve_no_more(void);

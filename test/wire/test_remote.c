@@ -29,15 +29,6 @@ stop(void)
 	world_serve_no_more();
 }
 
-static void
-await(const atomic_int *counter, int n)
-{
-	for (int i = 0; atomic_load(counter) < n; i++) {
-		ck_assert_msg(i < 8000, "the counter is %d, not %d", atomic_load(counter), n);
-		usleep(1000);
-	}
-}
-
 /* --- publishing --------------------------------------------------------------------------------
  */
 
@@ -72,8 +63,8 @@ START_TEST(many_threads_publish)
 		pthread_create(&threads[i], NULL, publish_many, NULL);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	await(&world.done, THREADS * EACH + 1);
-	await(&world.messages, THREADS * EACH);
+	WORLD_AWAIT(world.done, THREADS * EACH + 1);
+	WORLD_AWAIT(world.messages, THREADS * EACH);
 	stop();
 	ck_assert_int_eq(world.done, THREADS * EACH + 1);
 	ck_assert_int_eq(world.messages, THREADS * EACH);
@@ -112,7 +103,7 @@ START_TEST(order_is_kept)
 		    MQEV_MESSAGE(.topic = "t/n", .payload = &i, .payload_len = sizeof(i), .qos = 1),
 		    NULL, NULL);
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), 1);
-	await(&world.messages, 1000);
+	WORLD_AWAIT(world.messages, 1000);
 	stop();
 	ck_assert_int_eq(out_of_order, 0);
 }
@@ -137,8 +128,8 @@ START_TEST(payload_by_reference)
 	start();
 	for (int i = 0; i < 20; i++)
 		ck_assert_int_gt(mqev_remote_publish(world.remote, m, world_done, NULL), 0);
-	await(&world.done, 20);
-	await(&released, 20);
+	WORLD_AWAIT(world.done, 20);
+	WORLD_AWAIT(released, 20);
 	/* Refused here: not released. Refused by the loop's thread: released. */
 	ck_assert_int_eq(mqev_remote_publish(world.remote,
 			     MQEV_MESSAGE(.topic = "t/#", .release = release), NULL, NULL),
@@ -187,7 +178,7 @@ start_waiters(struct waiter *w, int n, int64_t op, uint32_t ms)
 		w[i].ms = ms;
 		pthread_create(&w[i].thread, NULL, wait_it, &w[i]);
 	}
-	await(&waiting, n);
+	WORLD_AWAIT(waiting, n);
 	usleep(20000);
 }
 
@@ -272,8 +263,8 @@ START_TEST(no_wait_for_oneself)
 	remote_publish(2);
 	world.on_connect = wait_here;
 	start();
-	await(&told, 1);
-	await(&world.done, 1);
+	WORLD_AWAIT(told, 1);
+	WORLD_AWAIT(world.done, 1);
 	stop();
 	ck_assert_int_eq(mqev_wait_published(world.remote, 99, 8000), MQEV_ERR_NOT_FOUND);
 	ck_assert_int_eq(mqev_wait_published(NULL, 1, 1), MQEV_ERR_INVALID);
@@ -297,7 +288,7 @@ START_TEST(waiting_for_a_failure)
 	world_serve_in_thread();
 	op = remote_publish(0);
 	/* No connection: refused by the loop's thread. */
-	await(&world.failed, 1);
+	WORLD_AWAIT(world.failed, 1);
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), MQEV_ERR_STATE);
 	ck_assert_int_eq(mqev_is_published(world.remote, op), MQEV_ERR_STATE);
 	op = mqev_remote_connect(world.remote, tk_auto_url(world.server), NULL, NULL);
@@ -306,12 +297,12 @@ START_TEST(waiting_for_a_failure)
 	while (mqev_is_published(world.remote, op) == 0)
 		usleep(1000);
 	ck_assert_int_eq(mqev_is_published(world.remote, op), MQEV_ERR_STATE);
-	await(&world.connects, 1);
+	WORLD_AWAIT(world.connects, 1);
 	op = mqev_remote_unsubscribe(world.remote, filters, 1, NULL, world_done, NULL);
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), 1);
 	op = mqev_remote_disconnect(world.remote, NULL, world_done, NULL);
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), 1);
-	await(&world.disconnects, 1);
+	WORLD_AWAIT(world.disconnects, 1);
 	stop();
 }
 END_TEST
@@ -536,14 +527,14 @@ START_TEST(fleets_talk_to_each_other)
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(mqev_loop_start(fleets[i]), 0);
 	world_serve_in_thread();
-	await(&world.done, 2);
+	WORLD_AWAIT(world.done, 2);
 	for (int i = 0; i < 12; i++)
 		ck_assert_int_gt(mqev_remote_publish(sides[i % 2],
 				     MQEV_MESSAGE(.topic = i % 2 == 0 ? "side/1" : "side/0",
 					 .payload = "p", .payload_len = 1, .qos = i % 3),
 				     NULL, NULL),
 		    0);
-	await(&passed_on, 612);
+	WORLD_AWAIT(passed_on, 612);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(mqev_loop_stop(fleets[i], MQEV_STOP_FLUSH, 8000), 0);
 		mqev_fleet_free(fleets[i]);
