@@ -270,6 +270,8 @@ is_text(const char *text)
 static bool
 agree_on_id(struct mqev_client *c, struct mqev_journal *j)
 {
+	bool other;
+
 	if (!is_text(c->client_id)) {
 		if (!is_text(j->row.client_id))
 			return true;
@@ -279,10 +281,13 @@ agree_on_id(struct mqev_client *c, struct mqev_journal *j)
 	}
 	if (is_text(j->row.client_id) && strcmp(c->client_id, j->row.client_id) == 0)
 		return true;
+	other = is_text(j->row.client_id);
+	if (!mqev_journal_set_client_id(j, c->client_id))
+		return false;
 	/* The server knows that one's session by another name. */
-	if (is_text(j->row.client_id))
+	if (other)
 		j->row.session_ends_ms = 1;
-	return mqev_journal_set_client_id(j, c->client_id);
+	return true;
 }
 
 static bool

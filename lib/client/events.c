@@ -244,8 +244,16 @@ on_wants_pump(void *owner)
 	mqev_fleet_plan(c->fleet, c);
 }
 
+/* What is asked for each packet, so here: of all that there is to a line, the least. */
+static bool
+has_listener(const struct mqev_client *c)
+{
+	return !c->freed && (c->config->on_log != NULL || c->fleet->audience.on_log != NULL);
+}
+
 static void
-on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
 {
 	struct mqev_client *c = owner;
 
@@ -253,9 +261,8 @@ on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size
 		MQEV_PROBE_SEND(c, type, mid, size);
 	else
 		MQEV_PROBE_RECEIVE(c, type, mid, size);
-	if (mqev_log_wanted(c, MQEV_LOG_DEBUG))
-		mqev_log(c, MQEV_LOG_DEBUG, "%s %s, mid %u, %zu bytes",
-		    sent ? "sending" : "received", mqev_packet_name((int)type), mid, size);
+	if (has_listener(c))
+		mqev_log_packet(c, sent, type, view);
 }
 
 const struct mqev_session_events mqev_client_events = {

@@ -164,9 +164,9 @@ struct mqev_session_events {
 	/* What CONNECT waited for has come: mqev_session_connect() again. NULL without a journal.
 	 */
 	void (*may_connect)(void *owner);
-	/* A packet was received or handed to the sink, or something odd is worth a line. */
-	void (*packet)(
-	    void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+	/* A packet was received or handed to the sink. */
+	void (*packet)(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid,
+	    size_t size, union mqev_packet_view view);
 };
 
 /* The server's limits on this connection. */

@@ -44,12 +44,12 @@ entry_at(const struct mqev_gates *g, uint32_t i)
 }
 
 bool
-mqev_gate_reserve(struct mqev_gates *g)
+mqev_gate_reserve(struct mqev_gates *g, uint32_t pushes)
 {
 	uint32_t capacity = g->capacity > 0 ? g->capacity * 2 : FIRST_CAPACITY;
 	struct mqev_gate_entry *entries;
 
-	if (g->count < g->capacity)
+	if (g->count + pushes <= g->capacity)
 		return true;
 	entries = mqev_malloc(capacity * sizeof(*entries));
 	if (entries == NULL)
@@ -282,7 +282,8 @@ mqev_gate_run(struct mqev_session *s, uint64_t now)
 	uint64_t written = s->written;
 
 	/* PUBRELs that an earlier connection left go first. */
-	mqev_session_pump_releases(s, now);
+	if (mqev_gate_is_open(s))
+		mqev_session_pump_releases(s, now);
 	/* Each may end the connection and free the session's contents. */
 	while (s->gates != NULL && s->gates->count > 0 &&
 	       mqev_gate_is_durable(s->gates, entry_at(s->gates, 0)->ticket)) {
@@ -320,7 +321,7 @@ mqev_gate_answer(struct mqev_session *s, enum mqev_packet_type type, uint16_t mi
 		release_answer(s, &entry);
 		return;
 	}
-	if (mqev_gate_reserve(g))
+	if (mqev_gate_reserve(g, 1))
 		mqev_gate_push_last(g, &entry);
 	else
 		mqev_session_no_memory(s);

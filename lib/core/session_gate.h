@@ -35,6 +35,8 @@ struct mqev_gate_entry {
 struct mqev_removals {
 	uint64_t low_n;	 /* the lowest n of them */
 	uint64_t ticket; /* of the last; 0: none */
+	bool
+	    renumbered; /* one of them had another n than its own, which may be an older one's too */
 };
 
 /* A received message, from its PUT until it is done and its identifier free. */
@@ -113,8 +115,8 @@ uint64_t mqev_gate_append(struct mqev_gates *g, struct mqev_entry *entries, size
 uint64_t mqev_gate_append_row(struct mqev_gates *g);
 /* Ends the connection because an append failed. */
 void mqev_gate_append_failed(struct mqev_session *s);
-/* Makes sure that the next push cannot fail. */
-bool mqev_gate_reserve(struct mqev_gates *g);
+/* Makes sure that the next so many pushes cannot fail. */
+bool mqev_gate_reserve(struct mqev_gates *g, uint32_t pushes);
 void mqev_gate_push(struct mqev_gates *g, const struct mqev_gate_entry *entry);
 /* The same for one without a change of its own: as soon as all before it has left. */
 void mqev_gate_push_last(struct mqev_gates *g, struct mqev_gate_entry *entry);

@@ -23,6 +23,7 @@ struct mqev_outbox {
 	struct mqev_op_queue subscribes; /* SUBSCRIBE and UNSUBSCRIBE: in flight first */
 	struct mqev_op_queue doomed;	 /* to be ended with the error that each holds */
 	struct mqev_op_queue leaving;	 /* likewise, once their records are gone from a store */
+	uint32_t unremoved;		 /* of these: whose removal was not appended yet */
 	struct mqev_op_queue waiting;	 /* all that wait for an acknowledgement, oldest first */
 	struct mqev_op *next_message;	 /* the first not sent on this connection */
 	struct mqev_op *
@@ -79,7 +80,6 @@ struct mqev_outgoing {
 	size_t size;	    /* of the whole packet in the version in use */
 	struct mqev_op *op; /* allows a large payload to go by reference; may be NULL */
 	uint32_t expiry_at; /* as in struct mqev_op */
-	uint32_t expiry_s;
 };
 
 /* What a message view points to while its callback runs. */
@@ -100,11 +100,17 @@ mqev_session_fits(const struct mqev_session *s, size_t size)
 bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
 /* The packet event, which may do anything to the session: the last that a caller does with its
  * contents. */
-void mqev_session_tell_packet(
-    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+void mqev_session_tell_packet(struct mqev_session *s, bool sent, enum mqev_packet_type type,
+    uint16_t mid, size_t size, union mqev_packet_view view);
 /* Counts bytes that were committed to the sink and tells of them. */
-void
-mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
+static inline void
+mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
+{
+	s->written += size;
+	s->sink->tally.bytes_out += size;
+	mqev_session_tell_packet(s, true, type, mid, size, view);
+}
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
 /* Ends a connection whose clean session took the place of another's, for one whose session stays. */
 void mqev_session_make_room(struct mqev_session *s);
@@ -209,6 +215,13 @@ int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
 /* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
  * caller to tell of. False: the connection ended. */
 bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
+
+static inline void
+mqev_session_tell_publish(struct mqev_session *s, const struct mqev_outgoing *o)
+{
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, o->packet.mid, o->size,
+	    (union mqev_packet_view){.publish = &o->packet});
+}
 
 /* The PUBRELs that a resume owes. */
 void mqev_session_pump_releases(struct mqev_session *s, uint64_t now);

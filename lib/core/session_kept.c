@@ -127,15 +127,16 @@ cover_now(struct mqev_session *s, const struct mqev_op *op)
  */
 
 static void
-note_removal(struct mqev_gates *g, uint64_t n, uint64_t ticket)
+note_removal(struct mqev_gates *g, const struct mqev_op *op, uint64_t ticket)
 {
 	struct mqev_removals *r = &g->removals[0];
 
 	if (r->ticket != 0 && r->ticket != ticket)
 		r = &g->removals[1];
-	if (r->ticket == 0 || n < r->low_n)
-		r->low_n = n;
+	if (r->ticket == 0 || op->n < r->low_n)
+		r->low_n = op->n;
 	r->ticket = ticket;
+	r->renumbered |= (op->flags & MQEV_OP_RENUMBERED) != 0;
 }
 
 /* A record with the same identifier may still stand in the store. */
@@ -143,7 +144,9 @@ static bool
 may_be_hidden(const struct mqev_gates *g, uint64_t n)
 {
 	for (size_t i = 0; i < 2; i++) {
-		if (g->removals[i].ticket != 0 && n >= g->removals[i].low_n + MQEV_NUMBERED_IDS)
+		const struct mqev_removals *r = &g->removals[i];
+
+		if (r->ticket != 0 && (r->renumbered || n >= r->low_n + MQEV_NUMBERED_IDS))
 			return true;
 	}
 	return false;
@@ -219,7 +222,7 @@ mqev_kept_put(
 	struct mqev_gate_entry accepted = {.what = MQEV_GATE_ACCEPTED, .op = op};
 	size_t count = 1;
 
-	if (!mqev_gate_reserve(g))
+	if (!mqev_gate_reserve(g, 1))
 		return MQEV_ERR_NOMEM;
 	op->cookie = request->cookie;
 	mqev_kept_record(g, op, &entries[0].record);
@@ -293,7 +296,7 @@ release_again(struct mqev_session *s, struct mqev_gate_entry *pubrel, bool *at_o
 	*at_once = g->waiting[3] == 0 && mqev_gate_is_durable(g, pubrel->op->ticket);
 	if (*at_once)
 		return true;
-	if (!mqev_gate_reserve(g)) {
+	if (!mqev_gate_reserve(g, 1)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
@@ -313,7 +316,7 @@ mqev_kept_release(struct mqev_session *s, struct mqev_op *op, bool *at_once)
 	*at_once = false;
 	mqev_kept_record(g, op, &entry.record);
 	entry.record.state = MQEV_RECORD_RELEASED;
-	if (mqev_gate_reserve(g))
+	if (mqev_gate_reserve(g, 1))
 		pubrel.ticket = mqev_gate_append(g, &entry, 1);
 	if (pubrel.ticket == 0) {
 		mqev_gate_append_failed(s);
@@ -336,7 +339,9 @@ mqev_kept_remove(struct mqev_session *s, struct mqev_op *op)
 		return false;
 	op->ticket = ticket;
 	op->flags |= MQEV_OP_REMOVED;
-	note_removal(s->gates, op->n, ticket);
+	if ((op->flags & MQEV_OP_LEAVING) != 0)
+		s->out->unremoved--;
+	note_removal(s->gates, op, ticket);
 	return true;
 }
 

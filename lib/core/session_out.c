@@ -23,6 +23,12 @@ queue_of(struct mqev_outbox *out, const struct mqev_op *op)
 	return op->qos == 0 ? &out->qos0 : &out->messages;
 }
 
+static bool
+is_unremoved(const struct mqev_op *op)
+{
+	return (op->flags & (MQEV_OP_LEAVING | MQEV_OP_REMOVED)) == MQEV_OP_LEAVING;
+}
+
 static void
 forget_cursors(struct mqev_outbox *out, struct mqev_op *op)
 {
@@ -82,6 +88,7 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 	stop_waiting(s, op);
 	free_id(out, op);
 	mqev_op_queue_remove(queue_of(out, op), op);
+	out->unremoved -= is_unremoved(op);
 	uncount(s, op);
 	if ((op->flags & MQEV_OP_CANCELED) == 0)
 		s->events->complete(s->owner, op, end);
@@ -123,6 +130,7 @@ mqev_outbox_doom(struct mqev_session *s, struct mqev_op *op, int error)
 		op = mqev_op_shrink(op);
 	if (op->seq != 0)
 		op->flags |= MQEV_OP_LEAVING;
+	out->unremoved += is_unremoved(op);
 	mqev_load_add(&out->doomed_load, op->cost);
 	mqev_op_queue_append(queue_of(out, op), op);
 }
@@ -388,17 +396,33 @@ finish_doomed(struct mqev_session *s, struct mqev_op *op)
 	mqev_outbox_finish(s, op, &end);
 }
 
-/* Those that wait for the removal of their records, in its order. */
+/* Those that were put off stand near the end, but one that fails at once may be behind them. */
+static bool
+remove_put_off(struct mqev_session *s)
+{
+	struct mqev_op *first = s->out->leaving.tail;
+	uint32_t left = s->out->unremoved;
+
+	if (left == 0)
+		return true;
+	while ((left -= is_unremoved(first)) > 0)
+		first = first->queue.prev;
+	for (; first != NULL; first = first->queue.next) {
+		if (is_unremoved(first) && !mqev_kept_remove(s, first))
+			return false;
+	}
+	return true;
+}
+
+/* Those that wait for the removal of their records, in the order in which they were given up. */
 static void
 fail_leaving(struct mqev_session *s)
 {
-	struct mqev_op *op = s->out->leaving.tail;
-	struct mqev_op *first = NULL;
+	struct mqev_op *op;
 
-	for (; op != NULL && (op->flags & MQEV_OP_REMOVED) == 0; op = op->queue.prev)
-		first = op;
-	for (op = first; op != NULL && mqev_kept_remove(s, op); op = op->queue.next)
-		;
+	/* The pump of the next connection tries it again. */
+	if (!remove_put_off(s))
+		mqev_gate_append_failed(s);
 	while (s->out != NULL && (op = s->out->leaving.head) != NULL && mqev_kept_is_gone(s, op))
 		finish_doomed(s, op);
 }

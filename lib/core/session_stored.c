@@ -232,7 +232,7 @@ append_new(struct mqev_session *s, struct mqev_stored *stored, struct mqev_entry
 {
 	struct mqev_gates *g = s->gates;
 
-	if (!mqev_gate_reserve(g) || (stored->mid != 0 && !mqev_ids_reserve(&g->by_mid)))
+	if (!mqev_gate_reserve(g, 1) || (stored->mid != 0 && !mqev_ids_reserve(&g->by_mid)))
 		return false;
 	stored->ticket = mqev_gate_append(g, put, 1);
 	if (stored->ticket == 0)
@@ -377,7 +377,7 @@ release_identifier(struct mqev_session *s, struct mqev_stored *stored)
 	mqev_stored_fill_change(
 	    g, stored, done ? MQEV_CHANGE_REMOVE : MQEV_CHANGE_SET, MQEV_RECORD_FREED, &entry);
 	entry.record.mid = 0;
-	if (mqev_gate_reserve(g) && mqev_ids_reserve(&g->released))
+	if (mqev_gate_reserve(g, 1) && mqev_ids_reserve(&g->released))
 		pubcomp.ticket = mqev_gate_append(g, &entry, 1);
 	if (pubcomp.ticket == 0) {
 		mqev_gate_append_failed(s);

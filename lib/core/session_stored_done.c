@@ -205,12 +205,14 @@ mqev_session_answer_begin(struct mqev_session *s, uint64_t token, struct mqev_en
 {
 	struct mqev_stored *stored = s->gates != NULL ? mqev_stored_find(s->gates, token) : NULL;
 
-	if (stored == NULL || stored->state == MQEV_RECORD_DONE)
+	/* What is given back to the store at a free stands already. */
+	if (stored == NULL || stored->state == MQEV_RECORD_DONE || s->freed)
 		return MQEV_ERR_NOT_FOUND;
 	if ((stored->flags & (MQEV_STORED_ANSWERING | MQEV_STORED_DONE_OWED)) != 0 ||
 	    (stored->flags & (MQEV_STORED_DELIVERED | MQEV_STORED_IN_CALLBACK)) == 0)
 		return MQEV_ERR_STATE;
-	if (!mqev_gate_reserve(s->gates))
+	/* The answer may be the same client's, and waits in the same queue. */
+	if (!mqev_gate_reserve(s->gates, 2))
 		return MQEV_ERR_NOMEM;
 	fill_done(s->gates, stored, entry);
 	entry->of = s->gates->journal;

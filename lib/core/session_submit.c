@@ -72,12 +72,12 @@ prepare(const struct mqev_session *s, const struct mqev_publish_request *request
 	    .retain = request->retain,
 	    .topic = request->parts.topic,
 	    .properties = request->parts.properties,
+	    .expiry_s = request->expiry_s,
 	    .payload = request->parts.payload,
 	};
 	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
 	o->op = NULL;
 	o->expiry_at = request->expiry_at;
-	o->expiry_s = request->expiry_s;
 }
 
 /* Too large for any server, or for the one that is connected. */
@@ -124,7 +124,7 @@ publish_at_once(struct mqev_session *s, const struct mqev_publish_request *reque
 	if (tell)
 		mqev_outbox_stamp_departing(s);
 	if (written)
-		mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
+		mqev_session_tell_publish(s, o);
 	return (int64_t)departing.number;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/packet_print.h"
 
 /* --- growable bytes -------------------------------------------------------------------------- */
 
@@ -387,12 +388,26 @@ on_water(void *owner, bool high)
 	after_event(v, V_WATER);
 }
 
+/* The line for a log: whatever the packet holds, one line. */
 static void
-on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+check_line(struct vclient *v, bool sent, enum mqev_packet_type type, union mqev_packet_view view)
+{
+	char line[200];
+
+	mqev_packet_print((enum mqev_version)v->s.version, sent, type, view, line, sizeof(line));
+	for (const char *c = line; *c != '\0'; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7F)
+			vclient_break(v, "a control character in the line of a packet");
+	}
+}
+
+static void
+on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
 {
 	struct vclient *v = owner;
 
-	(void)sent;
+	check_line(v, sent, type, view);
 	(void)mid;
 	if (type < MQEV_PACKET_CONNECT || type > MQEV_PACKET_AUTH || size < 2)
 		vclient_break(v, "packet event: type %d, size %zu", (int)type, size);

@@ -161,6 +161,25 @@ GATED(canceled_waits, V45)
 	ck_assert(mqev_session_is_idle(&v->s));
 }
 
+/* Taken out by the application, and one fails before the next turn: both end, in either order. */
+GATED(canceled_before_a_failure, V5)
+{
+	gated_up(v);
+	vclient_publish(v, 1, "a", "1");
+	commit();
+	v->s.server.receive_maximum = 1;
+	vclient_publish(v, 1, "a", "2");
+	commit();
+	see(v);
+	ck_assert_int_eq(mqev_session_withdraw(&v->s, 2), 0);
+	rx(v, "40 (0001 87)");
+	mqev_session_tell(&v->s);
+	expect(v, "remove 1; remove 2");
+	commit();
+	expect(v, "done 2 #0 CANCELED 00; done 1 #1 REFUSED 87");
+	ck_assert(mqev_session_is_idle(&v->s));
+}
+
 /* Given up before it was durable: it is accepted, then canceled, in one. */
 GATED(canceled_at_once, V45)
 {
@@ -585,6 +604,27 @@ GATED(identifier_of_a_record_that_goes, V45)
 	expect(v, "client e1 n64767 session; > 32 ({'a'} 0001 ~ '2')");
 }
 
+/* One whose other number is free again, but not yet in the store: that one's owner waits too. */
+GATED(identifier_of_a_renumbered_record_that_goes, V5)
+{
+	v->settings.max_inflight = 2;
+	gated_up(v);
+	vclient_publish(v, 1, "a", "1");
+	v->s.next_n = 64511;
+	vclient_publish(v, 1, "a", "2");
+	commit();
+	v->s.next_n = 1;
+	vclient_publish(v, 1, "a", "3");
+	commit();
+	see(v);
+	rx(v, "40 (0002)");
+	expect(v, "remove 2; done 2 #2 ok 00");
+	vclient_pump(v);
+	expect_nothing(v);
+	commit();
+	expect(v, "> 32 ({'a'} 0002 () '3')");
+}
+
 /* --- the store's failure -----------------------------------------------------------------------
  */
 
@@ -693,6 +733,30 @@ GATED(answered, V45)
 	ck_assert_int_eq(answer(v, 1), MQEV_ERR_NOT_FOUND);
 }
 
+/* The answer and what it answers wait in one queue, which has just one place left. */
+GATED(answered_with_a_full_queue, V45)
+{
+	gated_up(v);
+	v->hold = true;
+	rx(v, "34 ({'a'} 0007 ~ 'x')");
+	commit();
+	see(v);
+	for (int i = 0; i < 15; i++)
+		vclient_publish(v, 1, "a", "1");
+	ck_assert_int_eq(answer(v, 1), 16);
+	see(v);
+	vjournal_commit_to(&j, j.ticket);
+	for (int i = 1; i <= 16; i++) {
+		char text[20];
+
+		snprintf(text, sizeof(text), "accepted %d\n", i);
+		vclient_flush_record(v);
+		ck_assert_ptr_nonnull(strstr((const char *)v->record.data + v->checked, text));
+	}
+	see(v);
+	ck_assert_int_eq(answer(v, 1), MQEV_ERR_NOT_FOUND);
+}
+
 /* No room for the answer: the message is as before. */
 GATED(answer_refused, V45)
 {
@@ -721,6 +785,7 @@ main(void)
 	tcase_add_test(tc, order_is_kept);
 	tcase_add_test(tc, failures_wait);
 	tcase_add_test(tc, canceled_waits);
+	tcase_add_test(tc, canceled_before_a_failure);
 	tcase_add_test(tc, canceled_at_once);
 	tcase_add_test(tc, sent_n_is_raised_ahead);
 	tcase_add_test(tc, refused_by_the_store);
@@ -746,11 +811,13 @@ main(void)
 	tcase_add_test(tc, too_early_a_connack);
 	tcase_add_test(tc, renumbered);
 	tcase_add_test(tc, identifier_of_a_record_that_goes);
+	tcase_add_test(tc, identifier_of_a_renumbered_record_that_goes);
 	tcase_add_test(tc, store_fails);
 	tcase_add_test(tc, store_fails_while_it_leaves);
 	tcase_add_test(tc, freed);
 	tcase_add_test(tc, given_up);
 	tcase_add_test(tc, answered);
+	tcase_add_test(tc, answered_with_a_full_queue);
 	tcase_add_test(tc, answer_refused);
 	return tk_main(s);
 }
