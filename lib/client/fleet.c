@@ -172,7 +172,7 @@ tick_client(struct mqev_client *c, uint64_t now)
 	if (now >= c->connected_ms + TRIM_AFTER_MS)
 		c->trim_owed = false;
 	if (c->link != NULL)
-		mqev_conn_trim(&c->link->conn);
+		mqev_link_trim(c->link);
 }
 
 static void
@@ -455,8 +455,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 	while (fleet->clients != NULL)
 		mqev_client_free(fleet->clients);
 	mqev_fleet_drain_abandon(fleet);
-	while (fleet->lingering != NULL)
-		mqev_link_close(fleet->lingering);
+	mqev_link_close_lingering(fleet);
 	mqev_fleet_leave(fleet);
 }
 
