@@ -100,6 +100,7 @@ struct mqev_stats {
 	/* Microseconds by which the fleet's tick of 250 ms came late: a loop that was busy for longer
 	 * shows each time, one that was busy for a part of that so often. */
 	struct mqev_histogram loop_lag_us;
+	uint64_t parked; /* gauge: connections without a bufferevent, see park_after_ms */
 };
 
 #define MQEV_STATS_INIT                   \

@@ -32,6 +32,8 @@ struct bench_options {
 	/* connects under way at once */
 	unsigned ramp;
 	unsigned keepalive_s;
+	/* libraries that can give up what an idle connection need not hold do so */
+	bool parked;
 	/* the broker, whose CPU use is reported beside the client's; 0: not known */
 	long broker_pid;
 	double timeout_s;

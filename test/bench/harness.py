@@ -28,7 +28,7 @@ SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 
 ROW = re.compile(
     r"^(?P<link>tls-|ws-|wss-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
-    r"|(?P<other>rtt-q1|conn|idle|storm))(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?P<v5>-v5)?$")
+    r"|(?P<other>rtt-q1|conn|idle|storm))(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?P<v5>-v5)?(?P<parked>-parked)?$")
 
 
 class Failure(Exception):
@@ -67,12 +67,17 @@ def row_options(name):
         options["keepalive"] = 10
     if m["link"] in ("ws-", "wss-"):
         options["ws"] = 1
+    if m["parked"]:
+        options["parked"] = 1
     return options, m["link"] in ("tls-", "wss-")
 
 
 def has_row(name, row):
     """Whether the client can do what the row asks for."""
-    return "ws" not in row_options(row)[0] or name not in WITHOUT_WEBSOCKET
+    options, _ = row_options(row)
+    if "parked" in options and name != "mqev":
+        return False
+    return "ws" not in options or name not in WITHOUT_WEBSOCKET
 
 
 def find_programs(folder, wanted):

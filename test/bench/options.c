@@ -28,7 +28,8 @@ struct values {
 	const char *scenario;
 	const char *host;
 	const char *cafile;
-	long long port, websocket, version, qos, size, window, messages, clients, ramp, keepalive, broker_pid;
+	long long port, websocket, version, qos, size, window, messages, clients, ramp, keepalive,
+	    parked, broker_pid;
 	double seconds, timeout;
 };
 
@@ -47,6 +48,7 @@ static const struct option_row rows[] = {
     ROW("clients", KIND_INT, clients, 1, 1000000, "connected clients, one of them busy (1)"),
     ROW("ramp", KIND_INT, ramp, 1, 1000000, "connects under way at once (500)"),
     ROW("keepalive", KIND_INT, keepalive, 0, 65535, "keep-alive in seconds (60)"),
+    ROW("parked", KIND_INT, parked, 0, 1, "1: idle connections hold what they must (0)"),
     ROW("broker-pid", KIND_INT, broker_pid, 0, 1e9, "report the CPU use of this process too"),
     ROW("timeout", KIND_REAL, timeout, 0.1, 86400, "seconds for each phase (60)"),
 };
@@ -116,6 +118,7 @@ take(struct bench_options *o, const struct values *v)
 	    .clients = (unsigned)v->clients,
 	    .ramp = (unsigned)v->ramp,
 	    .keepalive_s = (unsigned)v->keepalive,
+	    .parked = v->parked != 0,
 	    .broker_pid = (long)v->broker_pid,
 	    .timeout_s = v->timeout,
 	};
