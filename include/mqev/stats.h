@@ -35,7 +35,8 @@ enum mqev_drop {
 	MQEV_DROP_REFUSED,	  /* the server's acknowledgement has a failure reason */
 	MQEV_DROP_CANCELED,	  /* by the application, or its client was freed */
 	MQEV_DROP_OTHER,	  /* out of memory and the rest */
-	MQEV_DROP_MADE_ROOM /* MQEV_ERR_DROPPED: for newer ones; QoS 0, no connection, MQEV_OFFLINE_DROP */
+	MQEV_DROP_MADE_ROOM,	  /* MQEV_ERR_DROPPED: given up for newer ones */
+	MQEV_DROP_OFFLINE_QOS0	  /* MQEV_ERR_DROPPED: QoS 0, no connection, MQEV_OFFLINE_DROP */
 };
 
 /* Why a connection that had a CONNACK ended. */

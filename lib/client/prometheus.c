@@ -52,6 +52,7 @@ static const char *const drop_values[] = {
     [MQEV_DROP_REFUSED] = "refused",
     [MQEV_DROP_CANCELED] = "canceled",
     [MQEV_DROP_MADE_ROOM] = "made_room",
+    [MQEV_DROP_OFFLINE_QOS0] = "offline_qos0",
     [MQEV_DROP_OTHER] = "other",
 };
 static const char *const end_values[] = {
