@@ -200,6 +200,8 @@ __attribute__((format(printf, 3, 4)))
 #endif
 void
 mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, ...);
+void mqev_log_packet(
+    struct mqev_client *c, bool sent, enum mqev_packet_type type, union mqev_packet_view view);
 /* Copied, with its text (NULL: none). */
 void mqev_event(struct mqev_client *c, const struct mqev_event *event);
 
