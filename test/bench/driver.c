@@ -378,6 +378,8 @@ has_store(const struct bench_program *program, const char *name)
 static const char *
 cannot(const struct bench_program *program, const struct bench_options *o)
 {
+	if (o->parked && !program->parks)
+		return "has nothing to park";
 	if (o->websocket && !program->websocket)
 		return "no WebSocket";
 	if (o->filters && !program->filters)

@@ -30,7 +30,7 @@ SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 ROW = re.compile(
     r"^(?P<link>tls-|ws-|wss-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
     r"|(?P<other>rtt-q1|conn|idle|storm))(?:-f(?P<filters>\d+)(?P<filter_kilo>k)?)?"
-    r"(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?:-(?P<store>memory|p1|p2))?(?P<v5>-v5)?$")
+    r"(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?:-(?P<store>memory|p1|p2))?(?P<v5>-v5)?(?P<parked>-parked)?$")
 
 
 class Failure(Exception):
@@ -77,6 +77,8 @@ def row_options(name):
         options["store"] = m["store"]
     if m["filters"]:
         options["filters"] = int(m["filters"]) * (1000 if m["filter_kilo"] else 1)
+    if m["parked"]:
+        options["parked"] = 1
     return options, m["link"] in ("tls-", "wss-")
 
 
