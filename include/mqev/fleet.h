@@ -63,6 +63,14 @@ struct mqev_fleet_options {
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_fleet_water_cb *on_water;
 	void *userdata; /* for on_log, on_event and on_water */
+
+	/*
+	 * A connection over plain TCP or a unix socket on which nothing came or went for so long gives
+	 * its bufferevent back, 0.9 kB; TLS and WebSocket links keep theirs. It goes on without one, and
+	 * gets another when the socket does not take all at once, or is not to be read. Looked
+	 * at four times a second. Default: never.
+	 */
+	uint32_t park_after_ms;
 };
 
 #ifndef __cplusplus
@@ -105,7 +113,8 @@ MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
 
 /*
  * Calls visit for each client, the newest first, until it returns something else than 0, which is
- * returned then. It may free any client, and the fleet; a client made meanwhile is not visited.
+ * returned then. It may call every function, free any client, and the fleet; a client made meanwhile
+ * is not visited.
  */
 MQEV_EXPORT int mqev_fleet_each(
     struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg);

@@ -32,6 +32,7 @@ struct paho {
 	struct client *clients;
 	char *payload;
 	char uri[128];
+	char folder[300];
 	int wake;
 	/* what callbacks have counted and the driver has not yet heard of */
 	atomic_uint connected;
@@ -290,6 +291,7 @@ static int
 make_client(struct paho *a, struct client *c, unsigned number)
 {
 	MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer;
+	char *folder = a->o->store && number == 0 ? a->folder : NULL;
 	char id[BENCH_CLIENT_ID_LEN];
 
 	c->all = a;
@@ -298,7 +300,8 @@ make_client(struct paho *a, struct client *c, unsigned number)
 	options.maxBufferedMessages = (int)a->o->window + 1;
 	if (check(a, "create",
 		MQTTAsync_createWithOptions(&c->handle, a->uri, bench_client_id(id, number),
-		    MQTTCLIENT_PERSISTENCE_NONE, NULL, &options)))
+		    folder ? MQTTCLIENT_PERSISTENCE_DEFAULT : MQTTCLIENT_PERSISTENCE_NONE, folder,
+		    &options)))
 		return -1;
 	return check(a, "callbacks",
 		   MQTTAsync_setCallbacks(c->handle, c, on_lost, on_message, NULL)) ||
@@ -464,6 +467,7 @@ paho_open(struct bench *b)
 	memset(a->payload, 'x', a->o->size);
 	snprintf(a->uri, sizeof a->uri, "%s://%s:%d%s", scheme(a->o), a->o->host, a->o->port,
 	    a->o->websocket ? "/mqtt" : "");
+	snprintf(a->folder, sizeof a->folder, "%s", a->o->store ? a->o->store_folder : "");
 	return 0;
 }
 
@@ -486,11 +490,15 @@ paho_close(struct bench *b)
 	free(a);
 }
 
+/* It writes a file per message and never calls fsync(). */
+static const char *const stores[] = {"p1", NULL};
+
 static const struct bench_program paho_program = {
     .name = "paho.mqtt.c",
     .version = paho_version,
     .descriptors_per_client = 1,
     .websocket = true,
+    .stores = stores,
     .reconnects = true,
     .open = paho_open,
     .connect = paho_connect,
