@@ -1,9 +1,13 @@
 /* The way to the server changed after the client was made: TLS, proxy, socket and WebSocket options,
- * each for the next attempt, whatever is under way keeping what it began with. */
+ * each for the next attempt, whatever is under way keeping what it began with; and how a TLS link that
+ * fails is told of. */
 #include "wire/client_kit.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
 
 #include <mqev/tls.h>
 #include <mqev/websocket.h>
@@ -46,7 +50,7 @@ trusting(const struct tk_pki *pki)
 	return tls;
 }
 
-START_TEST(tls)
+START_TEST(tls_configuration)
 {
 	struct tk_pki *pki = tk_pki_new("mqev test CA");
 	struct tk_pki *other = tk_pki_new("another CA");
@@ -87,6 +91,48 @@ START_TEST(tls)
 	SSL_CTX_free(ctx);
 	tk_pki_free(pki);
 	tk_pki_free(other);
+}
+END_TEST
+
+/* What no TLS record looks like, after CONNACK. */
+static void
+serve_rubbish(struct tk_peer_conn *c, void *arg)
+{
+	static const char rubbish[] = "this is not a record of TLS";
+	char connect[200];
+
+	if (tk_peer_tls(c, arg) && tk_peer_read_some(c, connect, sizeof(connect)) > 0 &&
+	    tk_peer_write(c, "\x20\x02\x00\x00", 4) &&
+	    tk_peer_read_some(c, connect, sizeof(connect)) > 0 &&
+	    write(c->fd, rubbish, sizeof(rubbish)) == sizeof(rubbish))
+		tk_peer_read_to_end(c);
+}
+
+/* OpenSSL's reason is told of a link that was up as of an attempt that failed. */
+START_TEST(tls_failure_of_a_link)
+{
+	struct tk_pki *pki = tk_pki_new("mqev test CA");
+	struct tk_peer *peer;
+	struct mqev_tls *tls;
+	SSL_CTX *ctx;
+
+	tk_pki_issue(pki, "server", &(struct tk_cert_spec){0});
+	ctx = tk_peer_ctx(pki, "server");
+	peer = tk_peer_start("127.0.0.1", serve_rubbish, ctx);
+	tls = trusting(pki);
+	KIT_CLIENT(.keepalive = 60, .tls = tls, .no_reconnect = true);
+	mqev_tls_free(tls);
+	kit_connect_to("mqtts://localhost:%d", tk_peer_port(peer));
+	KIT_AWAIT(KIT_CONNECT, 1, 5000);
+	kit_publish("a", "m", 0);
+	KIT_AWAIT(KIT_DISCONNECT, 1, 5000);
+	ck_assert_int_eq(kit.disconnection.error, MQEV_ERR_TLS);
+	ck_assert_int_eq(ERR_GET_REASON(kit.disconnection.tls_error), SSL_R_WRONG_VERSION_NUMBER);
+	ck_assert_str_eq(kit.text, "TLS: wrong version number");
+	kit_free_client();
+	tk_peer_stop(peer);
+	SSL_CTX_free(ctx);
+	tk_pki_free(pki);
 }
 END_TEST
 
@@ -413,7 +459,8 @@ main(void)
 	Suite *s = suite_create("client_way");
 	TCase *tc = kit_case(s, "way");
 
-	tcase_add_test(tc, tls);
+	tcase_add_test(tc, tls_configuration);
+	tcase_add_test(tc, tls_failure_of_a_link);
 	tcase_add_test(tc, proxy);
 	tcase_add_test(tc, proxy_of_the_environment);
 	tcase_add_test(tc, socket_options);
