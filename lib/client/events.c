@@ -145,13 +145,49 @@ client_callback(const struct mqev_client *c, uint8_t type)
 	return type == MQEV_PACKET_UNSUBSCRIBE ? c->config->on_unsubscribe : NULL;
 }
 
+/* The callback for all, unless the library asked by itself: then only of what failed. */
+static void
+tell_common(struct mqev_client *c, uint8_t type, bool internal, mqev_result_cb *done,
+    const struct mqev_result *result)
+{
+	mqev_result_cb *common = client_callback(c, type);
+
+	if (common == NULL)
+		return;
+	if (mqev_rpc_owns(done) || (internal && result->error != MQEV_ERR_REFUSED))
+		return;
+	if (!c->freed || result->error == MQEV_ERR_CANCELED || result->error == MQEV_KEPT)
+		common(c, result, c->userdata);
+}
+
+static void
+on_departed(void *owner, uint64_t number, mqev_op_done done, void *arg, int error)
+{
+	struct mqev_client *c = owner;
+	struct mqev_result result = {.op = number, .error = error, .properties = &no_properties};
+
+	if (error < 0)
+		mqev_figures_drop(c, error);
+	if (done != NULL)
+		((mqev_result_cb *)done)(c, &result, arg);
+	tell_common(c, MQEV_PACKET_PUBLISH, false, (mqev_result_cb *)done, &result);
+}
+
+static void
+count_drop(struct mqev_client *c, const struct mqev_op *op, int error)
+{
+	if ((op->flags & MQEV_OP_OFFLINE) != 0)
+		mqev_figures_drop_offline(c);
+	else
+		mqev_figures_drop(c, error);
+}
+
 static void
 on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end)
 {
 	struct mqev_client *c = owner;
 	struct mqev_properties view = mqev_properties_view(end->properties);
 	mqev_result_cb *done = (mqev_result_cb *)op->done;
-	mqev_result_cb *common;
 	bool internal = (op->flags & MQEV_OP_INTERNAL) != 0;
 	struct mqev_result result = {
 	    .op = internal ? 0 : op->number,
@@ -164,19 +200,14 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	};
 
 	if (op->type == MQEV_PACKET_PUBLISH && end->error < 0)
-		mqev_figures_drop(c, end->error);
+		count_drop(c, op, end->error);
 	if (op->type == MQEV_PACKET_SUBSCRIBE)
 		mqev_subscriptions_answered(c, op, end);
 	if (done != NULL)
 		done(c, &result, op->arg);
 	if (internal && result.error == MQEV_ERR_REFUSED && !c->freed)
 		mqev_rpc_replay_refused(c);
-	common = mqev_rpc_owns(done) ? NULL : client_callback(c, op->type);
-	/* What the library subscribes by itself is told when it fails. */
-	if (common != NULL &&
-	    (!c->freed || end->error == MQEV_ERR_CANCELED || end->error == MQEV_KEPT) &&
-	    (!internal || end->error == MQEV_ERR_REFUSED))
-		common(c, &result, c->userdata);
+	tell_common(c, op->type, internal, done, &result);
 }
 
 static void
@@ -270,6 +301,7 @@ const struct mqev_session_events mqev_client_events = {
     .disconnect = on_disconnect,
     .message = on_message,
     .complete = on_complete,
+    .departed = on_departed,
     .ack_overdue = on_ack_overdue,
     .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,

@@ -44,27 +44,6 @@ mqev_session_release(struct mqev_session *s)
 /* --- writing --------------------------------------------------------------------------------- */
 
 bool
-mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
-{
-	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
-
-	if (at == NULL) {
-		mqev_session_no_memory(s);
-		return false;
-	}
-	mqev_writer_init(w, at, size);
-	return true;
-}
-
-void
-mqev_session_tell_packet(struct mqev_session *s, bool sent, enum mqev_packet_type type,
-    uint16_t mid, size_t size, union mqev_packet_view view)
-{
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, sent, type, mid, size, view);
-}
-
-bool
 mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {

@@ -228,30 +228,25 @@ op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t
 /* --- QoS 0 -------------------------------------------------------------------------------------
  */
 
-/* Written, so no longer queued; its completion waits for the kernel. */
+/* Written, so no longer queued; its completion waits for the kernel, or for the end of the
+ * connection. */
 static bool
-depart_op(struct mqev_session *s, struct mqev_op *op)
+send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
 {
-	struct mqev_departing departing = {
-	    .number = op->number, .done = op->done, .arg = op->arg, .op = op};
+	struct mqev_op *op = o->op;
+	bool written;
 
-	if (!mqev_outbox_depart(s->out, &departing)) {
+	if (!mqev_outbox_may_depart(s->out)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
 	mqev_outbox_fasten(s->out, op);
 	mqev_op_queue_remove(&s->out->qos0, op);
-	return true;
-}
-
-static bool
-send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
-{
-	if (!depart_op(s, o->op) || !mqev_session_write_publish(s, o))
-		return false;
-	mqev_outbox_stamp_departing(s);
-	mqev_session_tell_publish(s, o);
-	return true;
+	written = mqev_session_write_publish(s, o);
+	mqev_outbox_depart(s, op->number, op->done, op->arg, op);
+	if (written)
+		mqev_session_tell_publish(s, o);
+	return written;
 }
 
 static void
