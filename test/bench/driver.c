@@ -385,7 +385,7 @@ cannot(const struct bench_program *program, const struct bench_options *o)
 	if (o->filters && !program->filters)
 		return "no callbacks for filters";
 	if (o->store && !has_store(program, o->store))
-		return "no such store";
+		return "no such store, or built without it";
 	return NULL;
 }
 
