@@ -320,7 +320,8 @@ struct mqev_options {
  * A new client of the fleet, not connected. NULL when an option is invalid or memory runs out;
  * *error (may be NULL) says which: MQEV_ERR_INVALID, MQEV_ERR_UNSUPPORTED, MQEV_ERR_NOMEM, and
  * mqev_fleet_error_text() which option; with a store MQEV_ERR_STORE_BUSY (a client of that name is
- * there), or why the store has failed. The fleet must outlive it.
+ * there), MQEV_ERR_STATE (another process opened it, see mqev_store_close()), or why the store has
+ * failed. The fleet must outlive it.
  */
 MQEV_EXPORT struct mqev_client *
 mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, int *error);

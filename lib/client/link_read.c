@@ -1,4 +1,4 @@
-/* Bytes from the bufferevent, and beside it from a plain socket, to the session; packets that
+/* Bytes from the bufferevent, and beside it or without it from a plain socket, to the session; packets that
  * arrive in pieces. */
 #include "client/link.h"
 
@@ -159,18 +159,6 @@ misses(const struct mqev_link *link, size_t len)
 	return link->partial_len > 0 && link->need >= link->partial_len + len;
 }
 
-/* Room for them; 0: no memory. */
-static size_t
-straight_room(struct mqev_link *link)
-{
-	size_t room = link->need - link->partial_len;
-
-	if (room > MQEV_SCRATCH_SIZE && room > link->partial_len)
-		room =
-		    link->partial_len > MQEV_SCRATCH_SIZE ? link->partial_len : MQEV_SCRATCH_SIZE;
-	return reserve_partial(link, room) ? room : 0;
-}
-
 static void
 received_straight(const struct reading *r, size_t n)
 {
@@ -178,22 +166,31 @@ received_straight(const struct reading *r, size_t n)
 	receive_partial(r);
 }
 
+/* The block grows by what is there. */
 static size_t
-take_some(const struct reading *r, struct evbuffer *input, uint8_t *scratch)
+move_straight(const struct reading *r, struct evbuffer *input)
 {
 	struct mqev_link *link = r->link;
-	size_t room = misses(link, MOVE_STRAIGHT_FROM) ? straight_room(link) : 0;
+	size_t len = evbuffer_get_length(input);
 	int n;
 
-	if (room > 0) {
-		n = evbuffer_remove(input, link->partial + link->partial_len, room);
-		if (n > 0)
-			received_straight(r, (size_t)n);
-	} else {
-		n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
-		if (n > 0)
-			receive(r, scratch, (size_t)n);
-	}
+	if (len > missing(link))
+		len = missing(link);
+	if (len == 0 || !reserve_partial(link, len))
+		return 0;
+	n = evbuffer_remove(input, link->partial + link->partial_len, len);
+	if (n > 0)
+		received_straight(r, (size_t)n);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t
+move_scratch(const struct reading *r, struct evbuffer *input, uint8_t *scratch)
+{
+	int n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
+
+	if (n > 0)
+		receive(r, scratch, (size_t)n);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -205,28 +202,16 @@ take_input(const struct reading *r, uint8_t *scratch)
 	size_t total = 0;
 
 	while (alive(r) && !mqev_session_is_paused(&r->client->session)) {
-		size_t n = take_some(r, input, scratch);
+		size_t n = misses(r->link, MOVE_STRAIGHT_FROM) ? move_straight(r, input) : 0;
 
+		/* That is the way without memory too. */
+		if (n == 0)
+			n = move_scratch(r, input, scratch);
 		if (n == 0)
 			break;
 		total += n;
 	}
 	return total;
-}
-
-static ssize_t
-receive_straight(const struct reading *r)
-{
-	struct mqev_link *link = r->link;
-	size_t room = straight_room(link);
-	ssize_t n;
-
-	if (room == 0)
-		return -1;
-	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
-	if (n > 0)
-		received_straight(r, (size_t)n);
-	return n;
 }
 
 static ssize_t
@@ -236,6 +221,33 @@ receive_scratch(const struct reading *r, uint8_t *scratch)
 
 	if (n > 0)
 		receive(r, scratch, (size_t)n);
+	return n;
+}
+
+/* Room for more of them; 0: no memory. */
+static size_t
+straight_room(struct mqev_link *link)
+{
+	size_t room = link->need - link->partial_len;
+
+	if (room > MQEV_SCRATCH_SIZE && room > link->partial_len)
+		room =
+		    link->partial_len > MQEV_SCRATCH_SIZE ? link->partial_len : MQEV_SCRATCH_SIZE;
+	return reserve_partial(link, room) ? room : 0;
+}
+
+static ssize_t
+receive_straight(const struct reading *r, uint8_t *scratch)
+{
+	struct mqev_link *link = r->link;
+	size_t room = straight_room(link);
+	ssize_t n;
+
+	if (room == 0)
+		return receive_scratch(r, scratch);
+	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
+	if (n > 0)
+		received_straight(r, (size_t)n);
 	return n;
 }
 
@@ -255,11 +267,12 @@ read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 
 	while (taken < budget && alive(r) && !r->link->stopped &&
 	       !mqev_session_is_paused(&r->client->session)) {
-		ssize_t n = misses(r->link, READ_STRAIGHT_FROM) ? receive_straight(r)
+		ssize_t n = misses(r->link, READ_STRAIGHT_FROM) ? receive_straight(r, scratch)
 								: receive_scratch(r, scratch);
 
 		if (n < 0)
 			note_error(r->link);
+		r->link->ended = n == 0;
 		if (n <= 0)
 			return;
 		taken += (size_t)n;
@@ -295,6 +308,10 @@ read_all(const struct reading *r, uint8_t *scratch, size_t budget)
 
 	if (r->link->partial_len > 0 && !mqev_session_is_paused(&r->client->session))
 		receive_partial(r);
+	if (alive(r) && mqev_conn_is_parked(&r->link->conn)) {
+		read_on(r, scratch, budget);
+		return;
+	}
 	taken = take_input(r, scratch);
 	if (alive(r) && r->link->conn.plain && taken >= LIBEVENT_READ)
 		read_on(r, scratch, budget);

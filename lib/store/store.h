@@ -51,7 +51,8 @@ int mqev_tape_fd(const struct mqev_tape *tape);
 /* Gives what has gathered to the writer. Does not block; cannot fail. */
 void mqev_tape_hand_over(struct mqev_tape *tape);
 
-/* Takes back what the writer has done, and tells of it. */
+/* Takes back what the writer has done, and tells of it: to so many clients at most, so that a sync that
+ * took long makes no long turn. When there is more the descriptor is readable again. */
 void mqev_tape_collect(struct mqev_tape *tape);
 
 /* No journal may be attached. What has gathered is handed over and still committed. NULL is ignored.
@@ -116,10 +117,13 @@ struct mqev_batch {
 	struct mqev_batch_load *last_load;
 	struct mqev_batch_client *clients; /* in the order in which they came to it */
 	struct mqev_batch_client *last_client;
+	struct mqev_batch_client *untold; /* once it is back: who has not heard of it yet */
+	struct mqev_batch_load *unanswered;
 	struct mqev_chunk *chunks; /* the memory of all of this but changes */
 	uint64_t last_seq;	   /* the highest that a PUT in it has */
 	bool sync;
 	bool gathered; /* the tape's owner was told of it */
+	bool settling; /* untold and unanswered are set */
 	int error;     /* the store has failed */
 };
 
@@ -141,5 +145,8 @@ struct mqev_index;
 
 /* Reads it all from the back end. */
 int mqev_index_load(struct mqev_index *index, const struct mqev_backend *backend, void *state);
+
+/* Whether another process opened it, of which this one is a child: then nobody here writes. */
+bool mqev_store_is_foreign(const struct mqev_store *store);
 
 #endif
