@@ -133,6 +133,21 @@ mqev_tape_gathered(struct mqev_tape *tape)
 	tape->events->gathered(tape->arg);
 }
 
+bool
+mqev_tape_do(struct mqev_tape *tape, struct mqev_job *job)
+{
+	struct mqev_batch *batch;
+
+	if (tape->open != NULL && tape->open->job != NULL)
+		mqev_tape_hand_over(tape);
+	batch = mqev_tape_open_batch(tape);
+	if (batch == NULL)
+		return false;
+	batch->job = job;
+	mqev_tape_gathered(tape);
+	return true;
+}
+
 void
 mqev_tape_hand_over(struct mqev_tape *tape)
 {
@@ -240,6 +255,11 @@ settle(struct mqev_tape *tape, struct mqev_batch *batch)
 		tell_durable(tape, batch);
 	}
 	tell_loaded(tape, batch);
+	if (batch->job == NULL)
+		return;
+	if (batch->error != 0)
+		batch->job->error = batch->error;
+	batch->job->done(batch->job);
 }
 
 static void
