@@ -105,7 +105,8 @@ MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
 
 /*
  * Calls visit for each client, the newest first, until it returns something else than 0, which is
- * returned then. It may free any client, and the fleet; a client made meanwhile is not visited.
+ * returned then. It may call every function, free any client, and the fleet; a client made meanwhile
+ * is not visited.
  */
 MQEV_EXPORT int mqev_fleet_each(
     struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg);

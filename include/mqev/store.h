@@ -182,7 +182,8 @@ struct mqev_store;
  * sealed before they reach the back end. Both functions run in the writer's thread, are given the
  * record's seq to bind the bytes to their place, and return 0 when they did it; to has room for len
  * + overhead bytes, and *to_len is set to what was used. A failing seal() fails the store with
- * MQEV_ERR_STORE; a failing open() is MQEV_ERR_STORE_DAMAGED for that one message.
+ * MQEV_ERR_STORE; a failing open() is MQEV_ERR_STORE_DAMAGED for that one message. Being in another
+ * thread they call nothing of clients, fleets and stores, but for what takes a struct mqev_remote.
  */
 struct mqev_cipher {
 	size_t size;

@@ -36,7 +36,8 @@ enum mqev_tls_version {
 /*
  * Asked for the password of an encrypted private key, while mqev_tls_new() or mqev_tls_reload()
  * runs. Writes at most size bytes to buf; returns how many, or a negative number when there is
- * none.
+ * none. It may call every function but those of the configuration that is being reloaded, which it
+ * must not free.
  */
 typedef int mqev_tls_password_cb(char *buf, size_t size, void *arg);
 

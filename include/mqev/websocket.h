@@ -34,7 +34,8 @@ MQEV_EXPORT int mqev_websocket_request_set_header(
 /*
  * Called for each attempt to connect, before the upgrade is asked for: the place for signed URLs
  * and fresh tokens. Returns 0, or a negative enum mqev_error, with which the attempt then fails. It
- * must not block.
+ * must not block. As in every callback of a client all functions may be called, mqev_client_free()
+ * too: request is gone then, and what it returns is not looked at.
  */
 typedef int mqev_websocket_prepare_cb(struct mqev_websocket_request *request, void *arg);
 

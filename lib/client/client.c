@@ -74,7 +74,7 @@ static void
 free_memory(struct mqev_client *c)
 {
 	mqev_session_release(&c->session);
-	mqev_endpoint_list_free(&c->servers);
+	mqev_servers_unref(c->servers);
 	mqev_detour_drop(c);
 	mqev_config_unref(c->config);
 	mqev_free(c->client_id);

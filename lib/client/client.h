@@ -7,9 +7,9 @@
 #include "client/config.h"
 #include "client/figures.h"
 #include "client/fleet.h"
+#include "client/servers.h"
 #include "client/wheel.h"
 #include "core/session.h"
-#include "net/url.h"
 
 struct mqev_attempt;
 struct mqev_drain;
@@ -36,9 +36,9 @@ struct mqev_client {
 	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
 					      not, or there was no memory to say */
 	struct mqev_kept_note *last_note;  /* to be told, of a ring; NULL: none waits */
-	struct mqev_endpoint_list servers;
-	struct mqev_detour *detour; /* where a redirect leads; NULL: none is followed */
-	char *client_id;	    /* NULL: none yet */
+	struct mqev_servers *servers;	   /* of mqev_connect(); NULL: there was none */
+	struct mqev_detour *detour;	   /* where a redirect leads; NULL: none is followed */
+	char *client_id;		   /* NULL: none yet */
 	void *userdata;
 	const char *error_text;
 	struct mqev_client *next; /* in the fleet */
@@ -127,10 +127,10 @@ void mqev_retry_note_uptime(struct mqev_client *c, uint64_t now);
 void mqev_retry_reset(struct mqev_client *c, uint64_t now);
 
 /* connect.c */
-/* Parses URLs for this client; error_text says what is wrong. */
-int mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_endpoint_list *servers);
-/* Takes the list over, as what mqev_connect() was given. */
-void mqev_connect_use(struct mqev_client *c, struct mqev_endpoint_list *servers);
+/* Parses URLs for this client and gives a reference; error_text says what is wrong. */
+int mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers);
+/* Takes the reference over, as what mqev_connect() was given. */
+void mqev_connect_use(struct mqev_client *c, struct mqev_servers *servers);
 
 /* redirect.c */
 /* The server that is in use, or will be used next; NULL: there was no mqev_connect(). */
@@ -200,6 +200,8 @@ __attribute__((format(printf, 3, 4)))
 #endif
 void
 mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, ...);
+void mqev_log_packet(
+    struct mqev_client *c, bool sent, enum mqev_packet_type type, union mqev_packet_view view);
 /* Copied, with its text (NULL: none). */
 void mqev_event(struct mqev_client *c, const struct mqev_event *event);
 

@@ -49,8 +49,10 @@ logins_ok(struct mqev_client *c, const struct mqev_endpoint_list *servers)
 static void
 prepare_tls(const struct mqev_client *c)
 {
-	for (size_t i = 0; i < c->servers.count; i++) {
-		if (c->servers.at[i].tls && c->config->transport.tls == NULL) {
+	const struct mqev_endpoint_list *list = &c->servers->list;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->at[i].tls && c->config->transport.tls == NULL) {
 			mqev_net_prepare_tls(c->fleet->net);
 			return;
 		}
@@ -58,26 +60,29 @@ prepare_tls(const struct mqev_client *c)
 }
 
 int
-mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_endpoint_list *servers)
+mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
 {
+	struct mqev_endpoint_list list;
 	const char *why = NULL;
-	int error = mqev_url_parse(url, servers, &why);
+	int error = mqev_url_parse(url, &list, &why);
 
 	c->error_text = why != NULL ? why : "";
 	if (error != 0)
 		return error;
-	if (logins_ok(c, servers))
-		return 0;
-	mqev_endpoint_list_free(servers);
-	return MQEV_ERR_INVALID;
+	if (!logins_ok(c, &list)) {
+		mqev_endpoint_list_free(&list);
+		return MQEV_ERR_INVALID;
+	}
+	*servers = mqev_servers_get(&c->fleet->servers, &list);
+	return *servers != NULL ? 0 : MQEV_ERR_NOMEM;
 }
 
 void
-mqev_connect_use(struct mqev_client *c, struct mqev_endpoint_list *servers)
+mqev_connect_use(struct mqev_client *c, struct mqev_servers *servers)
 {
-	mqev_endpoint_list_free(&c->servers);
+	mqev_servers_unref(c->servers);
 	mqev_detour_drop(c);
-	c->servers = *servers;
+	c->servers = servers;
 	c->server = 0;
 	prepare_tls(c);
 }
@@ -101,7 +106,7 @@ want(struct mqev_client *c)
 int
 mqev_connect(struct mqev_client *c, const char *url)
 {
-	struct mqev_endpoint_list servers;
+	struct mqev_servers *servers;
 	int error;
 
 	if (c == NULL || url == NULL)
@@ -113,7 +118,7 @@ mqev_connect(struct mqev_client *c, const char *url)
 	error = mqev_connect_parse(c, url, &servers);
 	if (error != 0)
 		return error;
-	mqev_connect_use(c, &servers);
+	mqev_connect_use(c, servers);
 	want(c);
 	return 0;
 }
@@ -204,7 +209,7 @@ mqev_reconnect(struct mqev_client *c)
 
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->drain != NULL || c->servers.count == 0)
+	if (c->freed || c->drain != NULL || c->servers == NULL)
 		return MQEV_ERR_STATE;
 	if (c->wanted)
 		disconnect_now(c, &normally);

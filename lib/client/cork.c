@@ -6,6 +6,7 @@
 #include "client/link.h"
 #include "core/mem.h"
 #include "core/op.h"
+#include "port/port.h"
 
 /* From this size on a block is handed over as it is, and another one taken; below, the bytes are
  * copied. */
@@ -104,11 +105,13 @@ rewind_block(struct mqev_cork *cork)
 static void
 hand_over(struct mqev_cork *cork, size_t taken)
 {
-	const struct mqev_client *c = cork->sink.owner;
+	struct mqev_client *c = cork->sink.owner;
 	struct mqev_block *block = cork->block;
 	const uint8_t *data = block->data + taken;
 	size_t len = gathered(cork) - taken;
 
+	if (c->session.untimed)
+		mqev_session_stamp(&c->session, mqev_port_now_ms());
 	if (len < LEND_BLOCK_FROM) {
 		if (len > 0)
 			mqev_link_write(c->link, data, len);
@@ -154,6 +157,7 @@ cork_grow(struct mqev_sink *sink, void *owner, size_t n)
 		}
 		rewind_block(cork);
 	}
+	cork->owner_has_room = mqev_client_has_room(c);
 	sink->owner = owner;
 	mqev_fleet_plan_flush(c->fleet);
 	return true;

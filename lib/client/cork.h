@@ -16,6 +16,7 @@ struct mqev_cork {
 	struct mqev_sink sink; /* first: the sink's methods come back here */
 	struct mqev_block_pool *pool;
 	struct mqev_block *block; /* where the sink writes now; NULL: nowhere */
+	bool owner_has_room;	  /* mqev_client_has_room() when its bytes began to gather */
 };
 
 bool mqev_cork_init(struct mqev_cork *cork);

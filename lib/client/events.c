@@ -145,13 +145,40 @@ client_callback(const struct mqev_client *c, uint8_t type)
 	return type == MQEV_PACKET_UNSUBSCRIBE ? c->config->on_unsubscribe : NULL;
 }
 
+/* The callback for all, unless the library asked by itself: then only of what failed. */
+static void
+tell_common(struct mqev_client *c, uint8_t type, bool internal, mqev_result_cb *done,
+    const struct mqev_result *result)
+{
+	mqev_result_cb *common = client_callback(c, type);
+
+	if (common == NULL)
+		return;
+	if (mqev_rpc_owns(done) || (internal && result->error != MQEV_ERR_REFUSED))
+		return;
+	if (!c->freed || result->error == MQEV_ERR_CANCELED || result->error == MQEV_KEPT)
+		common(c, result, c->userdata);
+}
+
+static void
+on_departed(void *owner, uint64_t number, mqev_op_done done, void *arg, int error)
+{
+	struct mqev_client *c = owner;
+	struct mqev_result result = {.op = number, .error = error, .properties = &no_properties};
+
+	if (error < 0)
+		mqev_figures_drop(c, error);
+	if (done != NULL)
+		((mqev_result_cb *)done)(c, &result, arg);
+	tell_common(c, MQEV_PACKET_PUBLISH, false, (mqev_result_cb *)done, &result);
+}
+
 static void
 on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end)
 {
 	struct mqev_client *c = owner;
 	struct mqev_properties view = mqev_properties_view(end->properties);
 	mqev_result_cb *done = (mqev_result_cb *)op->done;
-	mqev_result_cb *common;
 	bool internal = (op->flags & MQEV_OP_INTERNAL) != 0;
 	struct mqev_result result = {
 	    .op = internal ? 0 : op->number,
@@ -171,12 +198,7 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 		done(c, &result, op->arg);
 	if (internal && result.error == MQEV_ERR_REFUSED && !c->freed)
 		mqev_rpc_replay_refused(c);
-	common = mqev_rpc_owns(done) ? NULL : client_callback(c, op->type);
-	/* What the library subscribes by itself is told when it fails. */
-	if (common != NULL &&
-	    (!c->freed || end->error == MQEV_ERR_CANCELED || end->error == MQEV_KEPT) &&
-	    (!internal || end->error == MQEV_ERR_REFUSED))
-		common(c, &result, c->userdata);
+	tell_common(c, op->type, internal, done, &result);
 }
 
 static void
@@ -244,8 +266,16 @@ on_wants_pump(void *owner)
 	mqev_fleet_plan(c->fleet, c);
 }
 
+/* What is asked for each packet, so here: of all that there is to a line, the least. */
+static bool
+has_listener(const struct mqev_client *c)
+{
+	return !c->freed && (c->config->on_log != NULL || c->fleet->audience.on_log != NULL);
+}
+
 static void
-on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
 {
 	struct mqev_client *c = owner;
 
@@ -253,9 +283,8 @@ on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size
 		MQEV_PROBE_SEND(c, type, mid, size);
 	else
 		MQEV_PROBE_RECEIVE(c, type, mid, size);
-	if (mqev_log_wanted(c, MQEV_LOG_DEBUG))
-		mqev_log(c, MQEV_LOG_DEBUG, "%s %s, mid %u, %zu bytes",
-		    sent ? "sending" : "received", mqev_packet_name((int)type), mid, size);
+	if (has_listener(c))
+		mqev_log_packet(c, sent, type, view);
 }
 
 const struct mqev_session_events mqev_client_events = {
@@ -263,6 +292,7 @@ const struct mqev_session_events mqev_client_events = {
     .disconnect = on_disconnect,
     .message = on_message,
     .complete = on_complete,
+    .departed = on_departed,
     .ack_overdue = on_ack_overdue,
     .hold_overdue = on_hold_overdue,
     .wants_pump = on_wants_pump,

@@ -173,7 +173,7 @@ tick_client(struct mqev_client *c, uint64_t now)
 	if (now >= c->connected_ms + TRIM_AFTER_MS)
 		c->trim_owed = false;
 	if (c->link != NULL)
-		mqev_conn_trim(&c->link->conn);
+		mqev_link_trim(c->link);
 }
 
 static void
@@ -457,8 +457,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 		mqev_client_free(fleet->clients);
 	mqev_handover_cancel_all(fleet);
 	mqev_fleet_drain_abandon(fleet);
-	while (fleet->lingering != NULL)
-		mqev_link_close(fleet->lingering);
+	mqev_link_close_lingering(fleet);
 	mqev_fleet_leave(fleet);
 }
 

@@ -15,10 +15,11 @@ struct event;
 struct mqev_client;
 struct mqev_config;
 struct mqev_durable;
+struct mqev_farewell;
 struct mqev_fleet_drain;
 struct mqev_handover;
-struct mqev_link;
 struct mqev_net;
+struct mqev_servers;
 struct mqev_session;
 struct mqev_tokens;
 
@@ -65,9 +66,10 @@ struct mqev_fleet {
 	struct mqev_fleet_queue queue;
 	struct mqev_fleet_drain *drain; /* NULL: it is not draining */
 	struct mqev_client *clients;
-	struct mqev_config *configs; /* in use by clients, the newest first */
-	struct mqev_config *retired; /* not any more, but calls in progress may look at them */
-	struct mqev_client *agenda;  /* clients with something to do before the loop sleeps */
+	struct mqev_config *configs;  /* in use by clients, the newest first */
+	struct mqev_config *retired;  /* not any more, but calls in progress may look at them */
+	struct mqev_servers *servers; /* in use by clients, the newest first */
+	struct mqev_client *agenda;   /* clients with something to do before the loop sleeps */
 	struct mqev_client **agenda_end;
 	void *front;			      /* lib/thread; NULL: nobody asked for it */
 	const struct mqev_fleet_hooks *hooks; /* with front */
@@ -75,8 +77,8 @@ struct mqev_fleet {
 	struct mqev_durable *durables;	      /* the stores that keep sessions of clients */
 	struct mqev_durable *gathered;	      /* of these, what has something for the writer */
 	struct mqev_handover *handovers;      /* sessions that come and go */
-	struct mqev_tokens *tokens;    /* of received messages that are not done; NULL: none */
-	struct mqev_link *lingering;   /* links that say good-bye, without a client */
+	struct mqev_tokens *tokens;	 /* of received messages that are not done; NULL: none */
+	struct mqev_farewell *lingering; /* of links that say good-bye, without a client */
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;

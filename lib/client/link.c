@@ -114,7 +114,6 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 		return NULL;
 	link->conn = *conn;
 	link->client = client;
-	link->fleet = client->fleet;
 	bufferevent_setcb(conn->bev, on_readable, on_writable, on_event, link);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
 	enable_writing(link);
@@ -122,15 +121,33 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 	return link;
 }
 
+struct mqev_farewell {
+	struct mqev_link *link;
+	struct event *timer;
+	struct mqev_farewell *next; /* in the fleet */
+	struct mqev_farewell **at;
+};
+
 static void
-leave_list(struct mqev_link *link)
+end_farewell(struct mqev_link *link)
 {
-	if (link->at == NULL)
+	struct mqev_farewell *f = link->farewell;
+
+	if (f == NULL)
 		return;
-	*link->at = link->next;
-	if (link->next != NULL)
-		link->next->at = link->at;
-	link->at = NULL;
+	*f->at = f->next;
+	if (f->next != NULL)
+		f->next->at = f->at;
+	event_free(f->timer);
+	mqev_free(f);
+	link->farewell = NULL;
+}
+
+void
+mqev_link_trim(struct mqev_link *link)
+{
+	mqev_link_trim_partial(link);
+	mqev_conn_trim(&link->conn);
 }
 
 static void
@@ -144,11 +161,8 @@ tell_drain(struct mqev_link *link, bool server_closed)
 void
 mqev_link_close(struct mqev_link *link)
 {
-	leave_list(link);
+	end_farewell(link);
 	tell_drain(link, false);
-	if (link->linger_timer != NULL)
-		event_free(link->linger_timer);
-	link->linger_timer = NULL;
 	mqev_conn_close(&link->conn);
 	link->closed = true;
 	mqev_link_finish_reading(link);
@@ -176,7 +190,7 @@ break_link(struct mqev_link *link)
 	link->broken = true;
 	if (link->client != NULL) {
 		mqev_session_abort(&link->client->session, MQEV_ERR_NOMEM, "out of memory");
-		mqev_fleet_plan(link->fleet, link->client);
+		mqev_fleet_plan(link->client->fleet, link->client);
 	}
 }
 
@@ -185,7 +199,7 @@ static void
 note_writing(struct mqev_link *link)
 {
 	if (link->client != NULL && link->client->watch_writing && !link->client->writing_told)
-		mqev_fleet_plan(link->fleet, link->client);
+		mqev_fleet_plan(link->client->fleet, link->client);
 }
 
 void
@@ -301,37 +315,57 @@ on_linger_timeout(evutil_socket_t fd, short what, void *arg)
 	mqev_link_close(arg);
 }
 
-static bool
-start_linger_timer(struct mqev_link *link)
+static struct event *
+start_linger_timer(struct event_base *base, struct mqev_link *link)
 {
 	const struct timeval wait = {LINGER_MS / 1000, LINGER_MS % 1000 * 1000};
+	struct event *timer = evtimer_new(base, on_linger_timeout, link);
 
-	link->linger_timer = evtimer_new(link->fleet->base, on_linger_timeout, link);
-	return link->linger_timer != NULL && event_add(link->linger_timer, &wait) == 0;
+	if (timer == NULL || event_add(timer, &wait) == 0)
+		return timer;
+	event_free(timer);
+	return NULL;
 }
 
 static void
-join_list(struct mqev_link *link)
+join(struct mqev_farewell **lingering, struct mqev_farewell *f)
 {
-	struct mqev_link **head = &link->fleet->lingering;
+	f->next = *lingering;
+	f->at = lingering;
+	if (f->next != NULL)
+		f->next->at = &f->next;
+	*lingering = f;
+}
 
-	link->next = *head;
-	link->at = head;
-	if (*head != NULL)
-		(*head)->at = &link->next;
-	*head = link;
+static bool
+begin_farewell(struct mqev_fleet *fleet, struct mqev_link *link)
+{
+	struct mqev_farewell *f = mqev_calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return false;
+	f->link = link;
+	f->timer = start_linger_timer(fleet->base, link);
+	if (f->timer == NULL) {
+		mqev_free(f);
+		return false;
+	}
+	join(&fleet->lingering, f);
+	link->farewell = f;
+	return true;
 }
 
 void
 mqev_link_linger(struct mqev_link *link)
 {
+	struct mqev_fleet *fleet = link->client->fleet;
+
 	link->client = NULL;
 	mqev_link_finish_reading(link);
-	if (link->broken || !start_linger_timer(link)) {
+	if (link->broken || !begin_farewell(fleet, link)) {
 		mqev_link_close(link);
 		return;
 	}
-	join_list(link);
 	mqev_link_tell_when_empty(link);
 	bufferevent_setcb(
 	    link->conn.bev, on_linger_readable, on_linger_writable, on_linger_event, link);
@@ -340,4 +374,11 @@ mqev_link_linger(struct mqev_link *link)
 	on_linger_readable(link->conn.bev, link);
 	if (mqev_link_unsent(link) == 0)
 		linger_shut(link);
+}
+
+void
+mqev_link_close_lingering(struct mqev_fleet *fleet)
+{
+	while (fleet->lingering != NULL)
+		mqev_link_close(fleet->lingering->link);
 }

@@ -8,9 +8,9 @@
 
 #include "net/transport.h"
 
-struct event;
 struct mqev_client;
 struct mqev_drain;
+struct mqev_farewell;
 struct mqev_fleet;
 
 /* Above this much unsent output queued messages wait; below the lower mark they go on. */
@@ -19,24 +19,22 @@ struct mqev_fleet;
 /* A server that takes nothing while it makes us answer is not listened to beyond this. */
 #define MQEV_LINK_OUTPUT_MAX ((size_t)1024 * 1024)
 
+/* Every client has one: what it holds only at times is elsewhere. */
 struct mqev_link {
 	struct mqev_conn conn;
-	struct mqev_client *client; /* NULL while it says good-bye */
-	struct mqev_fleet *fleet;
-	uint8_t *partial; /* the packet that has begun to arrive */
-	size_t partial_len;
-	size_t partial_capacity;
-	size_t need;	/* its size, 0 when not known yet */
-	int read_errno; /* what reading beside the bufferevent met */
-	bool broken;	/* the bufferevent took no more bytes */
-	bool stopped;	/* not reading: too much output, or the application paused */
-	bool shut;	/* good-bye: our side is closed */
-	bool reading;	/* callbacks may run that look at the partial packet */
-	bool closed;	/* while reading: to be freed after it */
-	struct mqev_drain *drain; /* waits for the end of the good-bye; NULL: nobody does */
-	struct event *linger_timer;
-	struct mqev_link *next; /* among the lingering */
-	struct mqev_link **at;
+	struct mqev_client *client;	/* NULL while it says good-bye */
+	struct mqev_farewell *farewell; /* while it says good-bye */
+	struct mqev_drain *drain;	/* waits for the end of that; NULL: nobody does */
+	uint8_t *partial;		/* the packet that has begun to arrive */
+	uint32_t partial_len;
+	uint32_t partial_capacity;
+	uint32_t need;	    /* its size, 0 when not known yet */
+	int16_t read_errno; /* what reading beside the bufferevent met */
+	bool broken : 1;    /* the bufferevent took no more bytes */
+	bool stopped : 1;   /* not reading: too much output, or the application paused */
+	bool shut : 1;	    /* good-bye: our side is closed */
+	bool reading : 1;   /* callbacks may run that look at the partial packet */
+	bool closed : 1;    /* while reading: to be freed after it */
 };
 
 /* Takes the connection over; NULL when memory runs out (the caller still owns it). Reading starts.
@@ -62,11 +60,16 @@ size_t mqev_link_unsent(const struct mqev_link *link);
 /* From now on the client is pumped when nothing is left to send, too. */
 void mqev_link_tell_when_empty(struct mqev_link *link);
 
+/* Gives back what an idle link need not hold. */
+void mqev_link_trim(struct mqev_link *link);
+
 /* Frees at once. */
 void mqev_link_close(struct mqev_link *link);
 /* Parts from the client: sends what is left, closes our side, waits a little for the server's, then
  * frees. */
 void mqev_link_linger(struct mqev_link *link);
+/* All of a fleet that still do. */
+void mqev_link_close_lingering(struct mqev_fleet *fleet);
 
 /* Reads on or stops reading, as output and the session's pause ask for. */
 void mqev_link_update_reading(struct mqev_link *link);
@@ -75,6 +78,8 @@ void mqev_link_update_reading(struct mqev_link *link);
 void mqev_link_finish_reading(struct mqev_link *link);
 
 /* link_read.c */
+/* Frees the block for partial packets if it holds none. */
+void mqev_link_trim_partial(struct mqev_link *link);
 /* Passes all that has arrived to the session, at most about budget bytes from the socket itself. */
 void mqev_link_read(struct mqev_link *link, size_t budget);
 

@@ -46,7 +46,7 @@ static bool
 reserve_partial(struct mqev_link *link, size_t more)
 {
 	size_t wanted = link->partial_len + more;
-	size_t capacity = link->partial_capacity * 2;
+	size_t capacity = (size_t)link->partial_capacity * 2;
 	uint8_t *block;
 
 	if (wanted <= link->partial_capacity)
@@ -55,22 +55,29 @@ reserve_partial(struct mqev_link *link, size_t more)
 		capacity = link->need;
 	if (capacity < wanted)
 		capacity = wanted;
+	if (capacity > UINT32_MAX)
+		return false;
 	block = mqev_realloc(link->partial, capacity);
 	if (block == NULL)
 		return false;
 	link->partial = block;
-	link->partial_capacity = capacity;
+	link->partial_capacity = (uint32_t)capacity;
 	return true;
 }
 
 static void
-trim_partial(struct mqev_link *link)
+drop_partial(struct mqev_link *link)
 {
-	if (link->partial_len > 0 || link->partial_capacity <= KEEP_PARTIAL)
-		return;
 	mqev_free(link->partial);
 	link->partial = NULL;
 	link->partial_capacity = 0;
+}
+
+void
+mqev_link_trim_partial(struct mqev_link *link)
+{
+	if (link->partial_len == 0 && !link->reading)
+		drop_partial(link);
 }
 
 static bool
@@ -82,21 +89,31 @@ keep(const struct reading *r, const uint8_t *data, size_t len)
 		return false;
 	}
 	memcpy(r->link->partial + r->link->partial_len, data, len);
-	r->link->partial_len += len;
+	r->link->partial_len += (uint32_t)len;
 	return true;
+}
+
+static size_t
+give_session(const struct reading *r, uint8_t *data, size_t len)
+{
+	size_t need = 0;
+	size_t used = mqev_session_receive(&r->client->session, data, len, r->now, &need);
+
+	r->link->need = (uint32_t)need;
+	return used;
 }
 
 static void
 receive_partial(const struct reading *r)
 {
 	struct mqev_link *link = r->link;
-	size_t used = mqev_session_receive(
-	    &r->client->session, link->partial, link->partial_len, r->now, &link->need);
+	size_t used = give_session(r, link->partial, link->partial_len);
 
-	link->partial_len -= used;
+	link->partial_len -= (uint32_t)used;
 	if (used > 0 && link->partial_len > 0)
 		memmove(link->partial, link->partial + used, link->partial_len);
-	trim_partial(link);
+	if (link->partial_len == 0 && link->partial_capacity > KEEP_PARTIAL)
+		drop_partial(link);
 }
 
 /* How much of what came belongs to the packet in the block: its rest, or a byte of its header. */
@@ -114,8 +131,7 @@ receive(const struct reading *r, uint8_t *data, size_t len)
 		size_t part = len;
 
 		if (link->partial_len == 0) {
-			size_t used = mqev_session_receive(
-			    &r->client->session, data, len, r->now, &link->need);
+			size_t used = give_session(r, data, len);
 
 			if (alive(r) && used < len)
 				keep(r, data + used, len - used);
@@ -166,7 +182,7 @@ receive_straight(const struct reading *r)
 		return -1;
 	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
 	if (n > 0) {
-		link->partial_len += (size_t)n;
+		link->partial_len += (uint32_t)n;
 		receive_partial(r);
 	}
 	return n;
@@ -192,7 +208,7 @@ static void
 note_error(struct mqev_link *link)
 {
 	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-		link->read_errno = errno;
+		link->read_errno = (int16_t)errno;
 }
 
 /* More than one read's worth was waiting: the rest is taken from the socket itself, without a loop
@@ -252,7 +268,7 @@ void
 mqev_link_read(struct mqev_link *link, size_t budget)
 {
 	struct mqev_client *c = link->client;
-	struct mqev_fleet *fleet = link->fleet;
+	struct mqev_fleet *fleet = c->fleet;
 	struct reading r = {link, c, mqev_port_now_ms()};
 	uint8_t *scratch;
 

@@ -8,8 +8,10 @@
 
 #include "client/client.h"
 #include "core/mem.h"
+#include "core/packet_print.h"
 
-#define LONGEST_LINE 256
+/* With its NUL; what is longer is cut. */
+#define LONGEST_LINE 512
 
 /* It waits until a callback may run: not inside a call of the application, nor amidst a change of
  * state. */
@@ -146,6 +148,19 @@ mqev_log(struct mqev_client *c, enum mqev_log_level level, const char *format, .
 		return;
 	note->level = level;
 	append(c, note);
+}
+
+void
+mqev_log_packet(
+    struct mqev_client *c, bool sent, enum mqev_packet_type type, union mqev_packet_view view)
+{
+	char text[LONGEST_LINE];
+
+	if (!mqev_log_wanted(c, MQEV_LOG_DEBUG))
+		return;
+	mqev_packet_print(
+	    (enum mqev_version)c->session.version, sent, type, view, text, sizeof(text));
+	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
 
 void

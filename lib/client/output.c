@@ -13,6 +13,11 @@ mqev_client_unsent(const struct mqev_client *c)
 bool
 mqev_client_has_room(const struct mqev_client *c)
 {
+	const struct mqev_cork *cork = &c->fleet->cork;
+
+	/* What is gathered has not reached the link yet. */
+	if (cork->sink.owner == c)
+		return cork->owner_has_room;
 	return c->link != NULL && mqev_link_unsent(c->link) < MQEV_LINK_OUTPUT_HIGH;
 }
 

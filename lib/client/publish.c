@@ -56,24 +56,8 @@ mqev_message_sendable(const struct mqev_message *m)
 static void
 find_expiry(struct mqev_bytes block, struct mqev_publish_request *request)
 {
-	request->expiry_at = MQEV_OP_NO_EXPIRY;
 	if (block.len > 0)
 		mqev_properties_find_expiry(block, &request->expiry_at, &request->expiry_s);
-}
-
-static void
-fill_request(
-    const struct mqev_message *m, struct mqev_bytes topic, struct mqev_publish_request *request)
-{
-	request->parts.type = MQEV_PACKET_PUBLISH;
-	request->parts.topic = topic;
-	request->parts.properties = mqev_properties_block(m->properties);
-	request->parts.payload = (struct mqev_bytes){m->payload, m->payload_len};
-	request->parts.release = m->release;
-	request->parts.release_arg = m->release_arg;
-	request->qos = (uint8_t)m->qos;
-	request->retain = m->retain;
-	find_expiry(request->parts.properties, request);
 }
 
 /* With what it answers, which may be another client's of the same store. */
@@ -95,11 +79,46 @@ publish_answer(struct mqev_client *c, struct mqev_publish_request *request, uint
 	if (result != 0)
 		return result;
 	request->answers = &entry;
-	result = mqev_session_publish(&c->session, request, false, mqev_port_now_ms());
+	result = mqev_session_publish(&c->session, request, mqev_port_now_ms());
 	if (result > 0)
 		mqev_session_answer_appended(
 		    &asked->session, token, mqev_session_last_ticket(&c->session));
 	return result;
+}
+
+/* A clock is not read for what goes at once. */
+static int64_t
+submit(struct mqev_client *c, const struct mqev_publish_request *request)
+{
+	int64_t result = 0;
+
+	if (request->qos == 0 && mqev_client_has_room(c))
+		result = mqev_session_publish_at_once(&c->session, request);
+	return result != 0 ? result
+			   : mqev_session_publish(&c->session, request, mqev_port_now_ms());
+}
+
+static int64_t
+publish_valid(struct mqev_client *c, const struct mqev_message *m, struct mqev_bytes topic,
+    mqev_result_cb *done, void *arg)
+{
+	struct mqev_publish_request request = {
+	    .parts = {.type = MQEV_PACKET_PUBLISH,
+		.topic = topic,
+		.properties = mqev_properties_block(m->properties),
+		.payload = {m->payload, m->payload_len},
+		.release = m->release,
+		.release_arg = m->release_arg,
+		.done = (mqev_op_done)done,
+		.arg = arg},
+	    .qos = (uint8_t)m->qos,
+	    .retain = m->retain,
+	    .expiry_at = MQEV_OP_NO_EXPIRY,
+	    .cookie = m->cookie,
+	};
+
+	find_expiry(request.parts.properties, &request);
+	return m->answers != 0 ? publish_answer(c, &request, m->answers) : submit(c, &request);
 }
 
 int64_t
@@ -107,10 +126,8 @@ mqev_publish(
     struct mqev_client *c, const struct mqev_message *message, mqev_result_cb *done, void *arg)
 {
 	struct mqev_message room;
-	struct mqev_publish_request request = {0};
 	struct mqev_bytes topic;
 	int64_t result;
-	bool direct;
 	int error;
 
 	if (c == NULL || message == NULL)
@@ -123,15 +140,7 @@ mqev_publish(
 		return MQEV_ERR_INVALID;
 	if (c->freed)
 		return MQEV_ERR_STATE;
-	fill_request(message, topic, &request);
-	request.parts.done = (mqev_op_done)done;
-	request.parts.arg = arg;
-	request.cookie = message->cookie;
-	direct = message->qos == 0 && mqev_client_has_room(c);
-	if (message->answers != 0)
-		result = publish_answer(c, &request, message->answers);
-	else
-		result = mqev_session_publish(&c->session, &request, direct, mqev_port_now_ms());
+	result = publish_valid(c, message, topic, done, arg);
 	if (result < 0)
 		mqev_figures_drop(c, (int)result);
 	if (c->session.state == MQEV_SESSION_ENDED)

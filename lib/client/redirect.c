@@ -10,7 +10,7 @@
 #define MOST_REFERENCES 16
 
 struct mqev_detour {
-	struct mqev_endpoint_list servers;
+	struct mqev_servers *servers;
 	uint32_t at;
 	bool permanent;
 };
@@ -19,8 +19,8 @@ const struct mqev_endpoint *
 mqev_client_server(const struct mqev_client *c)
 {
 	if (c->detour != NULL)
-		return &c->detour->servers.at[c->detour->at];
-	return c->servers.count > 0 ? &c->servers.at[c->server] : NULL;
+		return &c->detour->servers->list.at[c->detour->at];
+	return c->servers != NULL ? &c->servers->list.at[c->server] : NULL;
 }
 
 void
@@ -31,7 +31,7 @@ mqev_detour_drop(struct mqev_client *c)
 	if (d == NULL)
 		return;
 	c->detour = NULL;
-	mqev_endpoint_list_free(&d->servers);
+	mqev_servers_unref(d->servers);
 	mqev_free(d);
 }
 
@@ -40,7 +40,7 @@ mqev_detour_next(struct mqev_client *c)
 {
 	struct mqev_detour *d = c->detour;
 
-	if (++d->at < d->servers.count)
+	if (++d->at < d->servers->list.count)
 		return true;
 	mqev_detour_drop(c);
 	return false;
@@ -54,7 +54,7 @@ mqev_detour_arrived(struct mqev_client *c)
 	if (d == NULL || !d->permanent)
 		return;
 	c->detour = NULL;
-	mqev_endpoint_list_free(&c->servers);
+	mqev_servers_unref(c->servers);
 	c->servers = d->servers;
 	c->server = d->at;
 	mqev_free(d);
@@ -150,7 +150,7 @@ prepare_servers(const struct mqev_endpoint *now, struct mqev_endpoint_list *serv
 }
 
 static bool
-servers_of(const struct mqev_client *c, const char *reference, struct mqev_endpoint_list *servers)
+list_of(const struct mqev_client *c, const char *reference, struct mqev_endpoint_list *servers)
 {
 	const struct mqev_endpoint *now = mqev_client_server(c);
 	struct words words;
@@ -164,6 +164,14 @@ servers_of(const struct mqev_client *c, const char *reference, struct mqev_endpo
 		return true;
 	mqev_endpoint_list_free(servers);
 	return false;
+}
+
+static struct mqev_servers *
+servers_of(const struct mqev_client *c, const char *reference)
+{
+	struct mqev_endpoint_list list;
+
+	return list_of(c, reference, &list) ? mqev_servers_get(&c->fleet->servers, &list) : NULL;
 }
 
 /* --- following ---------------------------------------------------------------------------------
@@ -185,7 +193,9 @@ set_out(struct mqev_client *c, const char *reference, bool permanent)
 {
 	struct mqev_detour *d = mqev_calloc(1, sizeof(*d));
 
-	if (d == NULL || !servers_of(c, reference, &d->servers)) {
+	if (d != NULL)
+		d->servers = servers_of(c, reference);
+	if (d == NULL || d->servers == NULL) {
 		mqev_free(d);
 		return false;
 	}

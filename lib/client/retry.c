@@ -58,7 +58,7 @@ after_failure(struct mqev_client *c, const struct mqev_ending *e)
 {
 	if (c->detour != NULL)
 		return mqev_detour_next(c) ? 0 : backoff(c, e->untrusted);
-	c->server = (c->server + 1) % (uint32_t)c->servers.count;
+	c->server = (c->server + 1) % (uint32_t)c->servers->list.count;
 	return c->server != 0 ? 0 : backoff(c, e->untrusted);
 }
 
@@ -209,7 +209,7 @@ propose(struct mqev_client *c, const struct mqev_ending *e)
 
 struct verdict {
 	struct mqev_client *client;
-	struct mqev_endpoint_list servers; /* count 0: the same */
+	struct mqev_servers *servers; /* NULL: the same */
 	uint32_t wait_ms;
 };
 
@@ -222,7 +222,8 @@ verdict_of(const struct mqev_retry *retry)
 static void
 pronounce(struct verdict *v, uint32_t wait_ms)
 {
-	mqev_endpoint_list_free(&v->servers);
+	mqev_servers_unref(v->servers);
+	v->servers = NULL;
 	v->wait_ms = wait_ms;
 }
 
@@ -252,7 +253,7 @@ int
 mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t ms)
 {
 	struct verdict *v = verdict_of(retry);
-	struct mqev_endpoint_list servers;
+	struct mqev_servers *servers;
 	int error;
 
 	if (v == NULL || url == NULL || ms == MQEV_NONE)
@@ -283,10 +284,10 @@ ask(struct mqev_client *c, const struct mqev_ending *e, uint32_t wait_ms)
 	};
 
 	c->config->reconnect.on_retry(c, &event, c->userdata);
-	if (is_deciding(c) && v.servers.count > 0)
-		mqev_connect_use(c, &v.servers);
+	if (is_deciding(c) && v.servers != NULL)
+		mqev_connect_use(c, v.servers);
 	else
-		mqev_endpoint_list_free(&v.servers);
+		mqev_servers_unref(v.servers);
 	return v.wait_ms;
 }
 

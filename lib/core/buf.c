@@ -1,4 +1,4 @@
-/* Variable Byte Integers, the one field of the reader and writer that is not a few instructions. */
+/* Reading Variable Byte Integers, the one field that is not a few instructions. */
 #include "core/buf.h"
 
 uint32_t
@@ -19,18 +19,4 @@ mqev_read_varint(struct mqev_reader *r)
 	}
 	mqev_reader_fail(r);
 	return 0;
-}
-
-void
-mqev_write_varint(struct mqev_writer *w, uint32_t value)
-{
-	if (value > MQEV_VARINT_MAX) {
-		mqev_writer_fail(w);
-		return;
-	}
-	if (!mqev_writer_has(w, mqev_varint_size(value)))
-		return;
-	for (; value > 0x7F; value >>= 7)
-		*w->at++ = (uint8_t)(value | 0x80);
-	*w->at++ = (uint8_t)value;
 }

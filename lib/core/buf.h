@@ -168,8 +168,29 @@ mqev_write_u32(struct mqev_writer *w, uint32_t value)
 	mqev_write_u16(w, (uint16_t)value);
 }
 
+#define MQEV_VARINT_MAX 268435455u
+
+/* How many bytes value takes as a Variable Byte Integer (1-4). */
+static inline size_t
+mqev_varint_size(uint32_t value)
+{
+	return (size_t)1 + (value > 0x7F) + (value > 0x3FFF) + (value > 0x1FFFFF);
+}
+
 /* Fails above MQEV_VARINT_MAX. */
-void mqev_write_varint(struct mqev_writer *w, uint32_t value);
+static inline void
+mqev_write_varint(struct mqev_writer *w, uint32_t value)
+{
+	if (value > MQEV_VARINT_MAX) {
+		mqev_writer_fail(w);
+		return;
+	}
+	if (!mqev_writer_has(w, mqev_varint_size(value)))
+		return;
+	for (; value > 0x7F; value >>= 7)
+		*w->at++ = (uint8_t)(value | 0x80);
+	*w->at++ = (uint8_t)value;
+}
 
 static inline void
 mqev_write_bytes(struct mqev_writer *w, const void *data, size_t len)
@@ -192,15 +213,6 @@ mqev_write_binary(struct mqev_writer *w, struct mqev_bytes value)
 		return;
 	mqev_write_u16(w, (uint16_t)value.len);
 	mqev_write_bytes(w, value.data, value.len);
-}
-
-#define MQEV_VARINT_MAX 268435455u
-
-/* How many bytes value takes as a Variable Byte Integer (1-4). */
-static inline size_t
-mqev_varint_size(uint32_t value)
-{
-	return (size_t)1 + (value > 0x7F) + (value > 0x3FFF) + (value > 0x1FFFFF);
 }
 
 #endif

@@ -200,16 +200,19 @@ mqev_publish_size(enum mqev_version version, const struct mqev_publish_packet *p
 
 void
 mqev_publish_write_head(
-    struct mqev_writer *w, enum mqev_version version, const struct mqev_publish_packet *p)
+    struct mqev_writer *writer, enum mqev_version version, const struct mqev_publish_packet *p)
 {
 	unsigned flags = (p->dup ? 8u : 0) | (p->qos & 3u) << 1 | (p->retain ? 1u : 0);
+	/* To the compiler a byte that is written may change anything but what is local. */
+	struct mqev_writer w = *writer;
 
-	write_header(w, first_bytes[MQEV_PACKET_PUBLISH] | flags, publish_body(version, p));
-	mqev_write_binary(w, p->topic);
+	write_header(&w, first_bytes[MQEV_PACKET_PUBLISH] | flags, publish_body(version, p));
+	mqev_write_binary(&w, p->topic);
 	if (p->qos > 0)
-		mqev_write_u16(w, p->mid);
+		mqev_write_u16(&w, p->mid);
 	if (version == MQEV_V5)
-		write_publish_properties(w, p);
+		write_publish_properties(&w, p);
+	*writer = w;
 }
 
 /* What ends in a reason code and properties: PUBACK, PUBREC, PUBREL, PUBCOMP, DISCONNECT. */

@@ -11,6 +11,8 @@
 
 #include "core/buf.h"
 
+struct mqev_op;
+
 /* Protocol levels as on the wire. */
 enum mqev_version { MQEV_V31 = 3, MQEV_V311 = 4, MQEV_V5 = 5 };
 
@@ -81,6 +83,8 @@ struct mqev_publish_packet {
 	struct mqev_bytes topic;
 	struct mqev_bytes properties;
 	uint16_t alias; /* to send: a Topic Alias to put before the properties; 0: none */
+	uint32_t
+	    expiry_s; /* to send: what a Message Expiry Interval among the properties says by now */
 	struct mqev_bytes payload;
 };
 
@@ -117,6 +121,24 @@ struct mqev_subscribe_packet {
 	struct mqev_bytes properties;
 	const struct mqev_filter *filters;
 	size_t filter_count;
+};
+
+/* SUBSCRIBE, UNSUBSCRIBE as they are sent. */
+struct mqev_request_packet {
+	const struct mqev_op *op;
+	uint32_t subscription_id; /* the library's own, beside the properties; 0: none */
+};
+
+/* What a packet says, by its type; of PINGREQ and PINGRESP nothing. */
+union mqev_packet_view {
+	const void *any;
+	const struct mqev_connect_packet *connect;
+	const struct mqev_connack_packet *connack;
+	const struct mqev_publish_packet *publish;
+	const struct mqev_ack_packet *ack;
+	const struct mqev_request_packet *request;
+	const struct mqev_suback_packet *suback;
+	const struct mqev_reason_packet *reason;
 };
 
 /* What a client can receive. */

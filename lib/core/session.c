@@ -44,35 +44,6 @@ mqev_session_release(struct mqev_session *s)
 /* --- writing --------------------------------------------------------------------------------- */
 
 bool
-mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
-{
-	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
-
-	if (at == NULL) {
-		mqev_session_no_memory(s);
-		return false;
-	}
-	mqev_writer_init(w, at, size);
-	return true;
-}
-
-void
-mqev_session_tell_packet(
-    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
-{
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, sent, type, mid, size);
-}
-
-void
-mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size)
-{
-	s->written += size;
-	s->sink->tally.bytes_out += size;
-	mqev_session_tell_packet(s, true, type, mid, size);
-}
-
-bool
 mqev_session_send_ack_packet(
     struct mqev_session *s, enum mqev_packet_type type, const struct mqev_ack_packet *ack)
 {
@@ -88,7 +59,7 @@ mqev_session_send_ack_packet(
 		return false;
 	mqev_ack_write(&w, (enum mqev_version)s->version, type, ack);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, type, ack->mid, size);
+	mqev_session_wrote(s, type, ack->mid, size, (union mqev_packet_view){.ack = ack});
 	return true;
 }
 
@@ -140,7 +111,8 @@ write_disconnect(struct mqev_session *s, const struct mqev_reason_packet *packet
 		return MQEV_ERR_NOMEM;
 	mqev_disconnect_write(&w, (enum mqev_version)s->version, packet);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, MQEV_PACKET_DISCONNECT, 0, size);
+	mqev_session_wrote(
+	    s, MQEV_PACKET_DISCONNECT, 0, size, (union mqev_packet_view){.reason = packet});
 	return 0;
 }
 
@@ -433,7 +405,7 @@ write_connect(struct mqev_session *s, const struct mqev_connect_packet *p)
 		return false;
 	mqev_connect_write(&w, p);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, MQEV_PACKET_CONNECT, 0, size);
+	mqev_session_wrote(s, MQEV_PACKET_CONNECT, 0, size, (union mqev_packet_view){.connect = p});
 	return true;
 }
 

@@ -146,6 +146,8 @@ struct mqev_session_events {
 	bool (*message)(void *owner, const struct mqev_message *message);
 	/* The one completion of an operation. */
 	void (*complete)(void *owner, const struct mqev_op *op, const struct mqev_op_end *end);
+	/* The same of a QoS 0 message for which none was made. */
+	void (*departed)(void *owner, uint64_t number, mqev_op_done done, void *arg, int error);
 	/* No acknowledgement came within ack_timeout_ms; the operation goes on. */
 	void (*ack_overdue)(void *owner, const struct mqev_op *op);
 	/* A message was held back for longer than hold_timeout_ms. */
@@ -164,9 +166,9 @@ struct mqev_session_events {
 	/* What CONNECT waited for has come: mqev_session_connect() again. NULL without a journal.
 	 */
 	void (*may_connect)(void *owner);
-	/* A packet was received or handed to the sink, or something odd is worth a line. */
-	void (*packet)(
-	    void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
+	/* A packet was received or handed to the sink. */
+	void (*packet)(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid,
+	    size_t size, union mqev_packet_view view);
 };
 
 /* The server's limits on this connection. */
@@ -231,6 +233,7 @@ struct mqev_session {
 	bool told_above : 1;
 	bool rested : 1;    /* it was so at the last tick */
 	bool pong_owed : 1; /* PINGRESP to the last PINGREQ */
+	bool untimed : 1;   /* written since last_sent_ms, and it is not known when */
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
@@ -314,10 +317,22 @@ struct mqev_publish_request {
 	const struct mqev_entry *answers; /* goes into the same commit; NULL: nothing */
 };
 
-/* The operation's number or a negative enum mqev_error. direct: the link has room for a QoS 0
- * message at once. */
+/* The operation's number or a negative enum mqev_error. */
 int64_t mqev_session_publish(
-    struct mqev_session *s, const struct mqev_publish_request *request, bool direct, uint64_t now);
+    struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now);
+
+/* The same for a QoS 0 message when the link has room for it: written, without an operation and
+ * without the time. 0: this one has to be queued, which is mqev_session_publish()'s. */
+int64_t
+mqev_session_publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request);
+
+/* What was written without the time is handed on now: keepalive counts from here. */
+static inline void
+mqev_session_stamp(struct mqev_session *s, uint64_t now)
+{
+	s->last_sent_ms = now;
+	s->untimed = false;
+}
 
 /* SUBSCRIBE or UNSUBSCRIBE: parts.payload holds the filters as in the packet of version 5. flags:
  * WILDCARD, SHARED, IDENTIFIER, INTERNAL. */

@@ -191,7 +191,8 @@ write_packet(struct mqev_session *s, const struct mqev_reason_packet *packet)
 		return MQEV_ERR_NOMEM;
 	mqev_auth_write(&w, packet);
 	mqev_sink_commit(s->sink, size);
-	mqev_session_wrote(s, MQEV_PACKET_AUTH, 0, size);
+	mqev_session_wrote(
+	    s, MQEV_PACKET_AUTH, 0, size, (union mqev_packet_view){.reason = packet});
 	return 0;
 }
 

@@ -80,7 +80,6 @@ struct mqev_outgoing {
 	size_t size;	    /* of the whole packet in the version in use */
 	struct mqev_op *op; /* allows a large payload to go by reference; may be NULL */
 	uint32_t expiry_at; /* as in struct mqev_op */
-	uint32_t expiry_s;
 };
 
 /* What a message view points to while its callback runs. */
@@ -98,14 +97,6 @@ mqev_session_fits(const struct mqev_session *s, size_t size)
 }
 
 /* session.c */
-bool mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w);
-/* The packet event, which may do anything to the session: the last that a caller does with its
- * contents. */
-void mqev_session_tell_packet(
-    struct mqev_session *s, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size);
-/* Counts bytes that were committed to the sink and tells of them. */
-void
-mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size);
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
 /* Ends a connection whose clean session took the place of another's, for one whose session stays. */
 void mqev_session_make_room(struct mqev_session *s);
@@ -115,6 +106,41 @@ void mqev_session_owe(struct mqev_session *s);
 void mqev_session_malformed(struct mqev_session *s, const struct mqev_fault *fault);
 void mqev_session_protocol_error(struct mqev_session *s, const char *text);
 void mqev_session_no_memory(struct mqev_session *s);
+
+/* Room for a packet of that size; false: no memory, and the connection has ended. */
+static inline bool
+mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
+{
+	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
+
+	if (at == NULL) {
+		mqev_session_no_memory(s);
+		return false;
+	}
+	mqev_writer_init(w, at, size);
+	return true;
+}
+
+/* The packet event, which may do anything to the session: the last that a caller does with its
+ * contents. */
+static inline void
+mqev_session_tell_packet(struct mqev_session *s, bool sent, enum mqev_packet_type type,
+    uint16_t mid, size_t size, union mqev_packet_view view)
+{
+	if (s->events->packet != NULL)
+		s->events->packet(s->owner, sent, type, mid, size, view);
+}
+
+/* Counts bytes that were committed to the sink and tells of them. */
+static inline void
+mqev_session_wrote(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
+{
+	s->written += size;
+	s->sink->tally.bytes_out += size;
+	mqev_session_tell_packet(s, true, type, mid, size, view);
+}
+
 /* Writes PUBACK ... PUBCOMP; reason and properties are left out before 5.0. False: the connection
  * ended for want of memory. */
 bool mqev_session_send_ack(
@@ -195,10 +221,18 @@ bool mqev_outbox_fails_with_session(const struct mqev_session *s, const struct m
 /* From now on op waits for an acknowledgement (again). */
 void mqev_outbox_await(
     struct mqev_session *s, struct mqev_op *op, enum mqev_op_state state, uint64_t now);
-/* Notes a QoS 0 message whose last byte was just handed to the sink. False: no memory. */
-bool mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *departing);
-/* Its bytes are in the sink now: notes where they end. */
-void mqev_outbox_stamp_departing(struct mqev_session *s);
+bool mqev_outbox_grow_departing(struct mqev_outbox *out);
+/* Room to note one more QoS 0 message. False: no memory. */
+static inline bool
+mqev_outbox_may_depart(struct mqev_outbox *out)
+{
+	return out->departing_count < out->departing_capacity || mqev_outbox_grow_departing(out);
+}
+
+/* Notes one whose last byte was just handed to the sink, or that ends with the connection. op: see
+ * struct mqev_departing. */
+void mqev_outbox_depart(
+    struct mqev_session *s, uint64_t number, mqev_op_done done, void *arg, struct mqev_op *op);
 
 /* session_send.c */
 /* Sends a message's PUBLISH or PUBREL again that was not acknowledged in time (before 5.0 only). */
@@ -210,6 +244,13 @@ int mqev_subscribe_refusal(const struct mqev_session *s, uint16_t flags);
 /* Writes and counts a whole PUBLISH, with a topic alias if there may be one, and leaves it for the
  * caller to tell of. False: the connection ended. */
 bool mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o);
+
+static inline void
+mqev_session_tell_publish(struct mqev_session *s, const struct mqev_outgoing *o)
+{
+	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, o->packet.mid, o->size,
+	    (union mqev_packet_view){.publish = &o->packet});
+}
 
 /* The PUBRELs that a resume owes. */
 void mqev_session_pump_releases(struct mqev_session *s, uint64_t now);

@@ -6,8 +6,6 @@
 
 #include "core/mem.h"
 
-static const struct mqev_op_end done_well = {0};
-
 /* --- ends --------------------------------------------------------------------------------------
  */
 
@@ -179,8 +177,8 @@ mqev_session_cancel(struct mqev_session *s, uint64_t number, int error)
 
 #define FIRST_DEPARTING 16
 
-static bool
-grow_departing(struct mqev_outbox *out)
+bool
+mqev_outbox_grow_departing(struct mqev_outbox *out)
 {
 	uint32_t capacity =
 	    out->departing_capacity > 0 ? out->departing_capacity * 2 : FIRST_DEPARTING;
@@ -203,52 +201,42 @@ departing_at(struct mqev_outbox *out, uint32_t i)
 	return &out->departing[(out->departing_head + i) & (out->departing_capacity - 1)];
 }
 
-bool
-mqev_outbox_depart(struct mqev_outbox *out, const struct mqev_departing *departing)
-{
-	if (out->departing_count == out->departing_capacity && !grow_departing(out))
-		return false;
-	*departing_at(out, out->departing_count) = *departing;
-	departing_at(out, out->departing_count)->offset = UINT64_MAX;
-	out->departing_count++;
-	return true;
-}
-
 void
-mqev_outbox_stamp_departing(struct mqev_session *s)
+mqev_outbox_depart(
+    struct mqev_session *s, uint64_t number, mqev_op_done done, void *arg, struct mqev_op *op)
 {
-	/* When writing failed the connection has ended, and the entry ends with it. */
-	if (s->state == MQEV_SESSION_CONNECTED && s->out->departing_count > 0)
-		departing_at(s->out, s->out->departing_count - 1)->offset = s->written;
+	struct mqev_departing *last = departing_at(s->out, s->out->departing_count++);
+
+	last->offset = s->state == MQEV_SESSION_CONNECTED ? s->written : UINT64_MAX;
+	last->number = number;
+	last->done = done;
+	last->arg = arg;
+	last->op = op;
 }
 
-/* An operation stands for a message that was queued; one is made up for the call when there was
- * none. */
+/* An operation stands for a message that was queued. */
 static void
-complete_departed(
-    struct mqev_session *s, const struct mqev_departing *departed, const struct mqev_op_end *end)
+complete_departed_op(struct mqev_session *s, struct mqev_op *op, int error)
 {
-	struct mqev_op made = {.type = MQEV_PACKET_PUBLISH,
-	    .number = departed->number,
-	    .done = departed->done,
-	    .arg = departed->arg};
+	struct mqev_op_end end = {.error = error};
 
-	s->events->complete(s->owner, departed->op != NULL ? departed->op : &made, end);
-	if (departed->op != NULL)
-		mqev_op_unref(departed->op);
+	uncount(s, op);
+	s->events->complete(s->owner, op, &end);
+	mqev_op_unref(op);
 }
 
 static void
-depart_first(struct mqev_session *s, const struct mqev_op_end *end)
+depart_first(struct mqev_session *s, int error)
 {
 	struct mqev_outbox *out = s->out;
-	struct mqev_departing departed = *departing_at(out, 0);
+	const struct mqev_departing *first = departing_at(out, 0);
 
 	out->departing_head = (out->departing_head + 1) & (out->departing_capacity - 1);
 	out->departing_count--;
-	if (departed.op != NULL)
-		uncount(s, departed.op);
-	complete_departed(s, &departed, end);
+	if (first->op != NULL)
+		complete_departed_op(s, first->op, error);
+	else
+		s->events->departed(s->owner, first->number, first->done, first->arg, error);
 }
 
 void
@@ -258,7 +246,7 @@ mqev_session_sent(struct mqev_session *s, uint64_t unsent)
 
 	while (s->out != NULL && s->out->departing_count > 0 &&
 	       departing_at(s->out, 0)->offset <= left)
-		depart_first(s, &done_well);
+		depart_first(s, 0);
 }
 
 bool
@@ -270,10 +258,8 @@ mqev_session_awaits_kernel(const struct mqev_session *s)
 static void
 depart_all(struct mqev_session *s, int error)
 {
-	struct mqev_op_end end = {.error = error};
-
 	while (s->out != NULL && s->out->departing_count > 0)
-		depart_first(s, &end);
+		depart_first(s, error);
 }
 
 /* --- the link is gone --------------------------------------------------------------------------

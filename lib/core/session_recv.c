@@ -147,7 +147,8 @@ handle_packet(struct mqev_session *s, const struct handler *handler, struct mqev
 {
 	struct common common = common_of(packet);
 
-	mqev_session_tell_packet(s, false, packet->type, common.mid, packet->size);
+	mqev_session_tell_packet(
+	    s, false, packet->type, common.mid, packet->size, (union mqev_packet_view){&packet->u});
 	/* The event may have ended all this. */
 	if (s->state != MQEV_SESSION_CONNECTED && s->state != MQEV_SESSION_CONNECTING)
 		return;

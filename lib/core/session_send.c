@@ -171,7 +171,7 @@ mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 	mqev_publish_write_head(&w, version, p);
 	properties_end = w.at;
 	if (o->expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
-		write_seconds(properties_end - p->properties.len + o->expiry_at, o->expiry_s);
+		write_seconds(properties_end - p->properties.len + o->expiry_at, p->expiry_s);
 	if (!lend)
 		mqev_write_bytes(&w, p->payload.data, p->payload.len);
 	mqev_sink_commit(s->sink, reserved);
@@ -202,12 +202,12 @@ prepare(const struct mqev_session *s, struct mqev_op *op, uint64_t now, struct m
 	    .mid = op->mid,
 	    .topic = mqev_op_topic(op),
 	    .properties = mqev_op_properties(op),
+	    .expiry_s = seconds_left(op, now),
 	    .payload = mqev_op_payload(op),
 	};
 	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
 	o->op = op;
 	o->expiry_at = op->expiry_at;
-	o->expiry_s = seconds_left(op, now);
 }
 
 static bool
@@ -228,30 +228,25 @@ op_refusal(const struct mqev_session *s, const struct mqev_outgoing *o, uint64_t
 /* --- QoS 0 -------------------------------------------------------------------------------------
  */
 
-/* Written, so no longer queued; its completion waits for the kernel. */
+/* Written, so no longer queued; its completion waits for the kernel, or for the end of the
+ * connection. */
 static bool
-depart_op(struct mqev_session *s, struct mqev_op *op)
+send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
 {
-	struct mqev_departing departing = {
-	    .number = op->number, .done = op->done, .arg = op->arg, .op = op};
+	struct mqev_op *op = o->op;
+	bool written;
 
-	if (!mqev_outbox_depart(s->out, &departing)) {
+	if (!mqev_outbox_may_depart(s->out)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
 	mqev_outbox_fasten(s->out, op);
 	mqev_op_queue_remove(&s->out->qos0, op);
-	return true;
-}
-
-static bool
-send_qos0(struct mqev_session *s, struct mqev_outgoing *o)
-{
-	if (!depart_op(s, o->op) || !mqev_session_write_publish(s, o))
-		return false;
-	mqev_outbox_stamp_departing(s);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
-	return true;
+	written = mqev_session_write_publish(s, o);
+	mqev_outbox_depart(s, op->number, op->done, op->arg, op);
+	if (written)
+		mqev_session_tell_publish(s, o);
+	return written;
 }
 
 static void
@@ -311,7 +306,7 @@ send_message(struct mqev_session *s, struct mqev_outgoing *o, uint64_t now)
 	out->window_used++;
 	s->sink->tally.inflight++;
 	mqev_outbox_await(s, op, op->qos == 1 ? MQEV_OP_WAIT_PUBACK : MQEV_OP_WAIT_PUBREC, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o->size);
+	mqev_session_tell_publish(s, o);
 	return true;
 }
 
@@ -383,11 +378,17 @@ mqev_session_pump_releases(struct mqev_session *s, uint64_t now)
 /* The identifier by which the library knows its subscription again; left out where the server has
  * none. */
 static uint32_t
+own_identifier(const struct mqev_session *s, const struct mqev_op *op)
+{
+	return s->server.subscription_id ? op->subscription_id : 0;
+}
+
+static uint32_t
 own_identifier_size(const struct mqev_session *s, const struct mqev_op *op)
 {
-	if (op->subscription_id == 0 || !s->server.subscription_id)
-		return 0;
-	return 1 + (uint32_t)mqev_varint_size(op->subscription_id);
+	uint32_t own = own_identifier(s, op);
+
+	return own > 0 ? 1 + (uint32_t)mqev_varint_size(own) : 0;
 }
 
 /* The client keeps it under the largest Remaining Length. */
@@ -431,12 +432,12 @@ static void
 write_subscribe_properties(
     struct mqev_writer *w, const struct mqev_session *s, const struct mqev_op *op)
 {
-	uint32_t own = own_identifier_size(s, op);
+	uint32_t own = own_identifier(s, op);
 
-	mqev_write_varint(w, op->properties_len + own);
+	mqev_write_varint(w, op->properties_len + own_identifier_size(s, op));
 	if (own > 0) {
 		mqev_write_u8(w, MQEV_PROP_SUBSCRIPTION_IDENTIFIER);
-		mqev_write_varint(w, op->subscription_id);
+		mqev_write_varint(w, own);
 	}
 	mqev_write_bytes(w, op->bytes, op->properties_len);
 }
@@ -456,6 +457,7 @@ write_subscribe(struct mqev_writer *w, const struct mqev_session *s, const struc
 static bool
 send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 {
+	const struct mqev_request_packet view = {op, own_identifier(s, op)};
 	size_t size = subscribe_size(s, op);
 	struct mqev_writer w;
 
@@ -467,7 +469,8 @@ send_subscribe(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	op->flags |= MQEV_OP_SENT | MQEV_OP_COUNTED;
 	s->out->requests_used++;
 	mqev_outbox_await(s, op, MQEV_OP_WAIT_SUBACK, now);
-	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size);
+	mqev_session_wrote(s, (enum mqev_packet_type)op->type, op->mid, size,
+	    (union mqev_packet_view){.request = &view});
 	return true;
 }
 
@@ -507,7 +510,7 @@ resend_message(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 	if (!mqev_session_write_publish(s, &o))
 		return;
 	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
-	mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, op->mid, o.size);
+	mqev_session_tell_publish(s, &o);
 }
 
 void

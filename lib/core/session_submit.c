@@ -72,12 +72,12 @@ prepare(const struct mqev_session *s, const struct mqev_publish_request *request
 	    .retain = request->retain,
 	    .topic = request->parts.topic,
 	    .properties = request->parts.properties,
+	    .expiry_s = request->expiry_s,
 	    .payload = request->parts.payload,
 	};
 	o->size = mqev_publish_size((enum mqev_version)s->version, &o->packet);
 	o->op = NULL;
 	o->expiry_at = request->expiry_at;
-	o->expiry_s = request->expiry_s;
 }
 
 /* Too large for any server, or for the one that is connected. */
@@ -98,34 +98,38 @@ check_publish(const struct mqev_session *s, const struct mqev_outgoing *o)
 static bool
 can_go_at_once(const struct mqev_session *s, const struct mqev_publish_request *request)
 {
-	return s->state == MQEV_SESSION_CONNECTED && request->parts.release == NULL &&
-	       (s->out == NULL || s->out->qos0.head == NULL);
+	return s->state == MQEV_SESSION_CONNECTED && request->qos == 0 &&
+	       request->parts.release == NULL && (s->out == NULL || s->out->qos0.head == NULL);
 }
 
-/* QoS 0 straight into the sink: no operation, no copy but that one. */
-static int64_t
-publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request,
-    struct mqev_outgoing *o, uint64_t now)
+/* Straight into the sink: no operation, no copy but that one. */
+int64_t
+mqev_session_publish_at_once(struct mqev_session *s, const struct mqev_publish_request *request)
 {
-	struct mqev_departing departing = {.done = request->parts.done, .arg = request->parts.arg};
-	bool tell = departing.done != NULL || s->report_all;
+	bool tell = request->parts.done != NULL || s->report_all;
+	struct mqev_outgoing o;
+	uint64_t number;
 	bool written;
+	int error;
 
-	departing.number = s->next_number;
-	if (tell) {
-		if (mqev_outbox_of(s) == NULL || !mqev_outbox_depart(s->out, &departing))
-			return MQEV_ERR_NOMEM;
-	}
-	s->next_number++;
-	s->last_sent_ms = now;
+	if (!can_go_at_once(s, request))
+		return 0;
+	prepare(s, request, &o);
+	error = check_publish(s, &o);
+	if (error != 0)
+		return error;
+	if (tell && (mqev_outbox_of(s) == NULL || !mqev_outbox_may_depart(s->out)))
+		return MQEV_ERR_NOMEM;
+	number = s->next_number++;
+	s->untimed = true;
 	/* Without memory the connection has ended; the operation was accepted and completes with
 	 * it. */
-	written = mqev_session_write_publish(s, o);
+	written = mqev_session_write_publish(s, &o);
 	if (tell)
-		mqev_outbox_stamp_departing(s);
+		mqev_outbox_depart(s, number, request->parts.done, request->parts.arg, NULL);
 	if (written)
-		mqev_session_tell_packet(s, true, MQEV_PACKET_PUBLISH, 0, o->size);
-	return (int64_t)departing.number;
+		mqev_session_tell_publish(s, &o);
+	return (int64_t)number;
 }
 
 static void
@@ -179,7 +183,7 @@ enqueue(struct mqev_session *s, const struct mqev_publish_request *request, uint
 
 int64_t
 mqev_session_publish(
-    struct mqev_session *s, const struct mqev_publish_request *request, bool direct, uint64_t now)
+    struct mqev_session *s, const struct mqev_publish_request *request, uint64_t now)
 {
 	struct mqev_outgoing o;
 	int error;
@@ -190,8 +194,6 @@ mqev_session_publish(
 		return error;
 	if (request->qos > 0)
 		return enqueue(s, request, now);
-	if (direct && can_go_at_once(s, request))
-		return publish_at_once(s, request, &o, now);
 	if (s->state != MQEV_SESSION_CONNECTED && s->settings->reject_offline_qos0)
 		return MQEV_ERR_STATE;
 	if (s->state != MQEV_SESSION_CONNECTED && s->settings->drop_offline_qos0)

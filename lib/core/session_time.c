@@ -91,7 +91,8 @@ send_ping(struct mqev_session *s, uint64_t now)
 	if (s->ping_sent_ms == 0)
 		s->ping_sent_ms = now > 0 ? now : 1;
 	s->pong_owed = true;
-	mqev_session_wrote(s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE);
+	mqev_session_wrote(
+	    s, MQEV_PACKET_PINGREQ, 0, MQEV_PINGREQ_SIZE, (union mqev_packet_view){NULL});
 }
 
 /* What is awaited may lie in the socket while the application has paused receiving, and is given

@@ -36,36 +36,43 @@ mqev_topic_filter_has_wildcard(struct mqev_bytes filter)
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* The top bit of each zero byte, perhaps also of bytes behind it. */
-static uint64_t
-zero_bytes(uint64_t word)
-{
-	return (word - EIGHT(0x01)) & ~word & EIGHT(0x80);
-}
-
+/* Whether all of eight bytes are plain. '+' and '#' differ in one bit. As long as no top bit is set,
+ * taking 1 from each byte sets that of the first zero. */
 static bool
-plain_byte(uint8_t byte)
-{
-	return byte > 0 && byte < 0x80 && byte != '+' && byte != '#';
-}
-
-/* Neither wildcards nor U+0000 nor anything above U+007F: most names, seen in one pass. */
-static bool
-plain_name(const uint8_t *data, size_t len)
+plain_eight(const uint8_t *data)
 {
 	uint64_t word;
+	uint64_t no_wildcard;
 
-	for (; len >= sizeof(word); data += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, data, sizeof(word));
-		if (((word & EIGHT(0x80)) | zero_bytes(word) | zero_bytes(word ^ EIGHT('+')) |
-			zero_bytes(word ^ EIGHT('#'))) != 0)
-			return false;
-	}
-	while (len > 0 && plain_byte(*data)) {
+	memcpy(&word, data, sizeof(word));
+	no_wildcard = (word | EIGHT('+' ^ '#')) ^ EIGHT('+');
+	return ((word | (word - EIGHT(1)) | (no_wildcard - EIGHT(1))) & EIGHT(0x80)) == 0;
+}
+
+static bool
+plain_few(const uint8_t *data, size_t len)
+{
+	while (len > 0 && *data > 0 && *data < 0x80 && *data != '+' && *data != '#') {
 		data++;
 		len--;
 	}
 	return len == 0;
+}
+
+/* Neither wildcards nor U+0000 nor anything above U+007F: most names, seen in one pass. The last
+ * eight bytes may overlap those before. */
+static bool
+plain_name(const uint8_t *data, size_t len)
+{
+	const uint8_t *last;
+
+	if (len < sizeof(uint64_t))
+		return plain_few(data, len);
+	for (last = data + len - sizeof(uint64_t); data < last; data += sizeof(uint64_t)) {
+		if (!plain_eight(data))
+			return false;
+	}
+	return plain_eight(last);
 }
 
 bool

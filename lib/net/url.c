@@ -314,6 +314,33 @@ mqev_endpoint_copy(const struct mqev_endpoint *endpoint, struct mqev_endpoint_li
 	return MQEV_ERR_NOMEM;
 }
 
+static bool
+same_string(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_endpoint(const struct mqev_endpoint *a, const struct mqev_endpoint *b)
+{
+	return a->tls == b->tls && a->websocket == b->websocket &&
+	       a->unix_socket == b->unix_socket && a->srv == b->srv && a->port == b->port &&
+	       same_string(a->host, b->host) && same_string(a->path, b->path) &&
+	       same_string(a->username, b->username) && same_string(a->password, b->password);
+}
+
+bool
+mqev_endpoint_list_same(const struct mqev_endpoint_list *a, const struct mqev_endpoint_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (!same_endpoint(&a->at[i], &b->at[i]))
+			return false;
+	}
+	return true;
+}
+
 void
 mqev_endpoint_list_free(struct mqev_endpoint_list *list)
 {

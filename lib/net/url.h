@@ -35,6 +35,8 @@ struct mqev_endpoint_list {
 int mqev_url_parse(const char *text, struct mqev_endpoint_list *list, const char **why);
 /* A copy of one endpoint as a list of one. */
 int mqev_endpoint_copy(const struct mqev_endpoint *endpoint, struct mqev_endpoint_list *list);
+bool
+mqev_endpoint_list_same(const struct mqev_endpoint_list *a, const struct mqev_endpoint_list *b);
 void mqev_endpoint_list_free(struct mqev_endpoint_list *list);
 
 #endif

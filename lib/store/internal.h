@@ -98,7 +98,9 @@ struct mqev_tape {
 	void *arg;
 	struct mqev_tape *next; /* in the store's list, under its mutex */
 	struct mqev_batch *open;
-	struct mqev_batch *pool; /* empty ones for later */
+	struct mqev_batch *pool;    /* empty ones for later */
+	struct mqev_batch *arrived; /* back, and not all was told of them; first first */
+	struct mqev_batch *last_arrived;
 	struct mqev_tape_journal *journals;
 	uint64_t next_ticket;
 	uint64_t collected; /* the last ticket that came back */

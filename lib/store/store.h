@@ -55,7 +55,8 @@ bool mqev_tape_do(struct mqev_tape *tape, struct mqev_job *job);
 /* Gives what has gathered to the writer. Does not block; cannot fail. */
 void mqev_tape_hand_over(struct mqev_tape *tape);
 
-/* Takes back what the writer has done, and tells of it. */
+/* Takes back what the writer has done, and tells of it: to so many clients at most, so that a sync that
+ * took long makes no long turn. When there is more the descriptor is readable again. */
 void mqev_tape_collect(struct mqev_tape *tape);
 
 /* No journal may be attached. What has gathered is handed over and still committed. NULL is ignored.
@@ -133,11 +134,14 @@ struct mqev_batch {
 	struct mqev_batch_load *last_load;
 	struct mqev_batch_client *clients; /* in the order in which they came to it */
 	struct mqev_batch_client *last_client;
-	struct mqev_job *job;	   /* after the loads; NULL: none */
+	struct mqev_job *job;		  /* after the loads; NULL: none */
+	struct mqev_batch_client *untold; /* once it is back: who has not heard of it yet */
+	struct mqev_batch_load *unanswered;
 	struct mqev_chunk *chunks; /* the memory of all of this but changes */
 	uint64_t last_seq;	   /* the highest that a PUT in it has */
 	bool sync;
 	bool gathered; /* the tape's owner was told of it */
+	bool settling; /* untold and unanswered are set */
 	int error;     /* the store has failed */
 };
 

@@ -7,6 +7,9 @@
 #include "store/internal.h"
 
 #define POOLED 4
+/* Clients and loads that are told of in one turn. What follows from each may be the sending of all its
+ * window. */
+#define TOLD_AT_ONCE 64
 
 /* --- its life ----------------------------------------------------------------------------------
  */
@@ -91,6 +94,8 @@ mqev_tape_free(struct mqev_tape *tape)
 	tape->open = NULL;
 	free_batches(tape->pool);
 	tape->pool = NULL;
+	free_batches(tape->arrived);
+	tape->arrived = NULL;
 	leave_store(tape);
 	unref_tape(tape);
 }
@@ -180,11 +185,13 @@ mqev_tape_return(struct mqev_batch *batch)
 	unref_tape(tape);
 }
 
-static struct mqev_batch *
+/* The list has the last first: turned round it goes behind what has arrived already. */
+static void
 take_returned(struct mqev_tape *tape)
 {
 	struct mqev_batch *batch = atomic_exchange(&tape->returned, NULL);
 	struct mqev_batch *first = NULL;
+	struct mqev_batch *last = batch;
 
 	while (batch != NULL) {
 		struct mqev_batch *next = batch->next;
@@ -193,7 +200,10 @@ take_returned(struct mqev_tape *tape)
 		first = batch;
 		batch = next;
 	}
-	return first;
+	if (first == NULL)
+		return;
+	*(tape->arrived != NULL ? &tape->last_arrived->next : &tape->arrived) = first;
+	tape->last_arrived = last;
 }
 
 static void
@@ -210,26 +220,45 @@ tell_refused(const struct mqev_tape *tape, const struct mqev_batch *batch)
 }
 
 static void
-tell_durable(const struct mqev_tape *tape, const struct mqev_batch *batch)
+tell_durable(const struct mqev_tape *tape, struct mqev_batch *batch, int *budget)
 {
-	for (struct mqev_batch_client *c = batch->clients; c != NULL; c = c->next) {
-		c->journal->base.durable = batch->ticket;
-		if (c->journal->owner != NULL)
-			tape->events->durable(c->journal->owner);
+	while (batch->untold != NULL && *budget > 0) {
+		struct mqev_tape_journal *journal = batch->untold->journal;
+
+		batch->untold = batch->untold->next;
+		--*budget;
+		journal->base.durable = batch->ticket;
+		if (journal->owner != NULL)
+			tape->events->durable(journal->owner);
 	}
 }
 
 static void
-tell_loaded(const struct mqev_tape *tape, const struct mqev_batch *batch)
+tell_loaded(const struct mqev_tape *tape, struct mqev_batch *batch, int *budget)
 {
-	for (const struct mqev_batch_load *load = batch->loads; load != NULL; load = load->next) {
+	while (batch->unanswered != NULL && *budget > 0) {
+		const struct mqev_batch_load *load = batch->unanswered;
 		const struct mqev_tape_journal *journal = (struct mqev_tape_journal *)load->journal;
 		struct mqev_bytes packed = {load->bytes, load->len};
 
+		batch->unanswered = load->next;
+		--*budget;
 		if (journal->owner != NULL)
 			tape->events->loaded(journal->owner, load->seq, packed,
 			    batch->error != 0 ? batch->error : load->error);
 	}
+}
+
+static void
+tell_job(const struct mqev_batch *batch)
+{
+	struct mqev_job *job = batch->job;
+
+	if (job == NULL)
+		return;
+	if (batch->error != 0)
+		job->error = batch->error;
+	job->done(job);
 }
 
 /* Once, also when no batch of this tape was with the writer. */
@@ -245,21 +274,32 @@ tell_failure(struct mqev_tape *tape, int error)
 }
 
 static void
-settle(struct mqev_tape *tape, struct mqev_batch *batch)
+begin_to_settle(struct mqev_tape *tape, struct mqev_batch *batch)
 {
+	batch->settling = true;
+	batch->unanswered = batch->loads;
 	if (batch->error != 0) {
 		tell_failure(tape, batch->error);
-	} else {
-		tape->collected = batch->ticket;
-		tell_refused(tape, batch);
-		tell_durable(tape, batch);
-	}
-	tell_loaded(tape, batch);
-	if (batch->job == NULL)
 		return;
-	if (batch->error != 0)
-		batch->job->error = batch->error;
-	batch->job->done(batch->job);
+	}
+	batch->untold = batch->clients;
+	tape->collected = batch->ticket;
+	tell_refused(tape, batch);
+}
+
+/* False: there is more to tell. */
+static bool
+settle(struct mqev_tape *tape, struct mqev_batch *batch, int *budget)
+{
+	if (!batch->settling)
+		begin_to_settle(tape, batch);
+	tell_durable(tape, batch, budget);
+	if (batch->untold == NULL)
+		tell_loaded(tape, batch, budget);
+	if (batch->untold != NULL || batch->unanswered != NULL)
+		return false;
+	tell_job(batch);
+	return true;
 }
 
 static void
@@ -278,23 +318,34 @@ recycle(struct mqev_tape *tape, struct mqev_batch *batch)
 	tape->pool = batch;
 }
 
+/* Batch by batch; false: for this time it is enough. */
+static bool
+settle_arrived(struct mqev_tape *tape)
+{
+	int budget = TOLD_AT_ONCE;
+
+	while (tape->arrived != NULL) {
+		struct mqev_batch *batch = tape->arrived;
+
+		if (!settle(tape, batch, &budget))
+			return false;
+		tape->arrived = batch->next;
+		recycle(tape, batch);
+	}
+	return true;
+}
+
 void
 mqev_tape_collect(struct mqev_tape *tape)
 {
-	struct mqev_batch *batch;
 	int error;
 
 	/* Before looking: what comes from now on wakes again. */
 	mqev_port_wake_clear(tape->fd);
 	error = atomic_load(&tape->store->error);
-	batch = take_returned(tape);
-	while (batch != NULL) {
-		struct mqev_batch *next = batch->next;
-
-		settle(tape, batch);
-		recycle(tape, batch);
-		batch = next;
-	}
-	if (error != 0)
+	take_returned(tape);
+	if (!settle_arrived(tape))
+		mqev_port_wake(tape->fd);
+	else if (error != 0)
 		tell_failure(tape, error);
 }

@@ -32,6 +32,10 @@ struct mosq {
 	/* a message outside of what is counted is on its way, with this QoS */
 	bool in_control;
 	unsigned control_qos;
+	/* SUBSCRIBEs without an answer, and what an application with a callback per filter keeps:
+	 * the library has none */
+	unsigned asked;
+	char (*filters)[BENCH_FILTER_LEN];
 };
 
 static const char *
@@ -82,10 +86,10 @@ on_subscribe(struct mosquitto *m, void *arg, int mid, int count, const int *gran
 
 	(void)m;
 	(void)mid;
-	if (count == 1 && granted[0] < 0x80)
-		bench_subscribed(c->all->b);
-	else
+	if (count != 1 || granted[0] >= 0x80)
 		bench_fail(c->all->b, "subscription refused");
+	else if (--c->all->asked == 0)
+		bench_subscribed(c->all->b);
 }
 
 static void
@@ -104,11 +108,28 @@ on_publish(struct mosquitto *m, void *arg, int mid)
 		bench_control_done(a->b);
 }
 
+static bool
+is_wanted(const struct mosq *a, const char *topic)
+{
+	bool matches = false, any = !a->filters;
+	unsigned i;
+
+	for (i = 0; a->filters && i < a->o->filters; i++)
+		if (mosquitto_topic_matches_sub(a->filters[i], topic, &matches) ==
+			MOSQ_ERR_SUCCESS &&
+		    matches)
+			any = true;
+	return any;
+}
+
 static void
 on_message(struct mosquitto *m, void *arg, const struct mosquitto_message *message)
 {
+	struct mosq *a = ((struct client *)arg)->all;
+
 	(void)m;
-	bench_received(((struct client *)arg)->all->b, 1, (uint64_t)message->payloadlen);
+	if (is_wanted(a, message->topic))
+		bench_received(a->b, 1, (uint64_t)message->payloadlen);
 }
 
 /* What the driver asks for ------------------------------------------------------------------- */
@@ -175,10 +196,31 @@ mosq_connect(struct bench *b, unsigned client)
 }
 
 static int
+subscribe_to_filters(struct mosq *a)
+{
+	unsigned i;
+
+	a->filters = calloc(a->o->filters, sizeof *a->filters);
+	if (!a->filters)
+		return bench_fail(a->b, "out of memory");
+	for (i = 0; i < a->o->filters; i++) {
+		a->asked++;
+		bench_filter(a->b, a->filters[i], i);
+		if (check(a, "subscribe",
+			mosquitto_subscribe(a->clients[0].m, NULL, a->filters[i], (int)a->o->qos)))
+			return -1;
+	}
+	return update_events(&a->clients[0], EPOLL_CTL_MOD);
+}
+
+static int
 mosq_subscribe(struct bench *b)
 {
 	struct mosq *a = mosq_of(b);
 
+	if (a->o->filters)
+		return subscribe_to_filters(a);
+	a->asked = 1;
 	return check(a, "subscribe",
 	    mosquitto_subscribe(a->clients[0].m, NULL, BENCH_FILTER, (int)a->o->qos));
 }
@@ -318,6 +360,7 @@ mosq_close(struct bench *b)
 		close(a->epoll);
 	mosquitto_lib_cleanup();
 	free(a->clients);
+	free(a->filters);
 	free(a->payload);
 	free(a);
 }
@@ -327,6 +370,7 @@ static const struct bench_program mosq_program = {
     .version = mosq_version,
     /* a socket and a pair to wake a loop up */
     .descriptors_per_client = 3,
+    .filters = true,
     .open = mosq_open,
     .connect = mosq_connect,
     .subscribe = mosq_subscribe,

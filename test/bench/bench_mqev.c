@@ -7,9 +7,20 @@
 #include <string.h>
 #include <event2/event.h>
 #include <mqev/mqev.h>
+#ifdef HAVE_SQLITE
+#	include <mqev/sqlite.h>
+#	define SQLITE_BACKEND mqev_backend_sqlite
+#	define STORES_OF_SQLITE "p1", "p2",
+#else
+#	define SQLITE_BACKEND NULL
+#	define STORES_OF_SQLITE
+#endif
 
 #define NANOSECONDS 1000000000
 #define URL_LEN 300
+#define PATH_LEN 300
+/* One SUBSCRIBE has so many filters. */
+#define FILTERS_AT_ONCE 100
 
 struct app;
 
@@ -27,8 +38,11 @@ struct app {
 	struct event *end;
 	struct mqev_fleet *fleet;
 	struct mqev_tls *tls;
+	struct mqev_store *store;
 	struct member *members;
 	unsigned up;
+	/* SUBSCRIBEs without an answer */
+	unsigned asked;
 	char *payload;
 	char url[URL_LEN];
 };
@@ -121,8 +135,47 @@ on_subscribed(struct mqev_client *client, const struct mqev_result *result, void
 	struct app *a = arg;
 
 	(void)client;
-	if (!check(a, "subscribe", result->error))
+	if (!check(a, "subscribe", result->error) && --a->asked == 0)
 		bench_subscribed(a->b);
+}
+
+/* Stores ------------------------------------------------------------------------------------- */
+
+struct store_kind {
+	const char *name;
+	const struct mqev_backend *(*backend)(void);
+	enum mqev_durability durability;
+};
+
+static const struct store_kind store_kinds[] = {
+    {"memory", mqev_backend_memory, MQEV_DURABLE_PROCESS},
+    {"p1", SQLITE_BACKEND, MQEV_DURABLE_PROCESS},
+    {"p2", SQLITE_BACKEND, MQEV_DURABLE_POWER},
+};
+
+static const struct store_kind *
+store_kind(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name && i < sizeof store_kinds / sizeof *store_kinds; i++)
+		if (!strcmp(store_kinds[i].name, name) && store_kinds[i].backend)
+			return &store_kinds[i];
+	return NULL;
+}
+
+static int
+open_store(struct app *a)
+{
+	char path[PATH_LEN], text[200] = "";
+	int error = 0;
+
+	snprintf(path, sizeof path, "%s/store", a->o->store_folder);
+	a->store = mqev_store_open(store_kind(a->o->store)->backend(), path,
+	    MQEV_STORE_OPTIONS(.error_text = text, .error_text_size = sizeof text), &error);
+	if (a->store)
+		return 0;
+	return bench_fail(a->b, "mqev_store_open: %s: %s", mqev_error_text(error), text);
 }
 
 /* What the driver asks for ------------------------------------------------------------------- */
@@ -131,6 +184,7 @@ on_subscribed(struct mqev_client *client, const struct mqev_result *result, void
 static int
 make_client(struct app *a, struct member *m, unsigned number)
 {
+	const struct store_kind *kind = number ? NULL : store_kind(a->o->store);
 	char id[BENCH_CLIENT_ID_LEN];
 	int error = 0;
 
@@ -141,7 +195,9 @@ make_client(struct app *a, struct member *m, unsigned number)
 		.protocol = a->o->version == 5 ? MQEV_PROTOCOL_V5 : MQEV_PROTOCOL_V311,
 		.keepalive = a->o->keepalive_s, .max_inflight = a->o->window,
 		.receive_maximum = a->o->window, .no_reconnect = true, .tls = a->tls,
-		.userdata = m, .on_connect = on_connect, .on_connect_fail = on_connect_fail,
+		.store = kind ? a->store : NULL,
+		.durability = kind ? kind->durability : MQEV_DURABLE_DEFAULT, .userdata = m,
+		.on_connect = on_connect, .on_connect_fail = on_connect_fail,
 		.on_disconnect = on_disconnect, .on_message = on_message),
 	    &error);
 	return m->client ? 0 : check(a, "mqev_client_new", error);
@@ -159,10 +215,43 @@ mqev_bench_connect(struct bench *b, unsigned client)
 }
 
 static int
+subscribe_to(struct app *a, unsigned first, unsigned count)
+{
+	struct mqev_subscription many[FILTERS_AT_ONCE];
+	char filters[FILTERS_AT_ONCE][BENCH_FILTER_LEN];
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		many[i] = *MQEV_SUBSCRIPTION(.filter = bench_filter(a->b, filters[i], first + i),
+		    .qos = (int)a->o->qos, .on_message = on_message, .userdata = &a->members[0]);
+	a->asked++;
+	return check(a, "subscribe",
+	    mqev_subscribe(a->members[0].client, many, count, NULL, on_subscribed, a));
+}
+
+static int
+subscribe_to_filters(struct app *a)
+{
+	unsigned at, count;
+
+	for (at = 0; at < a->o->filters; at += count) {
+		count = a->o->filters - at;
+		if (count > FILTERS_AT_ONCE)
+			count = FILTERS_AT_ONCE;
+		if (subscribe_to(a, at, count))
+			return -1;
+	}
+	return 0;
+}
+
+static int
 mqev_bench_subscribe(struct bench *b)
 {
 	struct app *a = app_of(b);
 
+	if (a->o->filters)
+		return subscribe_to_filters(a);
+	a->asked = 1;
 	return check(a, "subscribe",
 	    mqev_subscribe(a->members[0].client,
 		MQEV_SUBSCRIPTION(.filter = BENCH_FILTER, .qos = (int)a->o->qos), 1, NULL,
@@ -249,8 +338,7 @@ open_events(struct app *a)
 	a->end = evtimer_new(a->base, on_end, a);
 	/* No peer has a governor, and the driver itself limits what is under way. */
 	a->fleet = mqev_fleet_new(a->base,
-	    MQEV_FLEET_OPTIONS(
-		.max_handshakes = MQEV_UNLIMITED, .connects_per_s = MQEV_UNLIMITED));
+	    MQEV_FLEET_OPTIONS(.max_handshakes = MQEV_UNLIMITED, .connects_per_s = MQEV_UNLIMITED));
 	return a->end && a->fleet ? 0 : -1;
 }
 
@@ -261,6 +349,14 @@ open_tls(struct app *a)
 
 	a->tls = mqev_tls_new(MQEV_TLS_OPTIONS(.ca_file = a->o->cafile), text, sizeof text);
 	return a->tls ? 0 : bench_fail(a->b, "mqev_tls_new: %s", text);
+}
+
+static const char *
+scheme(const struct bench_options *o)
+{
+	if (o->websocket)
+		return o->cafile ? "wss" : "ws";
+	return o->cafile ? "mqtts" : "mqtt";
 }
 
 static int
@@ -278,10 +374,9 @@ mqev_bench_open(struct bench *b)
 	if (!a->members || !a->payload || open_events(a))
 		return bench_fail(b, "out of memory");
 	memset(a->payload, 'x', a->o->size);
-	if (a->o->cafile && open_tls(a))
+	if ((a->o->cafile && open_tls(a)) || (a->o->store && open_store(a)))
 		return -1;
-	snprintf(a->url, sizeof a->url, "%s://%s:%d", a->o->cafile ? "mqtts" : "mqtt", a->o->host,
-	    a->o->port);
+	snprintf(a->url, sizeof a->url, "%s://%s:%d", scheme(a->o), a->o->host, a->o->port);
 	return 0;
 }
 
@@ -312,6 +407,7 @@ mqev_bench_close(struct bench *b)
 		say_goodbye(a);
 	mqev_fleet_free(a->fleet);
 	mqev_tls_free(a->tls);
+	mqev_store_close(a->store);
 	if (a->end)
 		event_free(a->end);
 	if (a->base) {
@@ -324,10 +420,15 @@ mqev_bench_close(struct bench *b)
 	free(a);
 }
 
+static const char *const stores[] = {"memory", STORES_OF_SQLITE NULL};
+
 static const struct bench_program mqev_program = {
     .name = "mqev",
     .version = mqev_version,
     .descriptors_per_client = 1,
+    .websocket = true,
+    .filters = true,
+    .stores = stores,
     .open = mqev_bench_open,
     .connect = mqev_bench_connect,
     .subscribe = mqev_bench_subscribe,

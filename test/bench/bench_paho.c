@@ -32,6 +32,7 @@ struct paho {
 	struct client *clients;
 	char *payload;
 	char uri[128];
+	char folder[300];
 	int wake;
 	/* what callbacks have counted and the driver has not yet heard of */
 	atomic_uint connected;
@@ -290,6 +291,7 @@ static int
 make_client(struct paho *a, struct client *c, unsigned number)
 {
 	MQTTAsync_createOptions options = MQTTAsync_createOptions_initializer;
+	char *folder = a->o->store && number == 0 ? a->folder : NULL;
 	char id[BENCH_CLIENT_ID_LEN];
 
 	c->all = a;
@@ -298,7 +300,8 @@ make_client(struct paho *a, struct client *c, unsigned number)
 	options.maxBufferedMessages = (int)a->o->window + 1;
 	if (check(a, "create",
 		MQTTAsync_createWithOptions(&c->handle, a->uri, bench_client_id(id, number),
-		    MQTTCLIENT_PERSISTENCE_NONE, NULL, &options)))
+		    folder ? MQTTCLIENT_PERSISTENCE_DEFAULT : MQTTCLIENT_PERSISTENCE_NONE, folder,
+		    &options)))
 		return -1;
 	return check(a, "callbacks",
 		   MQTTAsync_setCallbacks(c->handle, c, on_lost, on_message, NULL)) ||
@@ -435,6 +438,14 @@ paho_run(struct bench *b, int64_t deadline_ns)
 	return 0;
 }
 
+static const char *
+scheme(const struct bench_options *o)
+{
+	if (o->websocket)
+		return o->cafile ? "wss" : "ws";
+	return o->cafile ? "ssl" : "tcp";
+}
+
 static int
 paho_open(struct bench *b)
 {
@@ -454,8 +465,9 @@ paho_open(struct bench *b)
 	if (a->wake < 0 || !a->clients || !a->payload)
 		return bench_fail(b, "out of memory");
 	memset(a->payload, 'x', a->o->size);
-	snprintf(a->uri, sizeof a->uri, "%s://%s:%d", a->o->cafile ? "ssl" : "tcp", a->o->host,
-	    a->o->port);
+	snprintf(a->uri, sizeof a->uri, "%s://%s:%d%s", scheme(a->o), a->o->host, a->o->port,
+	    a->o->websocket ? "/mqtt" : "");
+	snprintf(a->folder, sizeof a->folder, "%s", a->o->store ? a->o->store_folder : "");
 	return 0;
 }
 
@@ -478,10 +490,15 @@ paho_close(struct bench *b)
 	free(a);
 }
 
+/* It writes a file per message and never calls fsync(). */
+static const char *const stores[] = {"p1", NULL};
+
 static const struct bench_program paho_program = {
     .name = "paho.mqtt.c",
     .version = paho_version,
     .descriptors_per_client = 1,
+    .websocket = true,
+    .stores = stores,
     .reconnects = true,
     .open = paho_open,
     .connect = paho_connect,

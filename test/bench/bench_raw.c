@@ -2,9 +2,10 @@
  * The connections that only idle wait in one epoll; while client 0 is at work nothing else is
  * served. */
 #include "bench/bare.h"
+#include "bench/bare_io.h"
+#include "bench/bare_ws.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
@@ -12,7 +13,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <openssl/err.h>
 
@@ -22,8 +22,16 @@
 #define TICK_MS 1000
 #define SMALL_BYTES 256
 
-/* Each state is followed by the next, handshake only over TLS; all fall back to RAW_NEW. */
-enum raw_state { RAW_NEW, RAW_CONNECTING, RAW_HANDSHAKE, RAW_CONNACK, RAW_UP };
+/* Each state is followed by the next, handshake only over TLS, upgrade only for a WebSocket; all fall
+ * back to RAW_NEW. */
+enum raw_state {
+	RAW_NEW,
+	RAW_CONNECTING,
+	RAW_HANDSHAKE,
+	RAW_UPGRADE,
+	RAW_CONNACK,
+	RAW_UP,
+};
 
 struct raw_conn {
 	int fd;
@@ -49,6 +57,9 @@ struct raw {
 	struct wire_block block;
 	size_t slot;
 	struct bare_tally tally;
+	/* client 0's link */
+	struct bare_ws ws;
+	uint8_t answers_head[BARE_WS_HEAD_MAX];
 };
 
 static const char *
@@ -69,115 +80,55 @@ now_ms(void)
 	return (uint32_t)(bench_now() / 1000000);
 }
 
-/* Blocking input and output of client 0 ---------------------------------------------------- */
-
-static void
-set_blocking(struct raw_conn *c, bool on)
-{
-	struct timeval limit = {.tv_sec = 1};
-	int flags = fcntl(c->fd, F_GETFL);
-
-	fcntl(c->fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-}
-
-/* Bytes moved, 0 after a second without any, -1 at the end of the connection. */
-static ssize_t
-tls_result(struct raw_conn *c, int r, size_t n)
-{
-	int error;
-
-	if (r == 1)
-		return (ssize_t)n;
-	error = SSL_get_error(c->ssl, r);
-	return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
-static ssize_t
-plain_result(ssize_t n)
-{
-	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : n;
-}
-
-static ssize_t
-conn_send(struct raw_conn *c, struct iovec *iov, size_t count)
-{
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = count};
-	size_t n = 0;
-	int r;
-
-	if (!c->ssl)
-		return plain_result(sendmsg(c->fd, &m, MSG_NOSIGNAL));
-	ERR_clear_error();
-	r = SSL_write_ex(c->ssl, iov->iov_base, iov->iov_len, &n);
-	return tls_result(c, r, n);
-}
-
-/* Plain: 0 bytes means end of file there, which is told apart from a second without any. */
-static ssize_t
-conn_recv(struct raw_conn *c, uint8_t *p, size_t room)
-{
-	size_t n = 0;
-	ssize_t got;
-	int r;
-
-	if (c->ssl) {
-		ERR_clear_error();
-		r = SSL_read_ex(c->ssl, p, room, &n);
-		return tls_result(c, r, n);
-	}
-	got = recv(c->fd, p, room, 0);
-	return got ? plain_result(got) : -1;
-}
-
-static size_t
-advance(struct iovec **iov, size_t count, size_t n)
-{
-	while (count && n >= (*iov)->iov_len) {
-		n -= (*iov)->iov_len;
-		++*iov;
-		count--;
-	}
-	if (count) {
-		(*iov)->iov_base = (uint8_t *)(*iov)->iov_base + n;
-		(*iov)->iov_len -= n;
-	}
-	return count;
-}
+/* Client 0's output, blocking ------------------------------------------------------------------ */
 
 static int
 send_all(struct raw *r, struct iovec *iov, size_t count)
 {
 	ssize_t n;
 
-	count = advance(&iov, count, 0);
+	count = bare_advance(&iov, count, 0);
 	while (count) {
-		n = conn_send(&r->conns[0], iov, count);
+		n = bare_send(r->conns[0].fd, r->conns[0].ssl, iov, count);
 		if (n < 0)
 			return bench_fail(r->b, "sending failed: %s", strerror(errno));
 		if (n == 0 && bench_now() >= r->deadline_ns)
 			return bench_fail(r->b, "time ran out while sending");
-		count = advance(&iov, count, (size_t)n);
+		count = bare_advance(&iov, count, (size_t)n);
 	}
 	return 0;
 }
 
 static int
-send_bytes(struct raw *r, uint8_t *p, size_t n)
+send_packet(struct raw *r, uint8_t *p, size_t n)
 {
-	struct iovec iov = {.iov_base = p, .iov_len = n};
+	struct iovec iov = {.iov_base = p, .iov_len = r->o->websocket ? bare_ws_frame(p, n) : n};
 
 	return send_all(r, &iov, 1);
+}
+
+/* Two pieces, the first empty without a frame. */
+static void
+take_answers(struct raw *r, struct iovec *iov)
+{
+	size_t n = r->tally.out_len;
+
+	r->tally.out_len = 0;
+	iov[0] = (struct iovec){r->answers_head, 0};
+	iov[1] = (struct iovec){r->tally.out, n};
+	if (n && r->o->websocket)
+		iov[0].iov_len = bare_ws_mask(r->answers_head, r->tally.out, n);
 }
 
 static int
 send_answers(struct raw *r)
 {
-	size_t n = r->tally.out_len;
+	struct iovec iov[2];
 
-	r->tally.out_len = 0;
-	return n ? send_bytes(r, r->tally.out, n) : 0;
+	if (!r->tally.out_len)
+		return 0;
+	take_answers(r, iov);
+	return send_all(r, iov, 2);
 }
 
 /* What client 0 does ------------------------------------------------------------------------ */
@@ -187,7 +138,7 @@ raw_subscribe(struct bench *b)
 {
 	uint8_t packet[SMALL_BYTES];
 
-	return send_bytes(raw_of(b), packet, bare_put_subscribe(packet, bench_options(b)));
+	return send_packet(raw_of(b), packet, bare_put_subscribe(packet, bench_options(b)));
 }
 
 static int
@@ -195,7 +146,7 @@ raw_control(struct bench *b, const char *topic, const char *payload, unsigned qo
 {
 	uint8_t packet[SMALL_BYTES];
 
-	return send_bytes(
+	return send_packet(
 	    raw_of(b), packet, bare_put_control(packet, bench_options(b), topic, payload, qos));
 }
 
@@ -217,15 +168,14 @@ static int64_t
 raw_publish(struct bench *b, uint64_t count)
 {
 	struct raw *r = raw_of(b);
-	struct iovec iov[3];
+	struct iovec iov[4];
 	uint64_t left = count;
 
 	do {
-		iov[0] = (struct iovec){r->tally.out, r->tally.out_len};
-		r->tally.out_len = 0;
-		next_piece(r, &iov[1], &left);
+		take_answers(r, iov);
 		next_piece(r, &iov[2], &left);
-		if (send_all(r, iov, 3))
+		next_piece(r, &iov[3], &left);
+		if (send_all(r, iov, 4))
 			return -1;
 	} while (left);
 	if (r->o->qos == 0)
@@ -283,12 +233,16 @@ take_packets(struct raw *r, const uint8_t *p, size_t n)
 static int
 read_once(struct raw *r)
 {
-	ssize_t n = conn_recv(&r->conns[0], r->in + r->part_len, READ_BYTES);
+	struct raw_conn *c = &r->conns[0];
+	int64_t used, n = bare_recv(c->fd, c->ssl, r->in + r->part_len, READ_BYTES);
 	size_t all;
-	int64_t used;
 
 	if (n < 0)
 		return bench_fail(r->b, "the broker closed the connection");
+	if (r->o->websocket)
+		n = bare_ws_take(&r->ws, r->in + r->part_len, (size_t)n);
+	if (n < 0)
+		return bench_fail(r->b, "the broker sent a wrong frame");
 	all = r->part_len + (size_t)n;
 	used = take_packets(r, r->in, all);
 	if (used < 0)
@@ -304,11 +258,11 @@ run_active(struct raw *r)
 {
 	int error = 0;
 
-	set_blocking(&r->conns[0], true);
+	bare_set_blocking(r->conns[0].fd, true);
 	bench_pump(r->b);
 	while (!error && !bench_is_done(r->b) && bench_now() < r->deadline_ns)
 		error = read_once(r);
-	set_blocking(&r->conns[0], false);
+	bare_set_blocking(r->conns[0].fd, false);
 	return error;
 }
 
@@ -349,9 +303,15 @@ send_small(struct raw *r, unsigned client, uint8_t *p, size_t n)
 	struct iovec iov = {.iov_base = p, .iov_len = n};
 
 	c->sent_ms = now_ms();
-	if (conn_send(c, &iov, 1) != (ssize_t)n)
+	if (bare_send(c->fd, c->ssl, &iov, 1) != (ssize_t)n)
 		return bench_fail(r->b, "client %u cannot send: %s", client, strerror(errno));
 	return 0;
+}
+
+static int
+send_small_packet(struct raw *r, unsigned client, uint8_t *p, size_t n)
+{
+	return send_small(r, client, p, r->o->websocket ? bare_ws_frame(p, n) : n);
 }
 
 static int
@@ -362,7 +322,21 @@ send_connect(struct raw *r, unsigned client)
 	r->conns[client].state = RAW_CONNACK;
 	if (watch(r, client, EPOLL_CTL_MOD, EPOLLIN))
 		return -1;
-	return send_small(r, client, packet, bare_put_connect(packet, r->o, client));
+	return send_small_packet(r, client, packet, bare_put_connect(packet, r->o, client));
+}
+
+static int
+begin_mqtt(struct raw *r, unsigned client)
+{
+	char request[SMALL_BYTES * 2];
+
+	if (!r->o->websocket)
+		return send_connect(r, client);
+	r->conns[client].state = RAW_UPGRADE;
+	if (watch(r, client, EPOLL_CTL_MOD, EPOLLIN))
+		return -1;
+	return send_small(r, client, (uint8_t *)request,
+	    bare_ws_put_request(request, sizeof request, r->o->host, r->o->port));
 }
 
 static int
@@ -374,7 +348,7 @@ handshake(struct raw *r, unsigned client)
 	ERR_clear_error();
 	result = SSL_do_handshake(c->ssl);
 	if (result == 1)
-		return send_connect(r, client);
+		return begin_mqtt(r, client);
 	error = SSL_get_error(c->ssl, result);
 	if (error == SSL_ERROR_WANT_READ)
 		return watch(r, client, EPOLL_CTL_MOD, EPOLLIN);
@@ -394,7 +368,7 @@ on_writable(struct raw *r, unsigned client)
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) || error)
 		return bench_fail(r->b, "client %u: connect: %s", client, strerror(error));
 	if (!r->tls)
-		return send_connect(r, client);
+		return begin_mqtt(r, client);
 	c->state = RAW_HANDSHAKE;
 	c->ssl = bare_tls_client(r->tls, r->o->host);
 	if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1)
@@ -416,15 +390,21 @@ on_readable(struct raw *r, unsigned client)
 {
 	struct raw_conn *c = &r->conns[client];
 	uint8_t packet[SMALL_BYTES];
-	ssize_t n = conn_recv(c, packet, sizeof packet);
+	ssize_t n = bare_recv(c->fd, c->ssl, packet, sizeof packet);
 
 	if (n < 0 && c->state == RAW_UP) {
 		drop(c);
 		bench_lost(r->b, client);
 	} else if (n < 0) {
 		return bench_fail(r->b, "client %u: closed before CONNACK", client);
+	} else if (n > 0 && c->state == RAW_UPGRADE) {
+		if (!bare_ws_is_accepted(packet, (size_t)n))
+			return bench_fail(r->b, "client %u: no upgrade", client);
+		return send_connect(r, client);
 	} else if (n > 0 && c->state == RAW_CONNACK) {
-		if (!bare_is_accepted(packet, (size_t)n))
+		if (r->o->websocket)
+			n = bare_ws_take(&(struct bare_ws){0}, packet, (size_t)n);
+		if (n < 0 || !bare_is_accepted(packet, (size_t)n))
 			return bench_fail(r->b, "client %u: refused", client);
 		c->state = RAW_UP;
 		bench_connected(r->b, client);
@@ -442,6 +422,7 @@ on_event(struct raw *r, unsigned client)
 		return on_writable(r, client);
 	case RAW_HANDSHAKE:
 		return handshake(r, client);
+	case RAW_UPGRADE:
 	case RAW_CONNACK:
 	case RAW_UP:
 		return on_readable(r, client);
@@ -450,15 +431,22 @@ on_event(struct raw *r, unsigned client)
 }
 
 static void
+send_ping(struct raw *r, unsigned client)
+{
+	uint8_t pingreq[2 + BARE_WS_HEAD_MAX] = {WIRE_PINGREQ << 4, 0};
+
+	send_small_packet(r, client, pingreq, 2);
+}
+
+static void
 tick(struct raw *r)
 {
-	uint8_t pingreq[] = {WIRE_PINGREQ << 4, 0};
 	uint32_t now = now_ms(), after = r->o->keepalive_s * 1000 - TICK_MS;
 	unsigned i;
 
 	for (i = 0; r->o->keepalive_s > 1 && i < r->o->clients; i++)
 		if (r->conns[i].state == RAW_UP && now - r->conns[i].sent_ms >= after)
-			send_small(r, i, pingreq, sizeof pingreq);
+			send_ping(r, i);
 }
 
 static int
@@ -519,7 +507,8 @@ raw_open(struct bench *b)
 	r->in = malloc(READ_BYTES + SMALL_BYTES * 2);
 	if (r->epoll < 0 || !r->conns || !r->in ||
 	    wire_block_init(
-		&r->block, r->o->version, BENCH_TOPIC, r->o->qos, r->o->size, block_count(r->o)))
+		&r->block, r->o->version, BENCH_TOPIC, r->o->qos, r->o->size, block_count(r->o)) ||
+	    (r->o->websocket && bare_ws_frame_block(&r->block)))
 		return bench_fail(b, "out of memory");
 	r->address.sin_family = AF_INET;
 	r->address.sin_port = htons((uint16_t)r->o->port);
@@ -553,6 +542,7 @@ static const struct bench_program raw_program = {
     .name = "raw",
     .version = raw_version,
     .descriptors_per_client = 1,
+    .websocket = true,
     .open = raw_open,
     .connect = raw_connect,
     .subscribe = raw_subscribe,

@@ -11,6 +11,9 @@
 #define BENCH_TOPIC "bench/topic"
 #define BENCH_FILTER "bench/#"
 #define BENCH_CLIENT_ID_LEN 24
+#define BENCH_FILTER_LEN 40
+/* The exit status of a program that cannot do what it is asked for, with the reason on stderr. */
+#define BENCH_LEFT_OUT 77
 
 struct bench_options {
 	const char *scenario;
@@ -18,6 +21,12 @@ struct bench_options {
 	int port;
 	/* the file of the certificate authority; NULL: no TLS */
 	const char *cafile;
+	bool websocket;
+	/* "memory", "p1" (survives the process) or "p2" (power); NULL: no store */
+	const char *store;
+	const char *store_folder;
+	/* so many, one of which takes all; 0: one without a callback of its own */
+	unsigned filters;
 	/* 4: MQTT 3.1.1, 5: MQTT 5.0 */
 	int version;
 	unsigned qos;
@@ -45,6 +54,11 @@ struct bench_program {
 	const char *name;
 	const char *(*version)(void);
 	unsigned descriptors_per_client;
+	/* What the client can do; a run that asks for more is left out. */
+	bool websocket;
+	bool filters;
+	/* the stores, NULL at the end; NULL: none */
+	const char *const *stores;
 	/* The library connects again by itself; else the driver calls connect for a lost client. */
 	bool reconnects;
 	/* Prepares what all clients share; b->state is the program's own. */
@@ -79,6 +93,9 @@ int64_t bench_now(void);
 int bench_timeout_ms(int64_t deadline_ns, int limit);
 /* The identifier of a client, the same for all programs: BENCH_CLIENT_ID_LEN bytes with the end. */
 const char *bench_client_id(char *out, unsigned client);
+/* One of the options' filters, from 0, in BENCH_FILTER_LEN bytes: half of them with a wildcard, the
+ * last one takes what the broker sends, no other does. */
+const char *bench_filter(const struct bench *b, char *out, unsigned number);
 
 /* What happened; to be called from one thread at a time. */
 void bench_connected(struct bench *b, unsigned client);

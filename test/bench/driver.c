@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 static const char *const phase_names[PHASE_COUNT] = {
@@ -63,6 +64,19 @@ const char *
 bench_client_id(char *out, unsigned client)
 {
 	snprintf(out, BENCH_CLIENT_ID_LEN, "bench-%u", client);
+	return out;
+}
+
+const char *
+bench_filter(const struct bench *b, char *out, unsigned number)
+{
+	static const char *const forms[] = {"bench/device-%u/#", "bench/+/state-%u",
+	    "bench/device-%u/state", "bench/room-%u/door/open"};
+
+	if (number + 1 == b->options.filters)
+		snprintf(out, BENCH_FILTER_LEN, "bench/flood");
+	else
+		snprintf(out, BENCH_FILTER_LEN, forms[number % 4], number);
 	return out;
 }
 
@@ -350,6 +364,36 @@ fit_clients(struct bench *b)
 		b->options.clients = most;
 }
 
+static bool
+has_store(const struct bench_program *program, const char *name)
+{
+	const char *const *s = program->stores;
+
+	while (s && *s && strcmp(*s, name) != 0)
+		s++;
+	return s && *s;
+}
+
+/* What of the options the program cannot do; NULL: nothing. */
+static const char *
+cannot(const struct bench_program *program, const struct bench_options *o)
+{
+	if (o->websocket && !program->websocket)
+		return "no WebSocket";
+	if (o->filters && !program->filters)
+		return "no callbacks for filters";
+	if (o->store && !has_store(program, o->store))
+		return "no such store";
+	return NULL;
+}
+
+static int
+leave_out(const char *name, const char *reason)
+{
+	fprintf(stderr, "%s: %s\n", name, reason);
+	return BENCH_LEFT_OUT;
+}
+
 static int
 run_all(struct bench *b)
 {
@@ -379,7 +423,9 @@ bench_main(const struct bench_program *program, int argc, char **argv)
 		return 1;
 	b->program = program;
 	r = bench_read_options(&b->options, argc, argv, &finished);
-	if (!finished && run_all(b)) {
+	if (!finished && cannot(program, &b->options)) {
+		r = leave_out(argv[0], cannot(program, &b->options));
+	} else if (!finished && run_all(b)) {
 		fprintf(stderr, "%s: %s\n", argv[0], b->error);
 		r = 1;
 	}

@@ -2,10 +2,12 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
 import tempfile
+import time
 
 # program -> the name that its JSON line gives; libmosquitto and raw are what others are compared with
 PROGRAMS = {
@@ -22,15 +24,21 @@ MISSING = {
     "bench_raw": "not built",
     "bench_bev": "not built",
 }
+LEFT_OUT = 77
 SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 
 ROW = re.compile(
-    r"^(?P<tls>tls-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
-    r"|(?P<other>rtt-q1|conn|idle|storm))(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?P<v5>-v5)?$")
+    r"^(?P<link>tls-|ws-|wss-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
+    r"|(?P<other>rtt-q1|conn|idle|storm))(?:-f(?P<filters>\d+)(?P<filter_kilo>k)?)?"
+    r"(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?:-(?P<store>memory|p1|p2))?(?P<v5>-v5)?$")
 
 
 class Failure(Exception):
     """A run that did not do what it says, or did not end well."""
+
+
+class LeftOut(Failure):
+    """The program cannot do what the row asks for."""
 
 
 def size_of(text):
@@ -63,7 +71,13 @@ def row_options(name):
         options["window"] = int(m["window"]) if m["window"] else default_window(m)
     if m["other"] == "idle":
         options["keepalive"] = 10
-    return options, bool(m["tls"])
+    if m["link"] in ("ws-", "wss-"):
+        options["ws"] = 1
+    if m["store"]:
+        options["store"] = m["store"]
+    if m["filters"]:
+        options["filters"] = int(m["filters"]) * (1000 if m["filter_kilo"] else 1)
+    return options, m["link"] in ("tls-", "wss-")
 
 
 def find_programs(folder, wanted):
@@ -91,10 +105,12 @@ def pinned(cpu):
 class Broker:
     """A null broker of its own for one run of a program."""
 
-    def __init__(self, folder, tls):
+    def __init__(self, folder, tls, websocket=False):
         self.report = {}
         self.certificate = None
         command = [os.path.join(folder, "nullbroker"), "--with-parent"]
+        if websocket:
+            command += ["--ws"]
         if tls:
             handle, self.certificate = tempfile.mkstemp(prefix="bench-", suffix=".pem")
             os.close(handle)
@@ -146,13 +162,52 @@ def run_once(folder, path, row, extra, timeout, prefix=()):
     """Runs one program once against a broker of its own. Returns its figures and its stderr."""
     options, tls = row_options(row)
     options.update(extra)
-    with Broker(folder, tls) as broker:
+    store_parent = options.pop("store_parent", None)
+    if "store" in options:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=store_parent) as store:
+            return run_with(folder, path, row, {**options, "store-folder": store}, tls, timeout,
+                            prefix)
+    return run_with(folder, path, row, options, tls, timeout, prefix)
+
+
+def number(value, digits=3):
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def machine():
+    model = "?"
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"system": platform.platform(), "cpu": model, "cpus": os.cpu_count(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def print_lines(lines):
+    """A table; the first line is its head."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for n, line in enumerate(lines):
+        print("| " + " | ".join(text.ljust(w) for text, w in zip(line, widths)) + " |")
+        if n == 0:
+            print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+
+
+def run_with(folder, path, row, options, tls, timeout, prefix):
+    with Broker(folder, tls, "ws" in options) as broker:
         command = list(prefix) + command_line(path, options, broker)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout,
                                   preexec_fn=pinned(0), check=False)
         except subprocess.TimeoutExpired as late:
             raise Failure(f"did not end within {timeout} s") from late
+    if done.returncode == LEFT_OUT:
+        raise LeftOut(done.stderr.strip().rsplit(": ", 1)[-1])
     if done.returncode:
         raise Failure(done.stderr.strip().splitlines()[-1] if done.stderr.strip()
                       else f"exit status {done.returncode}")

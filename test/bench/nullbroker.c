@@ -24,10 +24,11 @@ static int
 usage(void)
 {
 	fputs(
-	    "usage: nullbroker [--port N] [--tls CERTIFICATE] [--with-parent]\n"
+	    "usage: nullbroker [--port N] [--tls CERTIFICATE] [--ws] [--with-parent]\n"
 	    "Answers MQTT 3.1, 3.1.1 and 5.0 on 127.0.0.1 and keeps nothing.\n"
 	    "  --port N            the port to listen on (default: a free one)\n"
 	    "  --tls CERTIFICATE   speak TLS; the self-made certificate is written to this file\n"
+	    "  --ws                speak MQTT inside WebSocket frames, over TLS or not\n"
 	    "  --with-parent       end when the program that started this one ends\n"
 	    "The first line of its output is a JSON object with port and pid. SIGTERM or SIGINT\n"
 	    "ends it; the last line is a JSON object that says what it did.\n"
@@ -96,7 +97,8 @@ open_tables(struct nb *nb)
 	nb->again = calloc(2 * nb->conns_len, sizeof *nb->again);
 	nb->in = malloc(NB_ROOM_BYTES);
 	nb->out = malloc(NB_ROOM_BYTES);
-	return nb->conns && nb->again && nb->in && nb->out;
+	nb->framed = malloc(2 * NB_ROOM_BYTES);
+	return nb->conns && nb->again && nb->in && nb->out && nb->framed;
 }
 
 static bool
@@ -209,6 +211,7 @@ close_broker(struct nb *nb)
 	free(nb->again);
 	free(nb->in);
 	free(nb->out);
+	free(nb->framed);
 }
 
 static bool
@@ -224,6 +227,7 @@ read_port(const char *text, uint16_t *port)
 static const struct option options[] = {
     {"port", required_argument, NULL, 'p'},
     {"tls", required_argument, NULL, 't'},
+    {"ws", no_argument, NULL, 'f'},
     {"with-parent", no_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
 };
@@ -240,6 +244,8 @@ main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 't')
 			certificate = optarg;
+		else if (c == 'f')
+			nb.websocket = true;
 		else if (c == 'w')
 			prctl(PR_SET_PDEATHSIG, SIGTERM);
 		else if (c != 'p' || !read_port(optarg, &port))

@@ -59,9 +59,24 @@ struct nb_flood {
 	bool active;
 };
 
+/* A WebSocket link: frames are taken off what comes in. What goes out needs no state. */
+struct nb_ws {
+	bool on;
+	bool upgrading;
+	/* the message goes on in a frame of continuation; the frame is a Close */
+	bool continued;
+	bool closing;
+	/* in: the head that is not complete, payload bytes of the frame to come, mask of the next */
+	uint8_t head_len;
+	uint8_t head[14];
+	uint8_t mask[4];
+	uint64_t left;
+};
+
 struct nb_conn {
 	int fd;
 	SSL *ssl;
+	struct nb_ws ws;
 	uint32_t events;
 	unsigned receive_max;
 	int version;
@@ -93,6 +108,7 @@ struct nb {
 	bool accepting;
 	bool stop;
 	bool drop_wanted;
+	bool websocket;
 	SSL_CTX *tls;
 	/* by descriptor */
 	struct nb_conn **conns;
@@ -104,6 +120,8 @@ struct nb {
 	uint8_t *in;
 	uint8_t *out;
 	size_t out_len;
+	/* the same in frames; twice as large, for packets of two bytes */
+	uint8_t *framed;
 	struct nb_stats stats;
 };
 
@@ -115,6 +133,20 @@ void nb_drop_all(struct nb *nb);
 
 /* nullbroker_output.c: sends answers and flood, each packet whole; false when the link is gone. */
 bool nb_flush(struct nb *nb, struct nb_conn *c);
+
+/* nullbroker_ws.c: takes the request from the n bytes at p and answers it. Returns the bytes used up,
+ * 0 when it is not complete, -1 for anything else than one correct request and nothing behind it. */
+int64_t nb_ws_upgrade(struct nb_conn *c, const uint8_t *p, size_t n);
+/* Takes the frames off the n bytes at p, in place: what they carry stands at p then. Returns its
+ * length, or -1 for what a correct client does not send. Nothing is taken behind a Close. */
+int64_t nb_ws_take(struct nb_conn *c, uint8_t *p, size_t n);
+/* n bytes of the frame's payload were read and are not wanted. */
+void nb_ws_passed(struct nb_ws *w, size_t n);
+/* Puts a frame around each of the whole packets in n bytes; to has room for twice as much. Returns the
+ * length of all. */
+size_t nb_ws_frame(uint8_t *to, const uint8_t *packets, size_t n);
+/* Makes each packet of the block a frame; false without memory. */
+bool nb_ws_frame_block(struct wire_block *block);
 
 /* nullbroker_answer.c: takes whole packets from p and appends the answers to nb->out. Returns the
  * bytes used up, or -1 when the connection is to be closed. */

@@ -64,6 +64,7 @@ add_conn(struct nb *nb, int fd)
 	}
 	c->fd = fd;
 	c->events = EPOLLIN;
+	c->ws.on = c->ws.upgrading = nb->websocket;
 	set_socket_options(fd);
 	if (!start_tls(nb, c) || epoll_ctl(nb->epoll, EPOLL_CTL_ADD, fd, &e)) {
 		free_conn(c);
@@ -179,15 +180,48 @@ keep_part(struct nb_conn *c, const uint8_t *p, size_t n)
 	return true;
 }
 
-static enum got
-discard(struct nb *nb, struct nb_conn *c)
+/* Payload that the kernel may pass over: inside a frame up to its end. */
+static size_t
+discardable(const struct nb_conn *c)
 {
-	size_t n, room = c->skip < NB_IN_BYTES ? c->skip : NB_IN_BYTES;
+	size_t n = c->skip < NB_IN_BYTES ? c->skip : NB_IN_BYTES;
+
+	if (c->ssl)
+		return 0;
+	return c->ws.on && c->ws.left < n ? (size_t)c->ws.left : n;
+}
+
+static enum got
+discard(struct nb *nb, struct nb_conn *c, size_t room)
+{
+	size_t n;
 	enum got got = recv_plain(c, nb->in, room, MSG_TRUNC, &n);
 
+	if (n && c->ws.on)
+		nb_ws_passed(&c->ws, n);
 	if (n)
 		nb_skipped(nb, c, n);
 	return got;
+}
+
+/* What is new at p becomes MQTT, all bytes from nb->in on become answers; returns what was used. */
+static int64_t
+take_bytes(struct nb *nb, struct nb_conn *c, uint8_t *p, size_t n, size_t *all)
+{
+	int64_t used, mqtt = (int64_t)n;
+
+	*all = c->part_len + n;
+	if (c->ws.upgrading)
+		return nb_ws_upgrade(c, nb->in, *all);
+	if (c->ws.on)
+		mqtt = nb_ws_take(c, p, n);
+	if (mqtt < 0)
+		return -1;
+	*all = c->part_len + (size_t)mqtt;
+	used = nb_answer(nb, c, nb->in, *all);
+	/* a Close ends the connection, but what came before it counts */
+	c->ending |= c->ws.closing;
+	return used;
 }
 
 static enum got
@@ -203,8 +237,7 @@ read_packets(struct nb *nb, struct nb_conn *c)
 		     : recv_plain(c, nb->in + c->part_len, room, 0, &n);
 	if (!n)
 		return got;
-	all = c->part_len + n;
-	used = nb_answer(nb, c, nb->in, all);
+	used = take_bytes(nb, c, nb->in + c->part_len, n, &all);
 	if (used >= 0 && (c->ending || keep_part(c, nb->in + used, all - (size_t)used)))
 		return got;
 	nb->stats.errors++;
@@ -249,10 +282,12 @@ read_all(struct nb *nb, struct nb_conn *c)
 {
 	enum got got = GOT_BYTES;
 	uint64_t messages = nb->stats.messages_in;
+	size_t room;
 	int i;
 
 	for (i = 0; i < READ_STEPS && got == GOT_BYTES && !c->ending; i++) {
-		got = c->skip >= DISCARD_MIN && !c->ssl ? discard(nb, c) : read_packets(nb, c);
+		room = discardable(c);
+		got = room >= DISCARD_MIN ? discard(nb, c, room) : read_packets(nb, c);
 		if (got == GOT_CLOSED || !nb_flush(nb, c))
 			return false;
 	}

@@ -56,7 +56,9 @@ prepare_block(struct nb_flood *f, const struct request *r, const struct nb_conn 
 	    f->block.count == count)
 		return true;
 	wire_block_clear(&f->block);
-	return !wire_block_init(&f->block, c->version, NB_TOPIC_OUT, r->qos, r->payload_len, count);
+	if (wire_block_init(&f->block, c->version, NB_TOPIC_OUT, r->qos, r->payload_len, count))
+		return false;
+	return !c->ws.on || nb_ws_frame_block(&f->block);
 }
 
 bool

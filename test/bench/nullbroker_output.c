@@ -82,15 +82,16 @@ keep_answers(struct nb_conn *c, const uint8_t *p, size_t n)
 static bool
 take_answers(struct nb *nb, struct nb_conn *c)
 {
+	const uint8_t *p = c->ws.on ? nb->framed : nb->out;
+	size_t n = c->ws.on ? nb_ws_frame(nb->framed, nb->out, nb->out_len) : nb->out_len;
 	int64_t sent = 0;
-	size_t n = nb->out_len;
 
 	nb->out_len = 0;
 	if (!c->out_len && c->blocked == NB_FREE && !is_mid_packet(&c->flood))
-		sent = send_some(c, NB_BLOCKED_OUT, nb->out, n);
+		sent = send_some(c, NB_BLOCKED_OUT, p, n);
 	if (sent < 0)
 		return false;
-	return (size_t)sent == n || keep_answers(c, nb->out + sent, n - (size_t)sent);
+	return (size_t)sent == n || keep_answers(c, p + sent, n - (size_t)sent);
 }
 
 static bool

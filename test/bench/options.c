@@ -28,7 +28,10 @@ struct values {
 	const char *scenario;
 	const char *host;
 	const char *cafile;
-	long long port, version, qos, size, window, messages, clients, ramp, keepalive, broker_pid;
+	const char *store;
+	const char *store_folder;
+	long long port, websocket, version, qos, size, window, messages, clients, filters, ramp,
+	    keepalive, broker_pid;
 	double seconds, timeout;
 };
 
@@ -37,6 +40,9 @@ static const struct option_row rows[] = {
     ROW("host", KIND_TEXT, host, 0, 0, "the broker (127.0.0.1)"),
     ROW("port", KIND_INT, port, 1, 65535, "its port"),
     ROW("tls", KIND_TEXT, cafile, 0, 0, "speak TLS, trusting this certificate file"),
+    ROW("ws", KIND_INT, websocket, 0, 1, "1: speak MQTT inside WebSocket frames"),
+    ROW("store", KIND_TEXT, store, 0, 0, "keep client 0's session: memory, p1 or p2"),
+    ROW("store-folder", KIND_TEXT, store_folder, 0, 0, "an empty folder for it"),
     ROW("protocol", KIND_INT, version, 4, 5, "4 (MQTT 3.1.1, the default) or 5"),
     ROW("qos", KIND_INT, qos, 0, 2, "quality of service (0)"),
     ROW("size", KIND_INT, size, 0, 100000000, "payload bytes of a message (256)"),
@@ -44,6 +50,7 @@ static const struct option_row rows[] = {
     ROW("messages", KIND_INT, messages, 0, 1e15, "how many; 0 (default): as --seconds says"),
     ROW("seconds", KIND_REAL, seconds, 0.001, 86400, "how long to measure (1)"),
     ROW("clients", KIND_INT, clients, 1, 1000000, "connected clients, one of them busy (1)"),
+    ROW("filters", KIND_INT, filters, 0, 1000000, "filters, each with a callback of its own"),
     ROW("ramp", KIND_INT, ramp, 1, 1000000, "connects under way at once (500)"),
     ROW("keepalive", KIND_INT, keepalive, 0, 65535, "keep-alive in seconds (60)"),
     ROW("broker-pid", KIND_INT, broker_pid, 0, 1e9, "report the CPU use of this process too"),
@@ -59,7 +66,7 @@ usage(FILE *to, const char *program)
 
 	fprintf(to, "usage: %s --scenario NAME --port N [option value] ...\n", program);
 	for (i = 0; i < ROWS; i++)
-		fprintf(to, "  --%-12s %s\n", rows[i].name, rows[i].help);
+		fprintf(to, "  --%-13s %s\n", rows[i].name, rows[i].help);
 }
 
 static bool
@@ -105,6 +112,10 @@ take(struct bench_options *o, const struct values *v)
 	    .host = v->host,
 	    .port = (int)v->port,
 	    .cafile = v->cafile,
+	    .websocket = v->websocket != 0,
+	    .store = v->store,
+	    .store_folder = v->store_folder,
+	    .filters = (unsigned)v->filters,
 	    .version = (int)v->version,
 	    .qos = (unsigned)v->qos,
 	    .size = (size_t)v->size,
@@ -158,7 +169,8 @@ bench_read_options(struct bench_options *o, int argc, char **argv, bool *finishe
 			return 2;
 		}
 	}
-	if (optind != argc || !v.scenario || !v.port || !bench_scenario_exists(v.scenario))
+	if (optind != argc || !v.scenario || !v.port || !bench_scenario_exists(v.scenario) ||
+	    (v.store && !v.store_folder))
 		return bad_use(argv[0]);
 	take(o, &v);
 	bench_scenario_adjust(o);

@@ -28,10 +28,12 @@ print_settings(const struct bench *b)
 	const struct bench_options *o = &b->options;
 
 	printf("{\"client\": \"%s\", \"version\": \"%s\", \"scenario\": \"%s\", \"protocol\": %d"
-	       ", \"tls\": %s, \"qos\": %u, \"size\": %zu, \"window\": %u, \"clients\": %u"
-	       ", \"keepalive_s\": %u",
+	       ", \"tls\": %s, \"websocket\": %s, \"qos\": %u, \"size\": %zu, \"window\": %u, "
+	       "\"clients\": %u"
+	       ", \"keepalive_s\": %u, \"store\": \"%s\", \"filters\": %u",
 	    b->program->name, b->program->version(), o->scenario, o->version,
-	    o->cafile ? "true" : "false", o->qos, o->size, o->window, o->clients, o->keepalive_s);
+	    o->cafile ? "true" : "false", o->websocket ? "true" : "false", o->qos, o->size,
+	    o->window, o->clients, o->keepalive_s, o->store ? o->store : "", o->filters);
 }
 
 static void

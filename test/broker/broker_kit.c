@@ -97,7 +97,7 @@ on_message(struct mqev_client *c, const struct mqev_message *m, void *userdata)
 static void
 on_log(struct mqev_client *c, const struct mqev_log_line *line, void *userdata)
 {
-	static const char pubrel[] = "received PUBREL, mid ";
+	static const char pubrel[] = "Received PUBREL (Mid: ";
 	struct peer *p = userdata;
 
 	if (getenv("KIT_LOG") != NULL)

@@ -50,6 +50,7 @@ enum tk_op {
 	TK_OP_LISTEN,
 	TK_OP_CALL,
 	TK_OP_WAIT,
+	TK_OP_TURNS,
 	TK_OP_UNTIL,
 	TK_OP_LENIENT,
 	TK_OP_SETTLED,
@@ -106,12 +107,15 @@ struct tk_step {
 
 #define TK_ACCEPT() \
 	TK_STEP(ACCEPT, .number = 0) /* wait for the next connection, work on it from now on */
-#define TK_ON(n)                                                                                  \
-	TK_STEP(ON, .number = (n)) /* work on the nth connection (from 1), wait until it is there \
+#define TK_ON(n) \
+	TK_STEP( \
+	    ON, .number = (n)) /* work on the nth connection (from 1), wait until it is there \
 				    */
 
 #define TK_CALL(f, a) TK_STEP(CALL, .fn.call = (f), .arg = (a))
 #define TK_WAIT(ms) TK_STEP(WAIT, .number = (ms)) /* lets time pass, whatever comes */
+/* Lets n turns of the loop pass, in each of which everybody gets what has come for them. */
+#define TK_TURNS(n) TK_STEP(TURNS, .number = (n))
 #define TK_UNTIL(var) \
 	TK_STEP(UNTIL, .arg = &(var), .text = #var) /* until the int variable is not 0 */
 #define TK_LENIENT() TK_STEP(LENIENT, .number = 0)  /* the judge looks away from this connection */

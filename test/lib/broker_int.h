@@ -34,6 +34,7 @@ struct tk_broker {
 	const struct tk_step *step;
 	int entered;	    /* the current step was begun in an earlier turn */
 	int fired;	    /* its timer came */
+	long turns;	    /* that it has seen */
 	int running, again; /* advance() is at work; something happened meanwhile */
 	int done;
 	struct event *timer;

@@ -169,6 +169,21 @@ run_wait(struct tk_broker *b, const struct tk_step *s)
 }
 
 static enum result
+run_turns(struct tk_broker *b, const struct tk_step *s)
+{
+	if (!b->entered)
+		b->turns = 0;
+	else if (b->fired)
+		b->turns++;
+	if (b->turns >= s->number)
+		return NEXT;
+	if (!b->entered || b->fired)
+		arm(b, 0);
+	b->fired = 0;
+	return WAIT;
+}
+
+static enum result
 run_quiet(struct tk_broker *b, const struct tk_step *s)
 {
 	struct tk_link *l = b->current;
@@ -382,6 +397,7 @@ static const struct op ops[TK_OPS] = {
     [TK_OP_LISTEN] = {"LISTEN", run_listen, 0},
     [TK_OP_CALL] = {"CALL", run_call, 0},
     [TK_OP_WAIT] = {"WAIT", run_wait, 0},
+    [TK_OP_TURNS] = {"TURNS", run_turns, 0},
     [TK_OP_UNTIL] = {"UNTIL", run_until, 0},
     [TK_OP_LENIENT] = {"LENIENT", run_lenient, 1},
     [TK_OP_SETTLED] = {"SETTLED", run_settled, 1},

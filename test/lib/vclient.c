@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/packet_print.h"
 
 /* --- growable bytes -------------------------------------------------------------------------- */
 
@@ -367,6 +368,16 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 }
 
 static void
+on_departed(void *owner, uint64_t number, mqev_op_done done, void *arg, int error)
+{
+	struct mqev_op op = {
+	    .type = MQEV_PACKET_PUBLISH, .number = number, .done = done, .arg = arg};
+	struct mqev_op_end end = {.error = error};
+
+	on_complete(owner, &op, &end);
+}
+
+static void
 on_wants_pump(void *owner)
 {
 	struct vclient *v = owner;
@@ -387,12 +398,26 @@ on_water(void *owner, bool high)
 	after_event(v, V_WATER);
 }
 
+/* The line for a log: whatever the packet holds, one line. */
 static void
-on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size)
+check_line(struct vclient *v, bool sent, enum mqev_packet_type type, union mqev_packet_view view)
+{
+	char line[200];
+
+	mqev_packet_print((enum mqev_version)v->s.version, sent, type, view, line, sizeof(line));
+	for (const char *c = line; *c != '\0'; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7F)
+			vclient_break(v, "a control character in the line of a packet");
+	}
+}
+
+static void
+on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size_t size,
+    union mqev_packet_view view)
 {
 	struct vclient *v = owner;
 
-	(void)sent;
+	check_line(v, sent, type, view);
 	(void)mid;
 	if (type < MQEV_PACKET_CONNECT || type > MQEV_PACKET_AUTH || size < 2)
 		vclient_break(v, "packet event: type %d, size %zu", (int)type, size);
@@ -418,6 +443,7 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.disconnect = on_disconnect,
 		.message = on_message,
 		.complete = on_complete,
+		.departed = on_departed,
 		.ack_overdue = on_ack_overdue,
 		.hold_overdue = on_hold_overdue,
 		.wants_pump = on_wants_pump,
@@ -718,10 +744,15 @@ vclient_publish_with(struct vclient *v, const struct vpublish *p)
 	    .expiry_at = p->has_expiry ? p->expiry_at : MQEV_OP_NO_EXPIRY,
 	    .expiry_s = p->expiry_s,
 	};
-	int64_t number;
+	int64_t number = 0;
 
 	v->submitting = true;
-	number = mqev_session_publish(&v->s, &request, !p->queued, v->now);
+	if (!p->queued)
+		number = mqev_session_publish_at_once(&v->s, &request);
+	if (number > 0)
+		mqev_session_stamp(&v->s, v->now);
+	if (number == 0)
+		number = mqev_session_publish(&v->s, &request, v->now);
 	v->submitting = false;
 	return submitted(v, number, !p->silent || p->qos > 0);
 }

@@ -101,7 +101,7 @@ START_TEST(references)
 	server = mqev_client_server(client);
 	if (rows[_i].host == NULL) {
 		ck_assert_uint_ge(wait, 10);
-		ck_assert_ptr_eq(server, client->servers.at);
+		ck_assert_ptr_eq(server, client->servers->list.at);
 		return;
 	}
 	ck_assert_uint_eq(wait, 0);

@@ -701,7 +701,7 @@ answer(struct vclient *v, uint64_t token)
 	int64_t number = mqev_session_answer_begin(&v->s, token, &entry);
 
 	if (number == 0) {
-		number = mqev_session_publish(&v->s, &request, false, v->now);
+		number = mqev_session_publish(&v->s, &request, v->now);
 		v->op[number] = V_PENDING;
 		mqev_session_answer_appended(&v->s, token, j.ticket);
 	}

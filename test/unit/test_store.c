@@ -319,6 +319,73 @@ START_TEST(detached_before_it_is_durable)
 }
 END_TEST
 
+static int
+count_durable(const struct owner *many, int count)
+{
+	int durable = 0;
+
+	for (int i = 0; i < count; i++)
+		durable += many[i].durable;
+	return durable;
+}
+
+/* What a commit held up comes back in turns, in order, and whoever is gone meanwhile is not told. */
+START_TEST(told_in_portions)
+{
+	struct owner many[150];
+	char name[16];
+	int told;
+	int turns = 1;
+
+	gated_close_gate();
+	for (int i = 0; i < 150; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		attach(tape, &many[i], name, true);
+		put(&many[i], "a", "1", true);
+	}
+	mqev_tape_hand_over(tape);
+	gated_await_arrival();
+	gated_open_gate();
+	await(tape);
+	told = count_durable(many, 150);
+	ck_assert(told > 0 && told < 100);
+	ck_assert(!quiet(tape));
+	ck_assert_int_eq(many[told - 1].durable, 1);
+	ck_assert(mqev_journal_is_durable(many[told - 1].journal, 1));
+	ck_assert(!mqev_journal_is_durable(many[told].journal, 1));
+	detach(&many[told]);
+	for (; !quiet(tape); turns++)
+		await(tape);
+	ck_assert_int_eq(turns, 3);
+	for (int i = 0; i < 150; i++) {
+		ck_assert_int_eq(many[i].durable, i != told);
+		if (i != told)
+			detach(&many[i]);
+	}
+}
+END_TEST
+
+START_TEST(freed_with_clients_not_told)
+{
+	struct owner many[150];
+	char name[16];
+
+	for (int i = 0; i < 150; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		attach(tape, &many[i], name, true);
+		put(&many[i], "a", "1", true);
+	}
+	mqev_tape_hand_over(tape);
+	await(tape);
+	ck_assert(count_durable(many, 150) < 150);
+	for (int i = 0; i < 150; i++)
+		detach(&many[i]);
+	mqev_tape_free(tape);
+	tape = mqev_tape_new(store, &events, &gathered);
+	ck_assert_ptr_nonnull(tape);
+}
+END_TEST
+
 START_TEST(tape_freed_before_it_is_durable)
 {
 	struct owner o;
@@ -819,6 +886,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, sync_only_when_wanted);
 	tcase_add_test(tc, changes_of_another_client);
 	tcase_add_test(tc, detached_before_it_is_durable);
+	tcase_add_test(tc, told_in_portions);
+	tcase_add_test(tc, freed_with_clients_not_told);
 	tcase_add_test(tc, tape_freed_before_it_is_durable);
 	tcase_add_test(tc, a_name_is_used_once);
 	tcase_add_test(tc, a_name_that_kept_nothing_is_forgotten);

@@ -249,7 +249,7 @@ START_TEST(calls_and_predicates)
 {
 	static const struct tk_step script[] = {TK_EXPECT_IF(CONNECT, keepalive_is, &sixty),
 	    TK_CALL(set_flag, &flag), TK_UNTIL(flag), TK_SEND_BUF(late_bytes), TK_WAIT(5),
-	    TK_DISCARD(), TK_END};
+	    TK_TURNS(3), TK_DISCARD(), TK_END};
 	struct tk_broker *b = tk_broker_new(base, script, NULL);
 	struct plain p;
 

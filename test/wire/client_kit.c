@@ -28,6 +28,8 @@ kit_error_name(int error)
 	    "SUBSCRIPTION_ID", "AUTH", "STORE", "STORE_FULL", "STORE_DAMAGED", "STORE_VERSION",
 	    "STORE_BUSY", "STORE_ACCESS", "DROPPED"};
 
+	if (error == MQEV_KEPT)
+		return "KEPT";
 	ck_assert_int_le(error, 0);
 	ck_assert_int_gt(error, -(int)(sizeof(names) / sizeof(names[0])));
 	return names[-error];
