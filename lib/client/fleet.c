@@ -132,10 +132,23 @@ set_ticking(struct mqev_fleet *fleet)
 #define TRIM_AFTER_MS 2000
 
 static uint64_t
+park_ms(const struct mqev_client *c)
+{
+	const struct mqev_session *s = &c->session;
+
+	if (c->state != MQEV_CLIENT_CONNECTED || c->link == NULL || !mqev_link_may_park(c->link))
+		return UINT64_MAX;
+	return (s->last_sent_ms > s->last_received_ms ? s->last_sent_ms : s->last_received_ms) +
+	       c->fleet->park_after_ms;
+}
+
+static uint64_t
 due_of(const struct mqev_client *c)
 {
 	uint64_t due = mqev_session_deadline(&c->session);
 
+	if (c->fleet->park_after_ms != 0 && park_ms(c) < due)
+		due = park_ms(c);
 	if (c->wake_ms != 0 && c->wake_ms < due)
 		due = c->wake_ms;
 	if (c->trim_owed && c->connected_ms + TRIM_AFTER_MS < due)
@@ -174,6 +187,8 @@ tick_client(struct mqev_client *c, uint64_t now)
 		c->trim_owed = false;
 	if (c->link != NULL)
 		mqev_link_trim(c->link);
+	if (c->fleet->park_after_ms != 0 && now >= park_ms(c))
+		mqev_link_park(c->link);
 }
 
 static void
@@ -430,6 +445,7 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->start_spread_ms = taken.start_spread_ms;
 	fleet->ping_spread_ms = taken.ping_spread_ms;
+	fleet->park_after_ms = taken.park_after_ms;
 	fleet->audience = (struct mqev_audience){
 	    taken.on_log, taken.on_event, taken.userdata, or_default(taken.log_levels, UINT32_MAX)};
 	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);

@@ -85,6 +85,7 @@ struct mqev_fleet {
 	const char *error_text; /* of the last mqev_client_new() */
 	uint32_t start_spread_ms;
 	uint32_t ping_spread_ms; /* MQEV_NONE: off; 0: by the number of clients */
+	uint32_t park_after_ms;	 /* 0: links are not parked */
 	uint32_t ping_phase;	 /* of the last one, as a fraction of 2^32 */
 	uint32_t depth;		 /* calls from the event loop that are in progress */
 	bool scratch_busy;
