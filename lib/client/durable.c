@@ -381,7 +381,7 @@ mqev_durable_attach(struct mqev_client *c, const struct mqev_options *o)
 	struct mqev_kept kept = {0};
 	struct mqev_durable *d;
 	struct mqev_journal *j;
-	int error = mqev_store_error(o->store);
+	int error = mqev_store_is_foreign(o->store) ? MQEV_ERR_STATE : mqev_store_error(o->store);
 
 	if (error != 0)
 		return error;

@@ -78,7 +78,8 @@ struct mqev_store {
 	char error_text[MQEV_STORE_TEXT]; /* written before error is */
 	_Atomic(struct mqev_batch *) pushed;
 	_Atomic(bool) stopping;
-	int wake; /* the writer waits for it */
+	int wake;    /* the writer waits for it */
+	int process; /* that has the writer and the file */
 	pthread_t thread;
 	struct mqev_writer_state writer;
 };

@@ -164,4 +164,7 @@ struct mqev_index;
 /* Reads it all from the back end. */
 int mqev_index_load(struct mqev_index *index, const struct mqev_backend *backend, void *state);
 
+/* Whether another process opened it, of which this one is a child: then nobody here writes. */
+bool mqev_store_is_foreign(const struct mqev_store *store);
+
 #endif
