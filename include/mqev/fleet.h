@@ -63,6 +63,14 @@ struct mqev_fleet_options {
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_fleet_water_cb *on_water;
 	void *userdata; /* for on_log, on_event and on_water */
+
+	/*
+	 * A connection over plain TCP or a unix socket on which nothing came or went for so long gives
+	 * its bufferevent back, 0.9 kB; TLS and WebSocket links keep theirs. It goes on without one, and
+	 * gets another when the socket does not take all at once, or is not to be read. Looked
+	 * at four times a second. Default: never.
+	 */
+	uint32_t park_after_ms;
 };
 
 #ifndef __cplusplus

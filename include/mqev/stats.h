@@ -35,7 +35,8 @@ enum mqev_drop {
 	MQEV_DROP_REFUSED,	  /* the server's acknowledgement has a failure reason */
 	MQEV_DROP_CANCELED,	  /* by the application, or its client was freed */
 	MQEV_DROP_OTHER,	  /* out of memory and the rest */
-	MQEV_DROP_MADE_ROOM /* MQEV_ERR_DROPPED: for newer ones; QoS 0, no connection, MQEV_OFFLINE_DROP */
+	MQEV_DROP_MADE_ROOM,	  /* MQEV_ERR_DROPPED: given up for newer ones */
+	MQEV_DROP_OFFLINE_QOS0	  /* MQEV_ERR_DROPPED: QoS 0, no connection, MQEV_OFFLINE_DROP */
 };
 
 /* Why a connection that had a CONNACK ended. */
@@ -100,6 +101,7 @@ struct mqev_stats {
 	/* Microseconds by which the fleet's tick of 250 ms came late: a loop that was busy for longer
 	 * shows each time, one that was busy for a part of that so often. */
 	struct mqev_histogram loop_lag_us;
+	uint64_t parked; /* gauge: connections without a bufferevent, see park_after_ms */
 };
 
 #define MQEV_STATS_INIT                   \

@@ -174,6 +174,15 @@ on_departed(void *owner, uint64_t number, mqev_op_done done, void *arg, int erro
 }
 
 static void
+count_drop(struct mqev_client *c, const struct mqev_op *op, int error)
+{
+	if ((op->flags & MQEV_OP_OFFLINE) != 0)
+		mqev_figures_drop_offline(c);
+	else
+		mqev_figures_drop(c, error);
+}
+
+static void
 on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end)
 {
 	struct mqev_client *c = owner;
@@ -191,7 +200,7 @@ on_complete(void *owner, const struct mqev_op *op, const struct mqev_op_end *end
 	};
 
 	if (op->type == MQEV_PACKET_PUBLISH && end->error < 0)
-		mqev_figures_drop(c, end->error);
+		count_drop(c, op, end->error);
 	if (op->type == MQEV_PACKET_SUBSCRIBE)
 		mqev_subscriptions_answered(c, op, end);
 	if (done != NULL)

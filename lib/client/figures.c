@@ -53,14 +53,24 @@ mqev_figures_state(struct mqev_client *c, enum mqev_client_state next)
 	c->fleet->figures.states[next]++;
 }
 
-void
-mqev_figures_drop(struct mqev_client *c, int error)
+static void
+count_drop(struct mqev_client *c, int cause, int error)
 {
-	int cause = cause_of(drop_causes, COUNT_OF(drop_causes), error, MQEV_DROP_OTHER);
-
 	MQEV_PROBE_DROP(c, cause, error);
 	c->figures.drops++;
 	c->fleet->figures.drops[cause]++;
+}
+
+void
+mqev_figures_drop(struct mqev_client *c, int error)
+{
+	count_drop(c, cause_of(drop_causes, COUNT_OF(drop_causes), error, MQEV_DROP_OTHER), error);
+}
+
+void
+mqev_figures_drop_offline(struct mqev_client *c)
+{
+	count_drop(c, MQEV_DROP_OFFLINE_QOS0, MQEV_ERR_DROPPED);
 }
 
 void

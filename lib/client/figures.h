@@ -11,6 +11,7 @@ struct mqev_figures {
 	uint64_t attempts;
 	uint64_t connects;
 	uint64_t descriptor_holds;
+	uint64_t parked;
 	uint64_t drops[MQEV_STATS_CAUSES];
 	uint64_t ends[MQEV_STATS_CAUSES];
 	uint64_t connect_failures[MQEV_STATS_STAGES];
@@ -33,6 +34,8 @@ struct mqev_client_figures {
 void mqev_figures_state(struct mqev_client *c, enum mqev_client_state next);
 /* A message was not accepted, or its operation ended with this error. */
 void mqev_figures_drop(struct mqev_client *c, int error);
+/* A message was accepted only to be dropped, as there is no connection. */
+void mqev_figures_drop_offline(struct mqev_client *c);
 void mqev_figures_attempt(struct mqev_client *c);
 void mqev_figures_connected(struct mqev_client *c);
 void mqev_figures_connect_failed(struct mqev_client *c, enum mqev_stage stage);

@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "client/drain.h"
 #include "client/durable.h"
+#include "client/handover.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "core/mem.h"
@@ -131,10 +132,23 @@ set_ticking(struct mqev_fleet *fleet)
 #define TRIM_AFTER_MS 2000
 
 static uint64_t
+park_ms(const struct mqev_client *c)
+{
+	const struct mqev_session *s = &c->session;
+
+	if (c->state != MQEV_CLIENT_CONNECTED || c->link == NULL || !mqev_link_may_park(c->link))
+		return UINT64_MAX;
+	return (s->last_sent_ms > s->last_received_ms ? s->last_sent_ms : s->last_received_ms) +
+	       c->fleet->park_after_ms;
+}
+
+static uint64_t
 due_of(const struct mqev_client *c)
 {
 	uint64_t due = mqev_session_deadline(&c->session);
 
+	if (c->fleet->park_after_ms != 0 && park_ms(c) < due)
+		due = park_ms(c);
 	if (c->wake_ms != 0 && c->wake_ms < due)
 		due = c->wake_ms;
 	if (c->trim_owed && c->connected_ms + TRIM_AFTER_MS < due)
@@ -173,6 +187,8 @@ tick_client(struct mqev_client *c, uint64_t now)
 		c->trim_owed = false;
 	if (c->link != NULL)
 		mqev_link_trim(c->link);
+	if (c->fleet->park_after_ms != 0 && now >= park_ms(c))
+		mqev_link_park(c->link);
 }
 
 static void
@@ -429,6 +445,7 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
 	fleet->keep_sigpipe = taken.keep_sigpipe;
 	fleet->start_spread_ms = taken.start_spread_ms;
 	fleet->ping_spread_ms = taken.ping_spread_ms;
+	fleet->park_after_ms = taken.park_after_ms;
 	fleet->audience = (struct mqev_audience){
 	    taken.on_log, taken.on_event, taken.userdata, or_default(taken.log_levels, UINT32_MAX)};
 	limits = connect_limits(taken.max_handshakes, taken.connects_per_s, taken.connect_burst);
@@ -454,6 +471,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
 		mqev_client_free(fleet->clients);
+	mqev_handover_cancel_all(fleet);
 	mqev_fleet_drain_abandon(fleet);
 	mqev_link_close_lingering(fleet);
 	mqev_fleet_leave(fleet);

@@ -28,6 +28,7 @@ on_readable(struct bufferevent *bev, void *arg)
 	struct mqev_client *c = link->client;
 
 	(void)bev;
+	link->awake = false;
 	mqev_client_enter(c);
 	mqev_link_read(link, READ_BUDGET);
 	mqev_client_leave(c);
@@ -93,6 +94,22 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	mqev_client_leave(c);
 }
 
+/* Level-triggered: what is left comes again. */
+static void
+on_parked_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct mqev_link *link = arg;
+	struct mqev_client *c = link->client;
+
+	(void)fd;
+	(void)what;
+	mqev_client_enter(c);
+	mqev_link_read(link, READ_BUDGET);
+	if (c->link == link && (link->ended || link->read_errno != 0))
+		report_down(link, BEV_EVENT_EOF, 0);
+	mqev_client_leave(c);
+}
+
 /* --- making and freeing ------------------------------------------------------------------------
  */
 
@@ -105,6 +122,15 @@ enable_writing(struct mqev_link *link)
 		bufferevent_enable(link->conn.bev, EV_WRITE);
 }
 
+static void
+begin(struct mqev_link *link)
+{
+	bufferevent_setcb(link->conn.bev, on_readable, on_writable, on_event, link);
+	bufferevent_setwatermark(link->conn.bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
+	enable_writing(link);
+	mqev_conn_resume(&link->conn);
+}
+
 struct mqev_link *
 mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 {
@@ -114,10 +140,7 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 		return NULL;
 	link->conn = *conn;
 	link->client = client;
-	bufferevent_setcb(conn->bev, on_readable, on_writable, on_event, link);
-	bufferevent_setwatermark(conn->bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
-	enable_writing(link);
-	mqev_conn_resume(&link->conn);
+	begin(link);
 	return link;
 }
 
@@ -161,6 +184,8 @@ tell_drain(struct mqev_link *link, bool server_closed)
 void
 mqev_link_close(struct mqev_link *link)
 {
+	if (mqev_conn_is_parked(&link->conn))
+		link->client->fleet->figures.parked--;
 	end_farewell(link);
 	tell_drain(link, false);
 	mqev_conn_close(&link->conn);
@@ -181,9 +206,6 @@ mqev_link_finish_reading(struct mqev_link *link)
 		mqev_free(link);
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
-
 static void
 break_link(struct mqev_link *link)
 {
@@ -193,6 +215,49 @@ break_link(struct mqev_link *link)
 		mqev_fleet_plan(link->client->fleet, link->client);
 	}
 }
+
+/* --- parked ------------------------------------------------------------------------------------
+ */
+
+bool
+mqev_link_may_park(const struct mqev_link *link)
+{
+	return link->conn.plain && !mqev_conn_is_parked(&link->conn) && !link->awake &&
+	       !link->broken && !link->stopped && mqev_link_unsent(link) == 0;
+}
+
+void
+mqev_link_park(struct mqev_link *link)
+{
+	if (mqev_conn_park(&link->conn, on_parked_readable, link))
+		link->client->fleet->figures.parked++;
+	else
+		link->awake = true;
+}
+
+static bool
+wake(struct mqev_link *link)
+{
+	if (!mqev_conn_is_parked(&link->conn))
+		return true;
+	if (!mqev_conn_unpark(&link->conn))
+		return false;
+	link->client->fleet->figures.parked--;
+	begin(link);
+	return true;
+}
+
+/* What a parked link does without one it does as it is: only what must wait needs a bufferevent. */
+static bool
+has_bufferevent(struct mqev_link *link)
+{
+	if (!link->broken && !wake(link))
+		break_link(link);
+	return !link->broken;
+}
+
+/* --- writing, by way of the bufferevent or past it ----------------------------------------------
+ */
 
 /* Somebody wants to know that bytes wait for the socket: told at the end of the client's next turn. */
 static void
@@ -205,7 +270,7 @@ note_writing(struct mqev_link *link)
 void
 mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 {
-	if (!link->broken && bufferevent_write(link->conn.bev, data, len) != 0)
+	if (has_bufferevent(link) && bufferevent_write(link->conn.bev, data, len) != 0)
 		break_link(link);
 	note_writing(link);
 }
@@ -225,7 +290,7 @@ bool
 mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
     void (*done)(const void *data, size_t len, void *arg), void *arg)
 {
-	if (link->broken)
+	if (!has_bufferevent(link))
 		return false;
 	if (evbuffer_add_reference(bufferevent_get_output(link->conn.bev), data, len, done, arg) ==
 	    0) {
@@ -254,7 +319,7 @@ mqev_link_update_reading(struct mqev_link *link)
 	bool stop = mqev_session_is_paused(&link->client->session) ||
 		    mqev_link_unsent(link) > MQEV_LINK_OUTPUT_MAX;
 
-	if (stop == link->stopped)
+	if (stop == link->stopped || !has_bufferevent(link))
 		return;
 	link->stopped = stop;
 	if (stop) {
@@ -360,6 +425,10 @@ mqev_link_linger(struct mqev_link *link)
 {
 	struct mqev_fleet *fleet = link->client->fleet;
 
+	if (!wake(link)) {
+		mqev_link_close(link);
+		return;
+	}
 	link->client = NULL;
 	mqev_link_finish_reading(link);
 	if (link->broken || !begin_farewell(fleet, link)) {

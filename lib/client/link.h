@@ -35,6 +35,8 @@ struct mqev_link {
 	bool shut : 1;	    /* good-bye: our side is closed */
 	bool reading : 1;   /* callbacks may run that look at the partial packet */
 	bool closed : 1;    /* while reading: to be freed after it */
+	bool ended : 1;	    /* reading beside the bufferevent met the end */
+	bool awake : 1;	    /* there was no memory to park it: not before something comes */
 };
 
 /* Takes the connection over; NULL when memory runs out (the caller still owns it). Reading starts.
@@ -62,6 +64,10 @@ void mqev_link_tell_when_empty(struct mqev_link *link);
 
 /* Gives back what an idle link need not hold. */
 void mqev_link_trim(struct mqev_link *link);
+/* Whether it has a bufferevent that it could do without, while nothing comes or goes. */
+bool mqev_link_may_park(const struct mqev_link *link);
+/* Gives that back, if there is memory for what takes its place. */
+void mqev_link_park(struct mqev_link *link);
 
 /* Frees at once. */
 void mqev_link_close(struct mqev_link *link);

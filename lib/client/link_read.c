@@ -1,4 +1,4 @@
-/* Bytes from the bufferevent, and beside it from a plain socket, to the session; packets that
+/* Bytes from the bufferevent, and beside it or without it from a plain socket, to the session; packets that
  * arrive in pieces. */
 #include "client/link.h"
 
@@ -169,7 +169,17 @@ take_input(const struct reading *r, uint8_t *scratch)
 }
 
 static ssize_t
-receive_straight(const struct reading *r)
+receive_scratch(const struct reading *r, uint8_t *scratch)
+{
+	ssize_t n = recv(r->link->conn.fd, scratch, MQEV_SCRATCH_SIZE, 0);
+
+	if (n > 0)
+		receive(r, scratch, (size_t)n);
+	return n;
+}
+
+static ssize_t
+receive_straight(const struct reading *r, uint8_t *scratch)
 {
 	struct mqev_link *link = r->link;
 	size_t room = link->need - link->partial_len;
@@ -179,22 +189,12 @@ receive_straight(const struct reading *r)
 		room =
 		    link->partial_len > MQEV_SCRATCH_SIZE ? link->partial_len : MQEV_SCRATCH_SIZE;
 	if (!reserve_partial(link, room))
-		return -1;
+		return receive_scratch(r, scratch);
 	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
 	if (n > 0) {
 		link->partial_len += (uint32_t)n;
 		receive_partial(r);
 	}
-	return n;
-}
-
-static ssize_t
-receive_scratch(const struct reading *r, uint8_t *scratch)
-{
-	ssize_t n = recv(r->link->conn.fd, scratch, MQEV_SCRATCH_SIZE, 0);
-
-	if (n > 0)
-		receive(r, scratch, (size_t)n);
 	return n;
 }
 
@@ -220,10 +220,12 @@ read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 
 	while (taken < budget && alive(r) && !r->link->stopped &&
 	       !mqev_session_is_paused(&r->client->session)) {
-		ssize_t n = straight(r->link) ? receive_straight(r) : receive_scratch(r, scratch);
+		ssize_t n =
+		    straight(r->link) ? receive_straight(r, scratch) : receive_scratch(r, scratch);
 
 		if (n < 0)
 			note_error(r->link);
+		r->link->ended = n == 0;
 		if (n <= 0)
 			return;
 		taken += (size_t)n;
@@ -259,6 +261,10 @@ read_all(const struct reading *r, uint8_t *scratch, size_t budget)
 
 	if (r->link->partial_len > 0 && !mqev_session_is_paused(&r->client->session))
 		receive_partial(r);
+	if (alive(r) && mqev_conn_is_parked(&r->link->conn)) {
+		read_on(r, scratch, budget);
+		return;
+	}
 	taken = take_input(r, scratch);
 	if (alive(r) && r->link->conn.plain && taken >= LIBEVENT_READ)
 		read_on(r, scratch, budget);

@@ -52,6 +52,7 @@ static const char *const drop_values[] = {
     [MQEV_DROP_REFUSED] = "refused",
     [MQEV_DROP_CANCELED] = "canceled",
     [MQEV_DROP_MADE_ROOM] = "made_room",
+    [MQEV_DROP_OFFLINE_QOS0] = "offline_qos0",
     [MQEV_DROP_OTHER] = "other",
 };
 static const char *const end_values[] = {
@@ -106,6 +107,8 @@ static const struct metric metrics[] = {
     {"mqev_inflight_messages", "QoS 1 and 2 messages sent and not acknowledged.", AT(inflight),
 	NULL, GAUGE, 0},
     {"mqev_clients", "Clients by what they are doing.", AT(states), &by_state, GAUGE, 0},
+    {"mqev_parked_connections", "Idle connections without a bufferevent.", AT(parked), NULL, GAUGE,
+	0},
     {"mqev_connect_attempts_total", "Attempts to connect that began.", AT(attempts), NULL, COUNTER,
 	0},
     {"mqev_connects_total", "Connections that the server accepted.", AT(connects), NULL, COUNTER,

@@ -85,6 +85,7 @@ fill_connections(const struct mqev_figures *f, struct mqev_stats *full)
 	full->connect_failures = sum(f->connect_failures, MQEV_STATS_STAGES);
 	full->ends = sum(f->ends, MQEV_STATS_CAUSES);
 	full->descriptor_holds = f->descriptor_holds;
+	full->parked = f->parked;
 	full->loop_lag_longest_us = f->loop_lag_longest_us;
 	full->loop_lag_us = f->loop_lag_us;
 	memcpy(full->drops_by, f->drops, sizeof(full->drops_by));

@@ -63,7 +63,9 @@ mqev_turns_ask(struct mqev_fleet *fleet, struct mqev_turn *turn)
 void
 mqev_turns_leave(struct mqev_fleet *fleet, struct mqev_turn *turn)
 {
-	if (mqev_governor_leave(&fleet->turns.governor, turn))
+	/* If others wait for the rate alone the timer stands. */
+	if (mqev_governor_leave(&fleet->turns.governor, turn) &&
+	    !event_pending(fleet->turns.timer, EV_TIMEOUT, NULL))
 		wake(&fleet->turns);
 }
 

@@ -24,6 +24,7 @@ enum mqev_op_flag {
 	MQEV_OP_WILDCARD = 8,	  /* SUBSCRIBE: a filter has a wildcard */
 	MQEV_OP_SHARED = 16,	  /* SUBSCRIBE: a filter is a shared subscription */
 	MQEV_OP_IDENTIFIER = 32,  /* SUBSCRIBE: has a Subscription Identifier */
+	MQEV_OP_OFFLINE = 8,	  /* PUBLISH: not taken for want of a connection */
 	MQEV_OP_INTERNAL = 64,	  /* made by the library: no operation of the application */
 	MQEV_OP_RENUMBERED = 128, /* kept: took another n, and may have been sent */
 	MQEV_OP_COVERED = 256,	  /* kept: with its acceptance it is noted that it may be sent */

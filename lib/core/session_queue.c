@@ -243,6 +243,7 @@ mqev_outbox_drop_new(struct mqev_session *s, const struct mqev_op_parts *parts)
 		return MQEV_ERR_NOMEM;
 	op->number = s->next_number++;
 	op->doom = MQEV_ERR_DROPPED;
+	op->flags |= MQEV_OP_OFFLINE;
 	mqev_load_add(&s->out->doomed_load, op->cost);
 	mqev_op_queue_append(&s->out->doomed, op);
 	mqev_session_owe(s);

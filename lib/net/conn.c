@@ -1,4 +1,4 @@
-/* Links: the plain one over a bare socket, and what is common to all. Layers above have files of
+/* Links: the plain one over a bare socket, parked or not, and what is common to all. Layers above have files of
  * their own. */
 #include "net/transport.h"
 
@@ -9,6 +9,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "net/headroom.h"
 #include "net/net.h"
 #include "net/step.h"
 #include "net/steps.h"
@@ -62,11 +63,18 @@ plain_shutdown(struct mqev_conn *conn)
  * from it first: it leaves the event loop and is closed here and now.
  */
 static void
-plain_close(struct mqev_conn *conn)
+free_bufferevent(struct mqev_conn *conn)
 {
 	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
 	bufferevent_setfd(conn->bev, -1);
 	bufferevent_free(conn->bev);
+	conn->bev = NULL;
+}
+
+static void
+plain_close(struct mqev_conn *conn)
+{
+	free_bufferevent(conn);
 	evutil_closesocket(conn->fd);
 }
 
@@ -82,20 +90,28 @@ plain_wanted(const struct mqev_step_ctx *ctx)
 	return !ctx->endpoint->tls;
 }
 
+static bool
+make_bufferevent(struct mqev_conn *conn, struct event_base *base)
+{
+	conn->bev = bufferevent_socket_new(base, conn->fd, BEV_OPT_DEFER_CALLBACKS);
+	if (conn->bev == NULL)
+		return false;
+	conn->ops = &plain_ops;
+	bufferevent_disable(conn->bev, EV_READ);
+	bufferevent_set_max_single_write(conn->bev, MAX_SINGLE_WRITE);
+	return true;
+}
+
 static void
 plain_start(struct mqev_step_ctx *ctx)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
-	conn->bev = bufferevent_socket_new(ctx->net->base, conn->fd, BEV_OPT_DEFER_CALLBACKS);
-	if (conn->bev == NULL) {
+	if (!make_bufferevent(conn, ctx->net->base)) {
 		mqev_step_fail_nomem(ctx);
 		return;
 	}
-	conn->ops = &plain_ops;
 	conn->plain = !ctx->endpoint->websocket;
-	bufferevent_disable(conn->bev, EV_READ);
-	bufferevent_set_max_single_write(conn->bev, MAX_SINGLE_WRITE);
 	mqev_step_finish(ctx);
 }
 
@@ -113,3 +129,69 @@ const struct mqev_step mqev_plain_step = {
     .start = plain_start,
     .cancel = plain_cancel,
 };
+
+/* --- parked -----------------------------------------------------------------------------------
+ */
+
+static size_t
+parked_unsent(const struct mqev_conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+static void
+parked_close(struct mqev_conn *conn)
+{
+	event_free(conn->layer);
+	evutil_closesocket(conn->fd);
+}
+
+static const struct mqev_conn_ops parked_ops = {
+    .unsent = parked_unsent,
+    .shutdown = plain_shutdown,
+    .close = parked_close,
+};
+
+static bool
+is_drained(struct bufferevent *bev)
+{
+	return evbuffer_get_length(bufferevent_get_input(bev)) == 0 &&
+	       evbuffer_get_length(bufferevent_get_output(bev)) == 0;
+}
+
+/* The new one waits for the socket before the old one ceases to: the kernel hears of neither. */
+bool
+mqev_conn_park(struct mqev_conn *conn, event_callback_fn readable, void *arg)
+{
+	struct event *event;
+
+	if (!conn->plain || mqev_conn_is_parked(conn) || !is_drained(conn->bev))
+		return false;
+	event = event_new(
+	    bufferevent_get_base(conn->bev), conn->fd, EV_READ | EV_PERSIST, readable, arg);
+	if (event == NULL)
+		return false;
+	if (event_add(event, NULL) != 0) {
+		event_free(event);
+		return false;
+	}
+	free_bufferevent(conn);
+	conn->layer = event;
+	conn->ops = &parked_ops;
+	return true;
+}
+
+bool
+mqev_conn_unpark(struct mqev_conn *conn)
+{
+	struct event *event = conn->layer;
+
+	/* libevent takes no notice when it lacks memory for the callback by which it writes. */
+	if (!mqev_net_headroom() || !make_bufferevent(conn, event_get_base(event)))
+		return false;
+	conn->layer = NULL;
+	bufferevent_enable(conn->bev, EV_READ);
+	event_free(event);
+	return true;
+}

@@ -31,7 +31,7 @@ mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error 
 {
 	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
 
-	if (conn->layer != NULL && mqev_ws_conn_error(conn, error))
+	if (conn->layer != NULL && !mqev_conn_is_parked(conn) && mqev_ws_conn_error(conn, error))
 		return;
 	if (conn->tls != NULL) {
 		mqev_tls_conn_error(conn, what, error);

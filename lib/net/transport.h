@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <event2/event.h>
 #include <event2/util.h>
 
 #include "net/url.h"
@@ -81,14 +82,15 @@ struct mqev_transport_config {
 /* A connected link. Owner closes it with mqev_conn_close(). It may be copied by value: one copy is
  * then the link. */
 struct mqev_conn {
-	struct bufferevent *bev; /* what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
+	struct bufferevent *
+	    bev; /* NULL while it is parked; what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
 				    callbacks set, reading disabled */
-	evutil_socket_t fd;	 /* for socket options and for reading beside a plain bufferevent */
+	evutil_socket_t fd; /* for socket options and for reading beside a plain bufferevent */
 	bool plain; /* bytes on fd are the MQTT stream itself: reading beside the bufferevent is
 		       allowed */
 	bool tls_resumed;
 	void *tls;   /* SSL *, NULL when plain */
-	void *layer; /* WebSocket state, NULL without */
+	void *layer; /* WebSocket state, or the event of a parked link; NULL without */
 	const struct mqev_conn_ops
 	    *ops; /* of the topmost layer (step.h); NULL before there is a bufferevent */
 };
@@ -109,6 +111,21 @@ void mqev_conn_resume(struct mqev_conn *conn);
  * nothing has come for a while. Does nothing on plain links.
  */
 void mqev_conn_trim(struct mqev_conn *conn);
+/*
+ * An idle plain link gives its bufferevent back: a bare event waits for the socket instead, and
+ * readable(fd, what, arg) is called while there is something to read, be it the end. Reading and
+ * writing are the owner's then, on fd; conn->bev is NULL, and of the functions here only unsent,
+ * shutdown, error and close may be called. False: not plain, bytes wait on either side, or no memory, and
+ * nothing has changed.
+ */
+bool mqev_conn_park(struct mqev_conn *conn, event_callback_fn readable, void *arg);
+/* A bufferevent again, without callbacks, that reads. False: no memory, it is still parked. */
+bool mqev_conn_unpark(struct mqev_conn *conn);
+static inline bool
+mqev_conn_is_parked(const struct mqev_conn *conn)
+{
+	return conn->bev == NULL;
+}
 /* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer that knows best is named by the stage; 0: it was the socket. */
 void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error);
 /* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's

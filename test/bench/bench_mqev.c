@@ -336,9 +336,12 @@ open_events(struct app *a)
 	if (!a->base)
 		return -1;
 	a->end = evtimer_new(a->base, on_end, a);
-	/* No peer has a governor, and the driver itself limits what is under way. */
-	a->fleet = mqev_fleet_new(a->base,
-	    MQEV_FLEET_OPTIONS(.max_handshakes = MQEV_UNLIMITED, .connects_per_s = MQEV_UNLIMITED));
+	/* No peer has a governor, and the driver itself limits what is under way. To be parked they come
+	 * at the usual pace: all at once they would leave holes in the heap. */
+	a->fleet = mqev_fleet_new(
+	    a->base, a->o->parked ? MQEV_FLEET_OPTIONS(.park_after_ms = 1)
+				  : MQEV_FLEET_OPTIONS(.max_handshakes = MQEV_UNLIMITED,
+					.connects_per_s = MQEV_UNLIMITED));
 	return a->end && a->fleet ? 0 : -1;
 }
 
@@ -427,6 +430,7 @@ static const struct bench_program mqev_program = {
     .version = mqev_version,
     .descriptors_per_client = 1,
     .websocket = true,
+    .parks = true,
     .filters = true,
     .stores = stores,
     .open = mqev_bench_open,

@@ -40,6 +40,8 @@ struct bench_options {
 	/* connects under way at once */
 	unsigned ramp;
 	unsigned keepalive_s;
+	/* libraries that can give up what an idle connection need not hold do so */
+	bool parked;
 	/* the broker, whose CPU use is reported beside the client's; 0: not known */
 	long broker_pid;
 	double timeout_s;
@@ -56,6 +58,7 @@ struct bench_program {
 	unsigned descriptors_per_client;
 	/* What the client can do; a run that asks for more is left out. */
 	bool websocket;
+	bool parks; /* it can give up what an idle connection need not hold */
 	bool filters;
 	/* the stores, NULL at the end; NULL: none */
 	const char *const *stores;

@@ -378,12 +378,14 @@ has_store(const struct bench_program *program, const char *name)
 static const char *
 cannot(const struct bench_program *program, const struct bench_options *o)
 {
+	if (o->parked && !program->parks)
+		return "has nothing to park";
 	if (o->websocket && !program->websocket)
 		return "no WebSocket";
 	if (o->filters && !program->filters)
 		return "no callbacks for filters";
 	if (o->store && !has_store(program, o->store))
-		return "no such store";
+		return "no such store, or built without it";
 	return NULL;
 }
 

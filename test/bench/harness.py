@@ -30,7 +30,7 @@ SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 ROW = re.compile(
     r"^(?P<link>tls-|ws-|wss-)?(?:(?P<kind>pub|sub)-q(?P<qos>[012])-(?P<size>\d+B|\d+K)(?:-w(?P<window>\d+))?"
     r"|(?P<other>rtt-q1|conn|idle|storm))(?:-f(?P<filters>\d+)(?P<filter_kilo>k)?)?"
-    r"(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?:-(?P<store>memory|p1|p2))?(?P<v5>-v5)?$")
+    r"(?:-c(?P<clients>\d+)(?P<kilo>k)?)?(?:-(?P<store>memory|p1|p2))?(?P<v5>-v5)?(?P<parked>-parked)?$")
 
 
 class Failure(Exception):
@@ -77,6 +77,8 @@ def row_options(name):
         options["store"] = m["store"]
     if m["filters"]:
         options["filters"] = int(m["filters"]) * (1000 if m["filter_kilo"] else 1)
+    if m["parked"]:
+        options["parked"] = 1
     return options, m["link"] in ("tls-", "wss-")
 
 
@@ -198,6 +200,12 @@ def print_lines(lines):
             print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
 
 
+def last_words(path, done):
+    """What the program itself said last, not what valgrind says around it."""
+    said = [line for line in done.stderr.splitlines() if line.startswith(path + ": ")]
+    return said[-1][len(path) + 2:] if said else f"exit status {done.returncode}: {done.stderr}"
+
+
 def run_with(folder, path, row, options, tls, timeout, prefix):
     with Broker(folder, tls, "ws" in options) as broker:
         command = list(prefix) + command_line(path, options, broker)
@@ -207,10 +215,9 @@ def run_with(folder, path, row, options, tls, timeout, prefix):
         except subprocess.TimeoutExpired as late:
             raise Failure(f"did not end within {timeout} s") from late
     if done.returncode == LEFT_OUT:
-        raise LeftOut(done.stderr.strip().rsplit(": ", 1)[-1])
+        raise LeftOut(last_words(path, done))
     if done.returncode:
-        raise Failure(done.stderr.strip().splitlines()[-1] if done.stderr.strip()
-                      else f"exit status {done.returncode}")
+        raise Failure(last_words(path, done))
     result = json.loads(done.stdout)
     check(result, broker.report)
     result["row"] = row

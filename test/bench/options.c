@@ -31,7 +31,7 @@ struct values {
 	const char *store;
 	const char *store_folder;
 	long long port, websocket, version, qos, size, window, messages, clients, filters, ramp,
-	    keepalive, broker_pid;
+	    keepalive, parked, broker_pid;
 	double seconds, timeout;
 };
 
@@ -53,6 +53,7 @@ static const struct option_row rows[] = {
     ROW("filters", KIND_INT, filters, 0, 1000000, "filters, each with a callback of its own"),
     ROW("ramp", KIND_INT, ramp, 1, 1000000, "connects under way at once (500)"),
     ROW("keepalive", KIND_INT, keepalive, 0, 65535, "keep-alive in seconds (60)"),
+    ROW("parked", KIND_INT, parked, 0, 1, "1: idle connections hold what they must (0)"),
     ROW("broker-pid", KIND_INT, broker_pid, 0, 1e9, "report the CPU use of this process too"),
     ROW("timeout", KIND_REAL, timeout, 0.1, 86400, "seconds for each phase (60)"),
 };
@@ -125,6 +126,7 @@ take(struct bench_options *o, const struct values *v)
 	    .clients = (unsigned)v->clients,
 	    .ramp = (unsigned)v->ramp,
 	    .keepalive_s = (unsigned)v->keepalive,
+	    .parked = v->parked != 0,
 	    .broker_pid = (long)v->broker_pid,
 	    .timeout_s = v->timeout,
 	};

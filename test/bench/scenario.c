@@ -5,6 +5,8 @@
 
 /* Late work of a library (tickets, timers) is over after this, before memory is looked at. */
 #define SETTLE_S 0.2
+/* And parking takes a second. */
+#define PARK_S 1.2
 #define FIRST_COUNT 100
 /* A run that was shorter than half of what was asked for is repeated, so often at most. */
 #define REPEATS 3
@@ -35,7 +37,7 @@ connect_all(struct bench *b, struct bench_result *r)
 	if (connect_until(b, b->options.clients))
 		return -1;
 	r->connect = mark_between(&b->begin, &b->end);
-	if (bench_idle(b, SETTLE_S))
+	if (bench_idle(b, b->options.parked ? PARK_S : SETTLE_S))
 		return -1;
 	after = resident_bytes();
 	if (before >= 0 && after >= 0)

@@ -93,6 +93,42 @@ START_TEST(so_many_per_second)
 }
 END_TEST
 
+/* 1,000 in a second do not wake the loop 1,000 times. */
+START_TEST(fast_ones_begin_together)
+{
+	uint64_t now = 1000;
+	int begun, looks = 0;
+
+	make(UINT32_MAX, 1000, 20);
+	begun = ask_all(now);
+	ck_assert_int_eq(begun, 20);
+	ck_assert_uint_eq(mqev_governor_due(&g, now), 1010);
+	ck_assert_int_eq(let_in(begun, 1009), 9);
+	ck_assert_uint_eq(mqev_governor_due(&g, 1009), 1019);
+	begun += 9;
+	now = 1009;
+	for (; begun < MANY; looks++) {
+		now = mqev_governor_due(&g, now);
+		begun += let_in(begun, now);
+	}
+	ck_assert_int_le(looks, 8);
+	ck_assert_uint_le(now, 1000 + (MANY - 20) + 10);
+}
+END_TEST
+
+/* No longer than the last in line needs, and not for more than the bucket holds. */
+START_TEST(batches_are_no_longer_than_they_must)
+{
+	make(UINT32_MAX, 1000, MANY - 3);
+	ck_assert_int_eq(ask_all(1000), MANY - 3);
+	ck_assert_uint_eq(mqev_governor_due(&g, 1000), 1003);
+	make(UINT32_MAX, 1000, 4);
+	ck_assert_int_eq(ask_all(1000), 4);
+	ck_assert_uint_eq(mqev_governor_due(&g, 1000), 1004);
+	ck_assert_int_eq(let_in(4, 1004), 4);
+}
+END_TEST
+
 /* In no second more than the rate and one burst begin, however the clock is looked at. */
 START_TEST(rate_holds)
 {
@@ -212,6 +248,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, without_limits_all_begin);
 	tcase_add_test(tc, so_many_at_once);
 	tcase_add_test(tc, so_many_per_second);
+	tcase_add_test(tc, fast_ones_begin_together);
+	tcase_add_test(tc, batches_are_no_longer_than_they_must);
 	tcase_add_test(tc, rate_holds);
 	tcase_add_test(tc, line_keeps_its_order);
 	tcase_add_test(tc, nobody_overtakes);

@@ -133,6 +133,9 @@ fill(struct mqev_stats *s)
 	s->messages_in_qos[2] = 5;
 	s->states[MQEV_CLIENT_CONNECTED] = 3;
 	s->drops_by[MQEV_DROP_EXPIRED] = 7;
+	s->drops_by[MQEV_DROP_MADE_ROOM] = 21;
+	s->drops_by[MQEV_DROP_OFFLINE_QOS0] = 22;
+	s->parked = 23;
 	s->ends_by[MQEV_END_KEEPALIVE] = 8;
 	s->connect_failures_by[MQEV_STAGE_TLS] = 9;
 	s->ack_ms.buckets[0] = 2;
@@ -157,6 +160,9 @@ START_TEST(text_of_figures)
 	VALUE(text, "mqev_messages_received_total{qos=\"2\"}", "5");
 	VALUE(text, "mqev_clients{state=\"connected\"}", "3");
 	VALUE(text, "mqev_messages_dropped_total{cause=\"expired\"}", "7");
+	VALUE(text, "mqev_messages_dropped_total{cause=\"made_room\"}", "21");
+	VALUE(text, "mqev_messages_dropped_total{cause=\"offline_qos0\"}", "22");
+	VALUE(text, "mqev_parked_connections", "23");
 	VALUE(text, "mqev_connections_ended_total{cause=\"keepalive\"}", "8");
 	VALUE(text, "mqev_connect_failures_total{stage=\"tls\"}", "9");
 	VALUE(text, "mqev_ack_latency_seconds_bucket{le=\"0.001\"}", "2");

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
 #include "core/mem.h"
@@ -142,6 +143,82 @@ START_TEST(test_each_allocation)
 }
 END_TEST
 
+/* --- parking ---------------------------------------------------------------------------------- */
+
+static void
+on_parked(evutil_socket_t fd, short what, void *arg)
+{
+	char text[8];
+
+	(void)what;
+	ck_assert_int_eq(recv(fd, text, sizeof text, 0), 3);
+	*(int *)arg = 1;
+}
+
+static void
+assert_parked_link_works(struct attempt *a, int peer, int *came)
+{
+	char text[8];
+
+	*came = 0;
+	ck_assert_uint_eq(mqev_conn_unsent(&a->conn), 0);
+	ck_assert_int_eq(send(peer, "one", 3, 0), 3);
+	ck_assert(run_until(came, 2000));
+	ck_assert_int_eq(send(a->conn.fd, "four", 4, 0), 4);
+	ck_assert_int_eq(recv(peer, text, sizeof text, 0), 4);
+}
+
+static void
+take_input(struct attempt *a)
+{
+	struct evbuffer *input = bufferevent_get_input(a->conn.bev);
+
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* A link that finds no memory on its way to or from parking is what it was before. */
+START_TEST(test_parking)
+{
+	struct attempt a = {0};
+	int came = 0;
+	int peer;
+
+	listener = listen_at("127.0.0.1", &port);
+	attempt_start(&a, "mqtt://127.0.0.1:%u", port);
+	attempt_await_link(&a, 2000);
+	peer = accept_one(listener);
+
+	fail_mem_from(0);
+	ck_assert(!mqev_conn_park(&a.conn, on_parked, &came));
+	fail_mem_never();
+	assert_link_works(&a, peer);
+	ck_assert(!mqev_conn_park(&a.conn, on_parked, &came)); /* what came is not taken yet */
+	take_input(&a);
+	ck_assert(mqev_conn_park(&a.conn, on_parked, &came));
+	ck_assert(mqev_conn_is_parked(&a.conn));
+	ck_assert(!mqev_conn_park(&a.conn, on_parked, &came));
+	for (size_t n = 0; n < 3; n++) {
+		fail_mem_from(n);
+		ck_assert(!mqev_conn_unpark(&a.conn));
+		fail_mem_never();
+		assert_parked_link_works(&a, peer, &came);
+	}
+	ck_assert(mqev_conn_unpark(&a.conn));
+	ck_assert(!mqev_conn_is_parked(&a.conn));
+	assert_link_works(&a, peer);
+
+	/* Closed while it is parked: the peer sees it at once. */
+	take_input(&a);
+	ck_assert(mqev_conn_park(&a.conn, on_parked, &came));
+	mqev_conn_close(&a.conn);
+	ck_assert_int_eq(recv(peer, &came, 1, 0), 0);
+	attempt_end(&a);
+	close(peer);
+	close(listener);
+	event_base_loop(world.base, EVLOOP_NONBLOCK);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -150,5 +227,6 @@ main(void)
 
 	event_set_mem_functions(mqev_malloc, mqev_realloc, mqev_free);
 	tcase_add_loop_test(tcase, test_each_allocation, 0, SCENARIO_COUNT * 2);
+	tcase_add_test(tcase, test_parking);
 	return net_main(suite);
 }

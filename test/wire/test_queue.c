@@ -17,12 +17,12 @@ publish_sized(struct mqev_client *c, size_t len, int qos)
 }
 
 static uint64_t
-dropped(void)
+dropped(enum mqev_drop cause)
 {
 	struct mqev_stats stats = {.size = sizeof(stats)};
 
 	ck_assert_int_eq(mqev_fleet_stats(kit.fleet, &stats), 0);
-	return stats.drops_by[MQEV_DROP_MADE_ROOM];
+	return stats.drops_by[cause];
 }
 
 /* --- room --------------------------------------------------------------------------------------
@@ -42,7 +42,8 @@ START_TEST(the_oldest_makes_room)
 	kit_run(0);
 	ck_assert_int_eq(kit_error_of(1), MQEV_ERR_DROPPED);
 	ck_assert_int_eq(kit_error_of(2), MQEV_ERR_DROPPED);
-	ck_assert_uint_eq(dropped(), 2);
+	ck_assert_uint_eq(dropped(MQEV_DROP_MADE_ROOM), 2);
+	ck_assert_uint_eq(dropped(MQEV_DROP_OFFLINE_QOS0), 0);
 	kit_broker(script);
 	kit_connect();
 	KIT_PLAY(2000);
@@ -79,6 +80,8 @@ START_TEST(qos0_is_dropped_offline)
 	kit_publish("a", "offline", 0);
 	kit_await_all(1000);
 	ck_assert_int_eq(kit_error_of(1), MQEV_ERR_DROPPED);
+	ck_assert_uint_eq(dropped(MQEV_DROP_OFFLINE_QOS0), 1);
+	ck_assert_uint_eq(dropped(MQEV_DROP_MADE_ROOM), 0);
 	kit_broker(script);
 	kit_connect();
 	KIT_AWAIT(KIT_CONNECT, 1, 2000);

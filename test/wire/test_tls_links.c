@@ -237,6 +237,7 @@ START_TEST(test_trim)
 
 	start(&l, peer, tls);
 	link_take(&l, 5000);
+	ck_assert(!mqev_conn_park(&l.a.conn, NULL, NULL));
 	run_for(50);
 	mqev_conn_trim(&l.a.conn);
 	ck_assert_int_eq(SSL_has_pending(l.a.conn.tls), 0);

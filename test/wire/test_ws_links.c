@@ -29,6 +29,7 @@ START_TEST(test_there_and_back)
 	start(&l, peer, NULL);
 	link_take(&l, 5000);
 	ck_assert(!l.a.conn.plain);
+	ck_assert(!mqev_conn_park(&l.a.conn, NULL, NULL));
 	ck_assert_ptr_nonnull(l.a.conn.layer);
 	ck_assert((l.a.conn.tls != NULL) == secure);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
