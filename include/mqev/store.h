@@ -66,9 +66,12 @@ struct mqev_record {
 };
 
 enum mqev_store_client_flag {
-	MQEV_STORE_CLIENT_SESSION = 1, /* the server was left with a session of ours */
-	MQEV_STORE_CLIENT_DOUBTFUL = 2 /* CONNECT was sent and its CONNACK not taken in: the
-					  session may be another one */
+	MQEV_STORE_CLIENT_SESSION = 1,	/* the server was left with a session of ours */
+	MQEV_STORE_CLIENT_DOUBTFUL = 2, /* CONNECT was sent and its CONNACK not taken in: the
+					   session may be another one */
+	/* Of a hand-over (<mqev/handover.h>), whose number stands in the bits from 8 on. */
+	MQEV_STORE_CLIENT_INCOMING = 4, /* is here whole, and still the other process's */
+	MQEV_STORE_CLIENT_GONE = 8	/* is the other process's, which has not confirmed it */
 };
 
 /* One client. Never a password or other credential. */
@@ -219,6 +222,12 @@ MQEV_EXPORT struct mqev_store *mqev_store_open(const struct mqev_backend *backen
  * Closes it, and blocks until all that was given to it is durable, but for what finds no room.
  * MQEV_ERR_STATE, and nothing is done, while a client uses it. Else 0, or why the store has failed.
  * NULL is ignored.
+ *
+ * A store belongs to the process that opened it. In a child made by fork() this function does
+ * nothing to the store and returns 0 at once, before or after the clients are freed; the copy's
+ * memory and descriptors last as long as the child. A client cannot be made with it there. A child
+ * that outlives a parent which was killed keeps the file busy (MQEV_ERR_STORE_BUSY) until it ends or
+ * runs another program.
  */
 MQEV_EXPORT int mqev_store_close(struct mqev_store *store);
 

@@ -46,8 +46,8 @@ logins_ok(struct mqev_client *c, const struct mqev_endpoint_list *servers)
 }
 
 /* Here and not in the loop, which it would hold up. */
-static void
-prepare_tls(const struct mqev_client *c)
+void
+mqev_connect_prepare_tls(const struct mqev_client *c)
 {
 	const struct mqev_endpoint_list *list = &c->servers->list;
 
@@ -97,7 +97,7 @@ mqev_connect_use(struct mqev_client *c, struct mqev_servers *servers)
 	mqev_detour_drop(c);
 	c->servers = servers;
 	c->server = 0;
-	prepare_tls(c);
+	mqev_connect_prepare_tls(c);
 }
 
 /* From now on a connection is wanted, and all counts begin. */

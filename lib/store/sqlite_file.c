@@ -115,10 +115,14 @@ mqev_sqlite_take_file(struct mqev_sqlite *s)
 	return error == 0 ? make_file(s) : error;
 }
 
+/* Unlocked, not only closed: a forked child has the descriptor, and the lock with it, as long as it
+ * lives. */
 void
 mqev_sqlite_leave_file(struct mqev_sqlite *s)
 {
-	if (s->lock >= 0)
+	if (s->lock >= 0) {
+		(void)flock(s->lock, LOCK_UN);
 		close(s->lock);
+	}
 	s->lock = -1;
 }

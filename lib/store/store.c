@@ -74,6 +74,7 @@ new_store(const struct mqev_backend *backend, const struct mqev_store_options *o
 	store->backend = backend;
 	store->refs = 1;
 	store->wake = -1;
+	store->process = mqev_port_process();
 	if (options->cipher != NULL)
 		store->cipher = *options->cipher;
 	return store;
@@ -101,6 +102,7 @@ begin_numbers(struct mqev_store *store)
 	store->writer.seq_limit = seq;
 	if (seq == 0)
 		seq = (uint64_t)mqev_port_wall_us();
+	store->first_seq = seq;
 	atomic_store(&store->next_seq, seq);
 }
 
@@ -177,6 +179,22 @@ in_use(struct mqev_store *store)
 	return used;
 }
 
+bool
+mqev_store_is_foreign(const struct mqev_store *store)
+{
+	return store->process != mqev_port_process();
+}
+
+/* There is no writer to end, the lock may be held by threads that are not here, and the file and
+ * what the back end knows of it are the other process's. Who was forked has no use for the memory. */
+static void
+leave(struct mqev_store *store)
+{
+	if (store->wake >= 0)
+		close(store->wake);
+	store->wake = -1;
+}
+
 int
 mqev_store_close(struct mqev_store *store)
 {
@@ -184,6 +202,10 @@ mqev_store_close(struct mqev_store *store)
 
 	if (store == NULL)
 		return 0;
+	if (mqev_store_is_foreign(store)) {
+		leave(store);
+		return 0;
+	}
 	if (in_use(store))
 		return MQEV_ERR_STATE;
 	mqev_writer_stop(store);

@@ -200,6 +200,12 @@ def print_lines(lines):
             print("|" + "|".join("-" * (w + 2) for w in widths) + "|")
 
 
+def last_words(path, done):
+    """What the program itself said last, not what valgrind says around it."""
+    said = [line for line in done.stderr.splitlines() if line.startswith(path + ": ")]
+    return said[-1][len(path) + 2:] if said else f"exit status {done.returncode}: {done.stderr}"
+
+
 def run_with(folder, path, row, options, tls, timeout, prefix):
     with Broker(folder, tls, "ws" in options) as broker:
         command = list(prefix) + command_line(path, options, broker)
@@ -209,10 +215,9 @@ def run_with(folder, path, row, options, tls, timeout, prefix):
         except subprocess.TimeoutExpired as late:
             raise Failure(f"did not end within {timeout} s") from late
     if done.returncode == LEFT_OUT:
-        raise LeftOut(done.stderr.strip().rsplit(": ", 1)[-1])
+        raise LeftOut(last_words(path, done))
     if done.returncode:
-        raise Failure(done.stderr.strip().splitlines()[-1] if done.stderr.strip()
-                      else f"exit status {done.returncode}")
+        raise Failure(last_words(path, done))
     result = json.loads(done.stdout)
     check(result, broker.report)
     result["row"] = row
