@@ -278,7 +278,10 @@ struct mqev_options {
 	/*
 	 * The link of a connection, in Paho's order: it is ready and CONNECT will follow; there are
 	 * bytes that the system does not take yet, and they have left; it ends. After
-	 * mqev_disconnect() on_socket_close runs after on_disconnect, else before it.
+	 * mqev_disconnect() on_socket_close runs after on_disconnect, else before it. Each
+	 * on_socket_open is followed by one on_socket_close, each register by one unregister:
+	 * mqev_client_free() and mqev_fleet_free() call what is owed before they close the
+	 * descriptor, so that a loop of the application's own can let go of it.
 	 */
 	mqev_socket_cb *on_socket_open;
 	mqev_socket_cb *on_socket_register_write;
@@ -330,7 +333,8 @@ mqev_client_new(struct mqev_fleet *fleet, const struct mqev_options *options, in
  * Ends the client: the connection is closed without DISCONNECT, so that the server publishes the
  * will (call mqev_disconnect() first to avoid that); every unfinished operation completes inside
  * this call, with MQEV_KEPT when a store keeps it for the next client of that name, else with
- * MQEV_ERR_CANCELED. When it returned no callback of this client runs any more.
+ * MQEV_ERR_CANCELED. Before that on_socket_unregister_write and on_socket_close are called as they
+ * are owed. When it returned no callback of this client runs any more.
  * NULL is ignored.
  */
 MQEV_EXPORT void mqev_client_free(struct mqev_client *client);

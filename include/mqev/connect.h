@@ -80,6 +80,7 @@ struct mqev_disconnection {
 	    *properties;   /* of the server's DISCONNECT or refused CONNACK; never NULL */
 	const char *text;  /* one line for people; never NULL */
 	uint32_t retry_ms; /* until the next attempt, 0: at once; MQEV_NONE: there will be none */
+	unsigned long tls_error; /* OpenSSL's code, 0 when TLS was not the cause */
 };
 
 /*

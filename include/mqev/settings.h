@@ -69,6 +69,22 @@ MQEV_EXPORT int mqev_client_set_connect_properties(
 MQEV_EXPORT int mqev_client_set_connect_timeout(
     struct mqev_client *client, uint32_t connect_timeout_ms, uint32_t connack_timeout_ms);
 
+/* --- for the next attempt ----------------------------------------------------------------------
+ * The way to the server, as the options of these names; NULL: the default. It counts from the next
+ * attempt to connect, in on_pre_connect from the one that begins. An attempt or a connection that is
+ * under way keeps what it began with, until it ends.
+ */
+
+/* NULL: the system's trust, which is loaded now, if a TLS server is to be connected to and it has to be
+ * read from a bundle. The client holds a reference: mqev_tls_free() may follow at once. */
+MQEV_EXPORT int mqev_client_set_tls(struct mqev_client *client, struct mqev_tls *tls);
+/* NULL: none, also none of the environment. MQEV_ERR_INVALID: a type or host that is none. */
+MQEV_EXPORT int mqev_client_set_proxy(struct mqev_client *client, const struct mqev_proxy *proxy);
+MQEV_EXPORT int
+mqev_client_set_socket(struct mqev_client *client, const struct mqev_socket_options *options);
+MQEV_EXPORT int
+mqev_client_set_websocket(struct mqev_client *client, const struct mqev_websocket_options *options);
+
 /* --- for the next failure or end of a connection -----------------------------------------------
  */
 

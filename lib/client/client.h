@@ -131,6 +131,8 @@ void mqev_retry_reset(struct mqev_client *c, uint64_t now);
 int mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers);
 /* Takes the reference over, as what mqev_connect() was given. */
 void mqev_connect_use(struct mqev_client *c, struct mqev_servers *servers);
+/* When a TLS server is among them and the system's trust is to be used: loads that. */
+void mqev_connect_prepare_tls(const struct mqev_client *c);
 
 /* redirect.c */
 /* The server that is in use, or will be used next; NULL: there was no mqev_connect(). */

@@ -93,6 +93,10 @@ int mqev_config_take_ack_timeout(struct mqev_config *config, const struct mqev_o
 /* config_net.c */
 void mqev_config_ref_net(struct mqev_config *config);
 int mqev_config_take_net(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_tls(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_proxy(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_socket(struct mqev_config *config, const struct mqev_options *options);
+int mqev_config_take_websocket(struct mqev_config *config, const struct mqev_options *options);
 void mqev_config_free_net(struct mqev_config *config);
 bool mqev_config_same_net(const struct mqev_net_config *a, const struct mqev_net_config *b);
 /* Makes config point to all that of points to, for a comparison. */

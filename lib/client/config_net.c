@@ -70,6 +70,16 @@ copy_proxy(struct mqev_config *c, struct mqev_net_config *n, const struct mqev_p
 }
 
 static int
+take_no_proxy(struct mqev_config *c, struct mqev_net_config *n, const char *list)
+{
+	n->no_proxy = list;
+	if (!own(n, &n->no_proxy))
+		return MQEV_ERR_NOMEM;
+	c->transport.no_proxy = n->no_proxy;
+	return 0;
+}
+
+static int
 take_environment(struct mqev_config *c, struct mqev_net_config *n)
 {
 	const char *url = getenv("mqtt_proxy");
@@ -83,11 +93,7 @@ take_environment(struct mqev_config *c, struct mqev_net_config *n)
 		return error;
 	error = copy_proxy(c, n, proxy);
 	mqev_proxy_free(proxy);
-	n->no_proxy = getenv("no_proxy");
-	if (error == 0 && !own(n, &n->no_proxy))
-		error = MQEV_ERR_NOMEM;
-	c->transport.no_proxy = n->no_proxy;
-	return error;
+	return error == 0 ? take_no_proxy(c, n, getenv("no_proxy")) : error;
 }
 
 static int
@@ -142,11 +148,9 @@ mqev_config_ref_net(struct mqev_config *c)
 		c->net->refs++;
 }
 
-void
-mqev_config_free_net(struct mqev_config *c)
+static void
+unref(struct mqev_net_config *n)
 {
-	struct mqev_net_config *n = c->net;
-
 	if (n == NULL || --n->refs > 0)
 		return;
 	for (size_t i = 0; i < n->string_count; i++)
@@ -155,6 +159,86 @@ mqev_config_free_net(struct mqev_config *c)
 	mqev_tls_free(n->tls);
 	mqev_free(n);
 }
+
+void
+mqev_config_free_net(struct mqev_config *c)
+{
+	unref(c->net);
+}
+
+/* --- changing a part of it ---------------------------------------------------------------------
+ */
+
+/* Its present way to the server, as options say it; no_proxy has none of its own there. */
+static struct mqev_options
+present_way(const struct mqev_config *c)
+{
+	return (struct mqev_options){.size = sizeof(struct mqev_options),
+	    .socket = c->transport.socket,
+	    .proxy = c->transport.proxy,
+	    .websocket = c->transport.websocket,
+	    .tls = c->transport.tls};
+}
+
+/* Others may hold what is there: a new one takes its place. What was taken before passes again. */
+static int
+replace(struct mqev_config *c, const struct mqev_options *way, const char *no_proxy)
+{
+	struct mqev_net_config *old = c->net;
+	int error;
+
+	c->net = NULL;
+	c->transport.socket = NULL;
+	c->transport.proxy = NULL;
+	c->transport.no_proxy = NULL;
+	c->transport.websocket = NULL;
+	c->transport.tls = NULL;
+	error = mqev_config_take_net(c, way);
+	if (error == 0 && no_proxy != NULL)
+		error = take_no_proxy(c, c->net, no_proxy);
+	unref(old);
+	return error;
+}
+
+int
+mqev_config_take_tls(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_options way = present_way(c);
+
+	way.tls = o->tls;
+	return replace(c, &way, c->transport.no_proxy);
+}
+
+int
+mqev_config_take_proxy(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_options way = present_way(c);
+
+	way.proxy = o->proxy;
+	way.proxy_from_environment = o->proxy_from_environment;
+	return replace(c, &way, NULL);
+}
+
+int
+mqev_config_take_socket(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_options way = present_way(c);
+
+	way.socket = o->socket;
+	return replace(c, &way, c->transport.no_proxy);
+}
+
+int
+mqev_config_take_websocket(struct mqev_config *c, const struct mqev_options *o)
+{
+	struct mqev_options way = present_way(c);
+
+	way.websocket = o->websocket;
+	return replace(c, &way, c->transport.no_proxy);
+}
+
+/* --- comparing ---------------------------------------------------------------------------------
+ */
 
 /* Two strings that may be NULL. */
 static bool

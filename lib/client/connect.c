@@ -46,8 +46,8 @@ logins_ok(struct mqev_client *c, const struct mqev_endpoint_list *servers)
 }
 
 /* Here and not in the loop, which it would hold up. */
-static void
-prepare_tls(const struct mqev_client *c)
+void
+mqev_connect_prepare_tls(const struct mqev_client *c)
 {
 	const struct mqev_endpoint_list *list = &c->servers->list;
 
@@ -59,8 +59,8 @@ prepare_tls(const struct mqev_client *c)
 	}
 }
 
-int
-mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
+static int
+parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
 {
 	struct mqev_endpoint_list list;
 	const char *why = NULL;
@@ -69,12 +69,25 @@ mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers *
 	c->error_text = why != NULL ? why : "";
 	if (error != 0)
 		return error;
-	if (!logins_ok(c, &list)) {
-		mqev_endpoint_list_free(&list);
-		return MQEV_ERR_INVALID;
-	}
-	*servers = mqev_servers_get(&c->fleet->servers, &list);
+	*servers = mqev_servers_get(&c->fleet->servers, &list, url);
 	return *servers != NULL ? 0 : MQEV_ERR_NOMEM;
+}
+
+int
+mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
+{
+	int error = 0;
+
+	c->error_text = "";
+	*servers = mqev_servers_find(c->fleet->servers, url);
+	if (*servers == NULL)
+		error = parse(c, url, servers);
+	if (error != 0)
+		return error;
+	if (logins_ok(c, &(*servers)->list))
+		return 0;
+	mqev_servers_unref(*servers);
+	return MQEV_ERR_INVALID;
 }
 
 void
@@ -84,7 +97,7 @@ mqev_connect_use(struct mqev_client *c, struct mqev_servers *servers)
 	mqev_detour_drop(c);
 	c->servers = servers;
 	c->server = 0;
-	prepare_tls(c);
+	mqev_connect_prepare_tls(c);
 }
 
 /* From now on a connection is wanted, and all counts begin. */

@@ -148,6 +148,37 @@ mqev_client_set_connect_timeout(
 	    mqev_config_take_timeouts);
 }
 
+/* --- for the next attempt ----------------------------------------------------------------------
+ */
+
+int
+mqev_client_set_tls(struct mqev_client *c, struct mqev_tls *tls)
+{
+	int error = change(c, MQEV_OPTIONS(.tls = tls), mqev_config_take_tls);
+
+	if (error == 0 && c->servers != NULL)
+		mqev_connect_prepare_tls(c);
+	return error;
+}
+
+int
+mqev_client_set_proxy(struct mqev_client *c, const struct mqev_proxy *proxy)
+{
+	return change(c, MQEV_OPTIONS(.proxy = proxy), mqev_config_take_proxy);
+}
+
+int
+mqev_client_set_socket(struct mqev_client *c, const struct mqev_socket_options *options)
+{
+	return change(c, MQEV_OPTIONS(.socket = options), mqev_config_take_socket);
+}
+
+int
+mqev_client_set_websocket(struct mqev_client *c, const struct mqev_websocket_options *options)
+{
+	return change(c, MQEV_OPTIONS(.websocket = options), mqev_config_take_websocket);
+}
+
 /* --- for the next failure or end of a connection -----------------------------------------------
  */
 

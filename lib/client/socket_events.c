@@ -7,7 +7,7 @@ tell(struct mqev_client *c, mqev_socket_cb *callback)
 {
 	const struct mqev_socket event = {.fd = c->told_fd};
 
-	if (callback != NULL && !c->freed)
+	if (callback != NULL)
 		callback(c, &event, c->userdata);
 }
 
@@ -34,8 +34,11 @@ mqev_socket_closed(struct mqev_client *c)
 {
 	if (!c->socket_told)
 		return;
-	c->socket_told = false;
 	cease_writing(c);
+	/* The application may have freed the client, which told the rest. */
+	if (!c->socket_told)
+		return;
+	c->socket_told = false;
 	tell(c, c->config->on_socket_close);
 }
 

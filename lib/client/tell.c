@@ -47,7 +47,7 @@ note_disconnect(
 			  .reason = d->reason,
 			  .from_server = d->from_server,
 			  .system_errno = d->system_errno,
-			  .tls_error = cause->tls_error,
+			  .tls_error = d->tls_error,
 			  .http_status = cause->http_status,
 			  .retry_ms = d->retry_ms,
 			  .text = d->text});
@@ -66,6 +66,7 @@ mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *end,
 	    .properties = properties != NULL ? properties : &none,
 	    .text = cause->text,
 	    .retry_ms = wait_ms,
+	    .tls_error = cause->tls_error,
 	};
 
 	note_disconnect(c, &disconnection, cause);

@@ -17,6 +17,8 @@
 #define SCALE_TOPIC_FLOOD "$bench/flood"
 #define SCALE_TOPIC_DROP "$bench/drop"
 #define SCALE_PAYLOAD_LEN 256
+/* Said by a program that was built without what is asked of it. */
+#define SCALE_LEFT_OUT "built without it"
 
 struct scale_options {
 	const char *scenario;

@@ -184,6 +184,21 @@ call_set_callbacks(struct mqev_client *c)
 	ck_assert_int_eq(mqev_client_set_on_log(c, NULL), 0);
 }
 
+/* The way to the server: what is under way keeps the old one, the next attempt has the new one. */
+static void
+call_set_way(struct mqev_client *c)
+{
+	ck_assert_int_eq(KIT_CALL(mqev_client_set_tls(c, NULL)), 0);
+	ck_assert_int_eq(KIT_CALL(mqev_client_set_proxy(c, NULL)), 0);
+	ck_assert_int_eq(KIT_CALL(mqev_client_set_websocket(
+			     c, MQEV_WEBSOCKET_OPTIONS(.path = published++ % 2 ? "/a" : "/b"))),
+	    0);
+	ck_assert_int_eq(KIT_CALL(mqev_client_set_socket(c,
+			     MQEV_SOCKET_OPTIONS(.bind_address = "127.0.0.1",
+				 .keepalive = published % 2, .on_socket = kit_socket_made))),
+	    0);
+}
+
 static void
 call_filters(struct mqev_client *c)
 {
@@ -322,7 +337,7 @@ call_remote(struct mqev_client *c)
 void (*const calls[])(struct mqev_client *) = {call_connect, call_connect_wrong, call_disconnect,
     call_disconnect_connect, call_publish, call_publish_large, call_subscribe, call_unsubscribe,
     call_questions, call_new_and_free, call_fleet, call_reconnect, call_settings,
-    call_set_callbacks, call_filters, call_attempt, call_network_changed, call_ack, call_cancel,
+    call_set_callbacks, call_filters, call_attempt, call_network_changed, call_set_way, call_ack, call_cancel,
     call_clear, call_pause, call_request, call_reauthenticate, call_remote};
 
 void

@@ -27,7 +27,7 @@ void free_client_of_kit(void);
 void free_other(void);
 
 /* Everything that may be called. */
-#define CALLS 24
+#define CALLS 25
 extern void (*const calls[CALLS])(struct mqev_client *);
 
 /* Takes a message over in its callback, when the calls are about acknowledging. */

@@ -2,6 +2,7 @@
  * and how the socket is closed. */
 #include "wire/client_kit.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -597,6 +598,18 @@ END_TEST
 /* --- mqev_client_free() ------------------------------------------------------------------------
  */
 
+/* More than socket buffers hold. */
+static void
+publish_until_it_waits(void)
+{
+	static char payload[4 << 20];
+	const struct mqev_message m = {
+	    .size = sizeof(m), .topic = "a", .payload = payload, .payload_len = sizeof(payload)};
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_gt(kit_try_publish(kit.client, &m), 0);
+}
+
 /* Without DISCONNECT, so that the server publishes the will. */
 START_TEST(free_sends_nothing)
 {
@@ -615,6 +628,91 @@ START_TEST(free_sends_nothing)
 	KIT_PLAY(2000);
 	kit_run(30);
 	KIT_DIARY("");
+}
+END_TEST
+
+/* The socket's callbacks keep their pairs: while it is still open, before the completions. */
+static void
+see_open_socket(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	const struct mqev_socket *socket = what;
+
+	(void)userdata;
+	if (event != KIT_SOCKET_IDLE && event != KIT_SOCKET_CLOSE)
+		return;
+	ck_assert_int_ge(fcntl(socket->fd, F_GETFD), 0);
+	ck_assert_int_eq(mqev_disconnect(c, NULL), MQEV_ERR_STATE);
+	mqev_client_free(c); /* is being freed: nothing happens */
+}
+
+START_TEST(free_tells_of_the_socket)
+{
+	static const struct tk_step script[] = {ACCEPT_V311, TK_STALL(), TK_END};
+
+	kit.more = true;
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	kit_run(20);
+	if (_i == 1) {
+		publish_until_it_waits();
+		KIT_AWAIT(KIT_SOCKET_WRITE, 1, 2000);
+	}
+	kit.hook = see_open_socket;
+	kit.quiet[KIT_DONE] = true;
+	kit_free_client();
+	kit.hook = NULL;
+	KIT_DIARY(_i == 1 ? "pre open connect:00 write idle close" : "pre open connect:00 close");
+	kit_run(20);
+	KIT_DIARY("");
+}
+END_TEST
+
+static enum kit_event freed_at;
+
+static void
+free_there(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)what;
+	(void)userdata;
+	if (event != freed_at || kit.client == NULL)
+		return;
+	ck_assert_ptr_eq(c, kit.client);
+	kit_free_client();
+}
+
+/* In each of them itself: what is owed follows once. */
+START_TEST(free_in_socket_callbacks)
+{
+	static const struct {
+		enum kit_event at;
+		const char *diary;
+	} rows[] = {
+	    {KIT_SOCKET_OPEN, "pre open close"},
+	    {KIT_SOCKET_WRITE, "pre open connect:00 write idle close"},
+	    {KIT_SOCKET_IDLE, "pre open connect:00 write idle close"},
+	    {KIT_SOCKET_CLOSE, "pre open connect:00 write idle close"},
+	};
+	static const struct tk_step script[] = {
+	    ACCEPT_V311, TK_STALL(), TK_WAIT(60), TK_RESET(), TK_END};
+
+	freed_at = rows[_i].at;
+	kit.more = true;
+	kit.hook = free_there;
+	kit.quiet[KIT_DONE] = kit.quiet[KIT_RETRY] = true;
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	kit_connect();
+	KIT_AWAIT(KIT_SOCKET_OPEN, 1, 2000);
+	if (kit.client != NULL) {
+		KIT_AWAIT(KIT_CONNECT, 1, 2000);
+		publish_until_it_waits();
+	}
+	KIT_AWAIT(KIT_SOCKET_CLOSE, 1, 3000);
+	kit_run(20);
+	KIT_DIARY(rows[_i].diary);
+	(void)tk_broker_error(kit.broker); /* no CONNECT came when it was freed before */
 }
 END_TEST
 
@@ -650,7 +748,10 @@ suite(void)
 	tcase_add_test(tc, server_keeps_its_side_open);
 	tcase_add_test(tc, all_goes_before_disconnect);
 	tcase_add_test(tc, exit_in_on_disconnect);
+	tc = kit_case(s, "free");
 	tcase_add_test(tc, free_sends_nothing);
+	tcase_add_loop_test(tc, free_tells_of_the_socket, 0, 2);
+	tcase_add_loop_test(tc, free_in_socket_callbacks, 0, 4);
 	return s;
 }
 

@@ -403,15 +403,45 @@ add_filter(struct mqev_client *c)
 	return mqev_message_callback_add(c, "a/+", kit_filter_message, NULL);
 }
 
+static int
+set_tls(struct mqev_client *c)
+{
+	return mqev_client_set_tls(c, NULL);
+}
+
+static int
+set_proxy(struct mqev_client *c)
+{
+	return mqev_client_set_proxy(c,
+	    MQEV_PROXY(.type = MQEV_PROXY_SOCKS5, .host = "h", .username = "u", .password = "p"));
+}
+
+static int
+set_socket(struct mqev_client *c)
+{
+	return mqev_client_set_socket(
+	    c, MQEV_SOCKET_OPTIONS(.bind_address = "::1", .bind_interface = "lo"));
+}
+
+static int
+set_websocket(struct mqev_client *c)
+{
+	static const char *const headers[] = {"A: b", "C: d"};
+
+	return mqev_client_set_websocket(
+	    c, MQEV_WEBSOCKET_OPTIONS(.path = "/p", .headers = headers, .header_count = 2));
+}
+
 static int (*const allocating[])(struct mqev_client *) = {
-    set_login, set_on_log, set_will, add_filter};
+    set_login, set_on_log, set_will, add_filter, set_tls, set_proxy, set_socket, set_websocket};
 
 START_TEST(without_memory)
 {
 	int error = MQEV_ERR_NOMEM;
 	unsigned i;
 
-	KIT_CLIENT(.username = "u", .tls = NULL, .socket = MQEV_SOCKET_OPTIONS(.keepalive = 1));
+	KIT_CLIENT(.username = "u", .tls = NULL, .socket = MQEV_SOCKET_OPTIONS(.keepalive = 1),
+	    .proxy = MQEV_PROXY(.type = MQEV_PROXY_HTTP, .host = "h"));
 	for (i = 0; error != 0; i++) {
 		fail_mem_after(i);
 		error = allocating[_i](kit.client);
