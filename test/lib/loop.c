@@ -39,7 +39,7 @@ wake(evutil_socket_t fd, short what, void *arg)
 int
 tk_run_until(struct event_base *base, tk_cond_fn cond, void *arg, int ms)
 {
-	const struct timeval poll = {0, POLL_MS * 1000};
+	const struct timeval poll = {0, (ms > 0 && ms < POLL_MS ? ms : POLL_MS) * 1000};
 	long long end = tk_now_ms() + ms;
 	struct event *tick;
 	int held;
