@@ -19,11 +19,17 @@ static const char usage_text[] =
     "       mqev-store export FILE NAME     one client's session, to standard output\n"
     "       mqev-store import FILE          ... from standard input; FILE must not be in use\n"
     "       mqev-store drop FILE NAME       forgets a client and its messages; likewise\n"
+    "       mqev-store take FILE NAME       makes a client that was being handed over this "
+    "store's,\n"
+    "                                       whose giver is lost for good; likewise\n"
     "list, show, verify and export only read, and work beside a program that uses the store.\n";
 
 struct client {
 	uint32_t number;
 	uint32_t epoch;
+	uint32_t flags;
+	uint64_t sent_n;
+	int64_t session_ends_ms;
 	char *name;
 	char *client_id;
 	uint64_t out;
@@ -144,6 +150,9 @@ see_client(void *arg, const struct mqev_store_client *client)
 	c->clients = grown(c->clients, c->client_count, sizeof(*c->clients));
 	c->clients[c->client_count++] = (struct client){.number = client->client,
 	    .epoch = client->epoch,
+	    .flags = client->flags,
+	    .sent_n = client->sent_n,
+	    .session_ends_ms = client->session_ends_ms,
 	    .name = copy_of(client->name),
 	    .client_id = copy_of(client->client_id)};
 	return 0;
@@ -211,6 +220,14 @@ find_client(const struct contents *c, const char *name)
 	return NULL;
 }
 
+static const char *
+handover_of(const struct client *client)
+{
+	if ((client->flags & MQEV_STORE_CLIENT_INCOMING) != 0)
+		return " incoming";
+	return (client->flags & MQEV_STORE_CLIENT_GONE) != 0 ? " handed over, not confirmed" : "";
+}
+
 /* --- commands ---------------------------------------------------------------------------------- */
 
 static int
@@ -233,7 +250,7 @@ list(struct contents *c, const char *name)
 		print_text((const uint8_t *)client->name, strlen(client->name));
 		printf(" (");
 		print_text((const uint8_t *)client->client_id, strlen(client->client_id));
-		printf(")\n");
+		printf(")%s\n", handover_of(client));
 	}
 	return 0;
 }
@@ -398,12 +415,10 @@ import(struct contents *c, const char *name)
 }
 
 static int
-forget(const struct contents *c, const struct client *client)
+change_client(const struct contents *c, const struct mqev_change *change)
 {
 	const struct mqev_backend *backend = mqev_backend_sqlite();
-	const struct mqev_store_client row = {.client = client->number};
-	const struct mqev_change change = {.kind = MQEV_CHANGE_FORGET, .client = &row};
-	int error = backend->append(c->state, &change, 1);
+	int error = backend->append(c->state, change, 1);
 
 	if (error == 0)
 		error = backend->commit(c->state, true);
@@ -413,7 +428,37 @@ forget(const struct contents *c, const struct client *client)
 }
 
 static int
-drop(struct contents *c, const char *name)
+forget(const struct contents *c, const struct client *client)
+{
+	const struct mqev_store_client row = {.client = client->number};
+	const struct mqev_change change = {.kind = MQEV_CHANGE_FORGET, .client = &row};
+
+	return change_client(c, &change);
+}
+
+static int
+own(const struct contents *c, const struct client *client)
+{
+	const struct mqev_store_client row = {.client = client->number,
+	    .epoch = client->epoch,
+	    .name = client->name,
+	    .client_id = client->client_id,
+	    .sent_n = client->sent_n,
+	    .session_ends_ms = client->session_ends_ms,
+	    .flags = client->flags & (MQEV_STORE_CLIENT_SESSION | MQEV_STORE_CLIENT_DOUBTFUL)};
+	const struct mqev_change change = {.kind = MQEV_CHANGE_CLIENT, .client = &row};
+
+	if ((client->flags & MQEV_STORE_CLIENT_INCOMING) == 0) {
+		fprintf(stderr, "mqev-store: %s: that client is not being handed over\n", c->path);
+		return MQEV_ERR_STATE;
+	}
+	return change_client(c, &change);
+}
+
+/* Opens it for writing and does that to the client. */
+static int
+with_client(struct contents *c, const char *name,
+    int (*what)(const struct contents *c, const struct client *client))
 {
 	const struct client *client;
 	int error = open_store(c, false);
@@ -425,8 +470,22 @@ drop(struct contents *c, const char *name)
 	client = find_client(c, name);
 	if (client == NULL)
 		return unknown(c, name);
-	error = forget(c, client);
+	error = what(c, client);
+	if (error == MQEV_ERR_STATE)
+		return 1;
 	return error == 0 ? 0 : complain(c, error);
+}
+
+static int
+drop(struct contents *c, const char *name)
+{
+	return with_client(c, name, forget);
+}
+
+static int
+take(struct contents *c, const char *name)
+{
+	return with_client(c, name, own);
 }
 
 /* --- the command line -------------------------------------------------------------------------- */
@@ -442,6 +501,7 @@ static const struct command {
     {"export", true, export},
     {"import", false, import},
     {"drop", true, drop},
+    {"take", true, take},
 };
 
 static int

@@ -8,6 +8,7 @@
 #include <mqev/connect.h>
 #include <mqev/event.h>
 #include <mqev/fleet.h>
+#include <mqev/handover.h>
 #include <mqev/message.h>
 #include <mqev/net.h>
 #include <mqev/oneshot.h>

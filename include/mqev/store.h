@@ -66,9 +66,12 @@ struct mqev_record {
 };
 
 enum mqev_store_client_flag {
-	MQEV_STORE_CLIENT_SESSION = 1, /* the server was left with a session of ours */
-	MQEV_STORE_CLIENT_DOUBTFUL = 2 /* CONNECT was sent and its CONNACK not taken in: the
-					  session may be another one */
+	MQEV_STORE_CLIENT_SESSION = 1,	/* the server was left with a session of ours */
+	MQEV_STORE_CLIENT_DOUBTFUL = 2, /* CONNECT was sent and its CONNACK not taken in: the
+					   session may be another one */
+	/* Of a hand-over (<mqev/handover.h>), whose number stands in the bits from 8 on. */
+	MQEV_STORE_CLIENT_INCOMING = 4, /* is here whole, and still the other process's */
+	MQEV_STORE_CLIENT_GONE = 8	/* is the other process's, which has not confirmed it */
 };
 
 /* One client. Never a password or other credential. */

@@ -2,6 +2,7 @@
  * waits for it is the session's business, how it gets to the disk the store's. */
 #include "client/durable.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -191,12 +192,44 @@ durable_of(struct mqev_fleet *fleet, struct mqev_store *store)
 	return d;
 }
 
-static void
-drop_user(struct mqev_durable *d)
+void
+mqev_durable_drop(struct mqev_durable *d)
 {
 	d->users--;
 	if (d->users == 0 && !d->collecting)
 		free_durable(d);
+}
+
+struct mqev_durable *
+mqev_durable_use(struct mqev_fleet *fleet, struct mqev_store *store)
+{
+	struct mqev_durable *d = durable_of(fleet, store);
+
+	if (d != NULL)
+		d->users++;
+	return d;
+}
+
+struct mqev_tape *
+mqev_durable_tape(const struct mqev_durable *d)
+{
+	return d->tape;
+}
+
+bool
+mqev_durable_is_foreign(const struct mqev_durable *d)
+{
+	return d->foreign;
+}
+
+void
+mqev_durable_await(struct mqev_durable *d)
+{
+	struct pollfd returned = {.fd = mqev_tape_fd(d->tape), .events = POLLIN};
+
+	mqev_tape_hand_over(d->tape);
+	(void)poll(&returned, 1, -1);
+	on_returned(-1, 0, d);
 }
 
 void
@@ -325,7 +358,7 @@ undo(struct mqev_client *c, struct mqev_durable *d, struct mqev_journal *j,
 	c->session.events = &silent;
 	mqev_session_free(&c->session, MQEV_ERR_NOMEM);
 	mqev_tape_detach(j, kept);
-	drop_user(d);
+	mqev_durable_drop(d);
 }
 
 static int
@@ -360,7 +393,7 @@ mqev_durable_attach(struct mqev_client *c, const struct mqev_options *o)
 	    d->tape, name, o->durability != MQEV_DURABLE_PROCESS, c, &kept, &error);
 	if (j != NULL)
 		return begin(c, d, j, &kept);
-	drop_user(d);
+	mqev_durable_drop(d);
 	return error;
 }
 
@@ -377,7 +410,7 @@ mqev_durable_detach(struct mqev_client *c)
 		mqev_tape_detach(j, known ? &kept : NULL);
 	else
 		mqev_free(kept.records);
-	drop_user(d);
+	mqev_durable_drop(d);
 }
 
 /* --- what is pending ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ struct mqev_fleet;
 
 /* What a fleet has of one store. */
 struct mqev_durable;
+struct mqev_tape;
 
 /* A client that is being made gets its journal, and what the store has of its session. 0;
  * MQEV_ERR_INVALID, MQEV_ERR_NOMEM, MQEV_ERR_SYSTEM, MQEV_ERR_STORE_BUSY, or why the store has
@@ -35,6 +36,15 @@ void mqev_durable_forked(struct mqev_fleet *fleet);
 
 /* No client is left. */
 void mqev_durable_free_all(struct mqev_fleet *fleet);
+
+/* Of who has something for a store's writer and is no client: the fleet's tape of it, as long as it is used. NULL: no
+ * memory or descriptor. */
+struct mqev_durable *mqev_durable_use(struct mqev_fleet *fleet, struct mqev_store *store);
+void mqev_durable_drop(struct mqev_durable *d);
+struct mqev_tape *mqev_durable_tape(const struct mqev_durable *d);
+bool mqev_durable_is_foreign(const struct mqev_durable *d);
+/* Blocks until the writer has given something back, and takes it. */
+void mqev_durable_await(struct mqev_durable *d);
 
 /* --- tokens.c: which client has the message of a token -----------------------------------------
  */

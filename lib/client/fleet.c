@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "client/drain.h"
 #include "client/durable.h"
+#include "client/handover.h"
 #include "client/link.h"
 #include "client/options.h"
 #include "core/mem.h"
@@ -470,6 +471,7 @@ mqev_fleet_free(struct mqev_fleet *fleet)
 	fleet->freed = true; /* from here on it takes no new clients */
 	while (fleet->clients != NULL)
 		mqev_client_free(fleet->clients);
+	mqev_handover_cancel_all(fleet);
 	mqev_fleet_drain_abandon(fleet);
 	mqev_link_close_lingering(fleet);
 	mqev_fleet_leave(fleet);

@@ -17,6 +17,7 @@ struct mqev_config;
 struct mqev_durable;
 struct mqev_farewell;
 struct mqev_fleet_drain;
+struct mqev_handover;
 struct mqev_net;
 struct mqev_servers;
 struct mqev_session;
@@ -75,6 +76,7 @@ struct mqev_fleet {
 	int process;			      /* that made it */
 	struct mqev_durable *durables;	      /* the stores that keep sessions of clients */
 	struct mqev_durable *gathered;	      /* of these, what has something for the writer */
+	struct mqev_handover *handovers;      /* sessions that come and go */
 	struct mqev_tokens *tokens;	 /* of received messages that are not done; NULL: none */
 	struct mqev_farewell *lingering; /* of links that say good-bye, without a client */
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */

@@ -437,8 +437,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	if (s->expires_ms != UINT64_MAX && now >= s->expires_ms) {
 		s->has_session = false;
 		/* Before 5.0 a clean session ends with its connection: the next one may well be
-		 * kept. */
-		s->begin_anew = s->version == MQEV_V5;
+		 * kept; but for one that has been refused. */
+		s->begin_anew |= s->version == MQEV_V5;
 	}
 	s->sent_clean = wants_clean(s);
 }

@@ -26,7 +26,7 @@ mqev_batch_new(void)
 bool
 mqev_batch_is_empty(const struct mqev_batch *batch)
 {
-	return batch->count == 0 && batch->loads == NULL;
+	return batch->count == 0 && batch->loads == NULL && batch->job == NULL;
 }
 
 static void
@@ -57,6 +57,14 @@ forget_loads(struct mqev_batch *batch)
 	batch->last_load = NULL;
 }
 
+static void
+let_go_of_job(struct mqev_batch *batch)
+{
+	if (batch->job != NULL)
+		batch->job->release(batch->job);
+	batch->job = NULL;
+}
+
 /* The first chunk that was taken stays, unless it was made for one large message. */
 static void
 keep_one_chunk(struct mqev_batch *batch)
@@ -84,6 +92,7 @@ mqev_batch_clear(struct mqev_batch *batch)
 
 	forget_clients(batch);
 	forget_loads(batch);
+	let_go_of_job(batch);
 	keep_one_chunk(batch);
 	chunks = batch->chunks;
 	if (capacity > KEEP_CHANGES) {
@@ -101,6 +110,7 @@ mqev_batch_free(struct mqev_batch *batch)
 		return;
 	forget_clients(batch);
 	forget_loads(batch);
+	let_go_of_job(batch);
 	free_chunks(batch->chunks);
 	mqev_free(batch->changes);
 	mqev_free(batch);

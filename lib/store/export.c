@@ -13,6 +13,7 @@ struct export
 	const char *name;
 	mqev_stream_write_cb *write;
 	void *arg;
+	uint32_t mark;
 	uint64_t hash;
 	struct mqev_store_client row; /* name and client_id are its own; client 0: not found */
 	struct mqev_record *records;
@@ -94,6 +95,14 @@ send_header(struct export *e, uint8_t type, size_t len)
 	return send(e, header, sizeof(header));
 }
 
+static uint32_t
+flags_of(const struct export *e)
+{
+	bool gone = (e->row.flags & MQEV_STORE_CLIENT_GONE) != 0;
+
+	return gone ? e->row.flags : (e->row.flags & MQEV_STREAM_SESSION_FLAGS) | e->mark;
+}
+
 static int
 send_client(struct export *e)
 {
@@ -108,7 +117,7 @@ send_client(struct export *e)
 	mqev_write_u32(&w, c->epoch);
 	mqev_stream_write_u64(&w, c->sent_n);
 	mqev_stream_write_u64(&w, (uint64_t)c->session_ends_ms);
-	mqev_write_u32(&w, c->flags);
+	mqev_write_u32(&w, flags_of(e));
 	mqev_write_u32(&w, (uint32_t)name_len);
 	if (error == 0)
 		error = send(e, fixed, sizeof(fixed));
@@ -203,6 +212,23 @@ send_all(struct export *e)
 	return error == 0 ? send_end(e) : error;
 }
 
+static void
+clear(struct export *e)
+{
+	mqev_free((void *)(uintptr_t)e->row.client_id);
+	mqev_free(e->records);
+}
+
+/* What is about to be handed over is not to be copied. */
+static int
+find_at_rest(struct export *e)
+{
+	int error = find(e);
+
+	return error == 0 && (e->row.flags & MQEV_STREAM_HANDOVER_FLAGS) != 0 ? MQEV_ERR_STATE
+									      : error;
+}
+
 int
 mqev_store_export(const struct mqev_backend *backend, const struct mqev_backend_options *options,
     const char *name, mqev_stream_write_cb *write, void *arg)
@@ -218,11 +244,30 @@ mqev_store_export(const struct mqev_backend *backend, const struct mqev_backend_
 		return MQEV_ERR_INVALID;
 	error = backend->open(options, &e.state);
 	if (error == 0)
-		error = find(&e);
+		error = find_at_rest(&e);
 	if (error == 0)
 		error = send_all(&e);
 	backend->close(e.state);
-	mqev_free((void *)(uintptr_t)e.row.client_id);
-	mqev_free(e.records);
+	clear(&e);
+	return error;
+}
+
+int
+mqev_export_session(struct mqev_session_export *session)
+{
+	struct export e = {.backend = session->backend,
+	    .state = session->state,
+	    .name = session->name,
+	    .write = session->write,
+	    .arg = session->arg,
+	    .mark = session->mark,
+	    .hash = MQEV_STREAM_BASIS};
+	int error = find(&e);
+
+	if (error == 0)
+		error = send_all(&e);
+	session->flags = e.row.flags;
+	session->messages = (uint32_t)e.count;
+	clear(&e);
 	return error;
 }

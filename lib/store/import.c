@@ -9,6 +9,8 @@
 
 /* A frame is read in pieces, so that memory grows with what came, not with what it announced. */
 #define PIECE 65536
+/* No store comes so far by itself, and there is as much room again behind it. */
+#define MOST_SEQ ((uint64_t)INT64_MAX / 2)
 
 struct import {
 	const struct mqev_backend *backend;
@@ -29,7 +31,10 @@ struct import {
 	uint64_t last_seq;  /* of the stream */
 	uint32_t client;    /* the number that it gets */
 	uint32_t records;
+	const struct mqev_session_import *into; /* an open store; NULL: one that nobody has open */
+	uint32_t replaced; /* the number of a client whose place it takes; 0: none */
 	bool has_client;
+	bool skip; /* nothing is appended */
 	bool ended;
 };
 
@@ -81,6 +86,8 @@ see_record(void *arg, const struct mqev_record *record)
 {
 	struct import *i = arg;
 
+	if (i->replaced != 0 && record->client == i->replaced)
+		return 0;
 	if (!grow((void **)&i->taken, &i->taken_capacity, i->taken_count, sizeof(*i->taken)))
 		return MQEV_ERR_NOMEM;
 	i->taken[i->taken_count++] = record->seq;
@@ -191,7 +198,7 @@ append(struct import *i, enum mqev_change_kind kind, const struct mqev_record *r
 {
 	struct mqev_change change = {kind, record, client};
 
-	return i->backend->append(i->state, &change, 1);
+	return i->skip ? 0 : i->backend->append(i->state, &change, 1);
 }
 
 /* A text that ends where its bytes end. */
@@ -201,13 +208,43 @@ is_text(struct mqev_bytes bytes)
 	return bytes.len > 0 && memchr(bytes.data, '\0', bytes.len) == bytes.data + bytes.len - 1;
 }
 
+/* Its number, and whether it may come. */
+static int
+admit(struct import *i, struct mqev_store_client *c)
+{
+	const struct mqev_session_import *into = i->into;
+	int error = into != NULL ? into->client(into->arg, c, &i->replaced, &i->skip) : 0;
+
+	if (error == 0)
+		error = look_around(i);
+	if (error != 0 || into != NULL) {
+		i->client = c->client;
+		return error;
+	}
+	c->client = i->client;
+	c->flags &= MQEV_STREAM_SESSION_FLAGS;
+	return has_name(i, c->name) ? MQEV_ERR_STATE : 0;
+}
+
+static int
+append_client(struct import *i, const struct mqev_store_client *c)
+{
+	const struct mqev_store_client replaced = {.client = i->replaced};
+	int error = 0;
+
+	if (i->replaced != 0)
+		error = append(i, MQEV_CHANGE_FORGET, NULL, &replaced);
+	return error == 0 ? append(i, MQEV_CHANGE_CLIENT, NULL, c) : error;
+}
+
 static int
 take_client(struct import *i)
 {
-	struct mqev_store_client c = {.client = i->client};
+	struct mqev_store_client c = {0};
 	struct mqev_bytes name;
 	struct mqev_bytes client_id;
 	struct mqev_reader r;
+	int error;
 
 	mqev_reader_init(&r, i->frame, i->frame_len);
 	c.epoch = mqev_read_u32(&r);
@@ -221,7 +258,8 @@ take_client(struct import *i)
 	c.name = (const char *)name.data;
 	c.client_id = (const char *)client_id.data;
 	i->has_client = true;
-	return has_name(i, c.name) ? MQEV_ERR_STATE : append(i, MQEV_CHANGE_CLIENT, NULL, &c);
+	error = admit(i, &c);
+	return error == 0 ? append_client(i, &c) : error;
 }
 
 static bool
@@ -262,13 +300,17 @@ take_record(struct import *i)
 {
 	struct mqev_record record = {.client = i->client};
 	struct mqev_reader r;
+	int error;
 
 	mqev_reader_init(&r, i->frame, i->frame_len);
 	if (!i->has_client || !read_record(&r, &record) || !states_fit(&record) || record.qos < 1 ||
-	    record.qos > 2 || record.seq <= i->last_seq || record.seq >= INT64_MAX)
+	    record.qos > 2 || record.seq <= i->last_seq || record.seq >= MOST_SEQ)
 		return MQEV_ERR_STORE_DAMAGED;
 	if (is_taken(i, record.seq))
 		return MQEV_ERR_STATE;
+	error = i->into != NULL ? i->into->record(i->into->arg, &record) : 0;
+	if (error != 0)
+		return error;
 	i->last_seq = record.seq;
 	i->records++;
 	return append(i, MQEV_CHANGE_PUT, &record, NULL);
@@ -328,7 +370,9 @@ raise_seq(struct import *i)
 {
 	const struct mqev_record limit = {.seq = i->last_seq + 1};
 
-	if (i->last_seq < i->seq_limit)
+	uint64_t limit_now = i->into != NULL ? i->into->seq_limit : i->seq_limit;
+
+	if (i->last_seq < limit_now)
 		return 0;
 	return append(i, MQEV_CHANGE_SEQ, &limit, NULL);
 }
@@ -342,7 +386,7 @@ take_all(struct import *i)
 		error = take_frame(i);
 	if (error == 0)
 		error = raise_seq(i);
-	if (error == 0)
+	if (error == 0 && !i->skip)
 		error = i->backend->commit(i->state, true);
 	if (error != 0)
 		i->backend->rollback(i->state);
@@ -370,10 +414,23 @@ mqev_store_import(const struct mqev_backend *backend, const struct mqev_backend_
 		return MQEV_ERR_INVALID;
 	error = backend->open(options, &i.state);
 	if (error == 0)
-		error = look_around(&i);
-	if (error == 0)
 		error = take_all(&i);
 	backend->close(i.state);
+	clear(&i);
+	return error;
+}
+
+int
+mqev_import_session(const struct mqev_session_import *session)
+{
+	struct import i = {.backend = session->backend,
+	    .state = session->state,
+	    .read = session->read,
+	    .arg = session->read_arg,
+	    .into = session,
+	    .hash = MQEV_STREAM_BASIS};
+	int error = take_all(&i);
+
 	clear(&i);
 	return error;
 }

@@ -149,6 +149,21 @@ mqev_index_add(struct mqev_index *index, const char *name)
 				 .client = index->last_number + 1, .name = name, .client_id = ""});
 }
 
+struct mqev_index_client *
+mqev_index_add_row(struct mqev_index *index, const struct mqev_store_client *row)
+{
+	struct mqev_store_client numbered = *row;
+	struct mqev_index_client *client;
+
+	if (index->last_number == UINT32_MAX)
+		return NULL;
+	numbered.client = index->last_number + 1;
+	client = insert(index, &numbered);
+	if (client != NULL)
+		client->attached = true;
+	return client;
+}
+
 void
 mqev_index_remove(struct mqev_index *index, struct mqev_index_client *client)
 {
@@ -220,6 +235,16 @@ reserve_record(struct mqev_index_client *client)
 	return true;
 }
 
+bool
+mqev_index_note(struct mqev_index_client *client, const struct mqev_record *record)
+{
+	if (!reserve_record(client))
+		return false;
+	client->kept.records[client->kept.count] = *record;
+	client->kept.records[client->kept.count++].bytes = NULL;
+	return true;
+}
+
 static int
 load_record(void *arg, const struct mqev_record *record)
 {
@@ -230,10 +255,7 @@ load_record(void *arg, const struct mqev_record *record)
 	 */
 	if (client == NULL || record->seq >= index->seq)
 		return MQEV_ERR_STORE_DAMAGED;
-	if (!reserve_record(client))
-		return MQEV_ERR_NOMEM;
-	client->kept.records[client->kept.count++] = *record;
-	return 0;
+	return mqev_index_note(client, record) ? 0 : MQEV_ERR_NOMEM;
 }
 
 int

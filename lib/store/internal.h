@@ -38,6 +38,18 @@ struct mqev_index_client *mqev_index_find(const struct mqev_index *index, const 
 /* A client with a number of its own; NULL: no memory, or no number is left. */
 struct mqev_index_client *mqev_index_add(struct mqev_index *index, const char *name);
 void mqev_index_remove(struct mqev_index *index, struct mqev_index_client *client);
+/* A copy of the row, with a number of its own, in use; NULL as above. */
+struct mqev_index_client *
+mqev_index_add_row(struct mqev_index *index, const struct mqev_store_client *row);
+/* Makes it know of one more record; false: no memory. */
+bool mqev_index_note(struct mqev_index_client *client, const struct mqev_record *record);
+/* Nobody has it, and it is this store's. */
+static inline bool
+mqev_index_is_free(const struct mqev_index_client *client)
+{
+	return !client->attached &&
+	       (client->row.flags & (MQEV_STORE_CLIENT_INCOMING | MQEV_STORE_CLIENT_GONE)) == 0;
+}
 
 /* --- the store -------------------------------------------------------------------------------- */
 
@@ -60,6 +72,7 @@ struct mqev_store {
 	struct mqev_tape *tapes;
 	uint32_t refs; /* the application's and the tapes' */
 	uint32_t attached;
+	uint64_t first_seq; /* the first that was given out since it was opened */
 	_Atomic(uint64_t) next_seq;
 	_Atomic(int) error;
 	char error_text[MQEV_STORE_TEXT]; /* written before error is */

@@ -102,6 +102,7 @@ begin_numbers(struct mqev_store *store)
 	store->writer.seq_limit = seq;
 	if (seq == 0)
 		seq = (uint64_t)mqev_port_wall_us();
+	store->first_seq = seq;
 	atomic_store(&store->next_seq, seq);
 }
 

@@ -17,6 +17,7 @@
 
 struct mqev_store;
 struct mqev_tape;
+struct mqev_job;
 
 /* --- tape.c: in the thread of the fleet --------------------------------------------------------
  */
@@ -47,6 +48,9 @@ mqev_tape_new(struct mqev_store *store, const struct mqev_tape_events *events, v
 
 /* An eventfd, readable when mqev_tape_collect() has something to do. */
 int mqev_tape_fd(const struct mqev_tape *tape);
+
+/* False: no memory, and the job was not let go. */
+bool mqev_tape_do(struct mqev_tape *tape, struct mqev_job *job);
 
 /* Gives what has gathered to the writer. Does not block; cannot fail. */
 void mqev_tape_hand_over(struct mqev_tape *tape);
@@ -103,6 +107,19 @@ struct mqev_batch_load {
 	int error;
 };
 
+/* What is done by the writer in its turn, behind all that was handed over before: for what is rare.
+ * It belongs to who made it and to the batch, which lets it go by release(), in either thread. */
+struct mqev_job {
+	/* In the writer's thread, outside of a transaction. MQEV_ERR_STORE is the store's end, any
+	 * other error the job's. */
+	int (*run)(struct mqev_store *store, struct mqev_job *job);
+	/* In the fleet's thread, by mqev_tape_collect(); not when the tape is gone. */
+	void (*done)(struct mqev_job *job);
+	void (*release)(struct mqev_job *job);
+	void *owner; /* the fleet's */
+	int error;
+};
+
 struct mqev_batch_client; /* a journal that has changes in it */
 struct mqev_chunk;
 
@@ -117,6 +134,7 @@ struct mqev_batch {
 	struct mqev_batch_load *last_load;
 	struct mqev_batch_client *clients; /* in the order in which they came to it */
 	struct mqev_batch_client *last_client;
+	struct mqev_job *job;		  /* after the loads; NULL: none */
 	struct mqev_batch_client *untold; /* once it is back: who has not heard of it yet */
 	struct mqev_batch_load *unanswered;
 	struct mqev_chunk *chunks; /* the memory of all of this but changes */

@@ -138,6 +138,21 @@ mqev_tape_gathered(struct mqev_tape *tape)
 	tape->events->gathered(tape->arg);
 }
 
+bool
+mqev_tape_do(struct mqev_tape *tape, struct mqev_job *job)
+{
+	struct mqev_batch *batch;
+
+	if (tape->open != NULL && tape->open->job != NULL)
+		mqev_tape_hand_over(tape);
+	batch = mqev_tape_open_batch(tape);
+	if (batch == NULL)
+		return false;
+	batch->job = job;
+	mqev_tape_gathered(tape);
+	return true;
+}
+
 void
 mqev_tape_hand_over(struct mqev_tape *tape)
 {
@@ -234,6 +249,18 @@ tell_loaded(const struct mqev_tape *tape, struct mqev_batch *batch, int *budget)
 	}
 }
 
+static void
+tell_job(const struct mqev_batch *batch)
+{
+	struct mqev_job *job = batch->job;
+
+	if (job == NULL)
+		return;
+	if (batch->error != 0)
+		job->error = batch->error;
+	job->done(job);
+}
+
 /* Once, also when no batch of this tape was with the writer. */
 static void
 tell_failure(struct mqev_tape *tape, int error)
@@ -269,7 +296,10 @@ settle(struct mqev_tape *tape, struct mqev_batch *batch, int *budget)
 	tell_durable(tape, batch, budget);
 	if (batch->untold == NULL)
 		tell_loaded(tape, batch, budget);
-	return batch->untold == NULL && batch->unanswered == NULL;
+	if (batch->untold != NULL || batch->unanswered != NULL)
+		return false;
+	tell_job(batch);
+	return true;
 }
 
 static void

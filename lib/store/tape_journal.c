@@ -261,7 +261,7 @@ claim(struct mqev_store *store, const char *name, struct mqev_tape_journal *jour
 
 	if (error != 0)
 		return error;
-	if (client != NULL && client->attached)
+	if (client != NULL && !mqev_index_is_free(client))
 		return MQEV_ERR_STORE_BUSY;
 	journal->row_is_new = client == NULL;
 	if (client == NULL)

@@ -281,6 +281,15 @@ return_failed(struct mqev_store *store, int error)
 	store->writer.stuck = false;
 }
 
+static int
+run_job(struct mqev_store *store, struct mqev_job *job)
+{
+	if (job == NULL)
+		return 0;
+	job->error = job->run(store, job);
+	return job->error == MQEV_ERR_STORE ? job->error : 0;
+}
+
 /* In the order in which they came: one that is not finished holds all later ones back. */
 static int
 return_finished(struct mqev_store *store)
@@ -290,6 +299,8 @@ return_finished(struct mqev_store *store)
 	while (w->first != NULL && finished(w->first)) {
 		int error = answer_loads(store, w->first);
 
+		if (error == 0)
+			error = run_job(store, w->first->job);
 		if (error != 0)
 			return error;
 		mqev_tape_return(take_first(w));

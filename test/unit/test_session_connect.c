@@ -214,6 +214,23 @@ SCENARIO(clean_strict, V311 | V5)
 	expect(v, "connack 1 00");
 }
 
+/* The clean session ended with its connection; of the one that came after it, only the server knows: it
+ * is refused once, not for ever. */
+SCENARIO(session_of_a_lost_connack, V311)
+{
+	up(v, 0, "");
+	vclient_close(v);
+	ck_assert(!asked_clean(v));
+	vclient_close(v);
+	ck_assert(!asked_clean(v));
+	rx(v, "20 (01 00)");
+	expect(v, "end PROTOCOL 82");
+	vclient_close(v);
+	ck_assert(asked_clean(v));
+	rx(v, "20 (00 00)");
+	expect(v, "connack 0 00");
+}
+
 /* [MQTT-3.2.2-4]: Session Present after a clean start. */
 SCENARIO(session_present_after_clean, V311 | V5)
 {
@@ -525,6 +542,7 @@ main(void)
 	tcase_add_test(tc, clean_first_only);
 	tcase_add_test(tc, clean_never);
 	tcase_add_test(tc, clean_strict);
+	tcase_add_test(tc, session_of_a_lost_connack);
 	tcase_add_test(tc, session_present_after_clean);
 	tcase_add_test(tc, session_present_after_another_clean);
 	tcase_add_test(tc, session_expired_meanwhile);

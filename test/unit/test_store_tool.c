@@ -153,6 +153,28 @@ START_TEST(dropped)
 }
 END_TEST
 
+/* One that was being handed over, by whoever is lost for good. */
+START_TEST(taken)
+{
+	const struct mqev_store_client row = {.client = 1,
+	    .name = "pump",
+	    .client_id = "auto-1",
+	    .flags = MQEV_STORE_CLIENT_SESSION | MQEV_STORE_CLIENT_INCOMING | 77 << 8};
+	const struct mqev_change change = {.kind = MQEV_CHANGE_CLIENT, .client = &row};
+	void *state = open_store();
+
+	ck_assert_int_eq(mqev_backend_sqlite()->append(state, &change, 1), 0);
+	ck_assert_int_eq(mqev_backend_sqlite()->commit(state, true), 0);
+	mqev_backend_sqlite()->close(state);
+	expect("$S list $F", 0, "pump (auto-1) incoming");
+	expect("$S export $F pump", 1, "mqev-store:");
+	expect("$S take $F pump", 0, "");
+	expect("$S list $F", 0, "pump (auto-1)\n");
+	expect("$S take $F pump", 1, "not being handed over");
+	expect("$S export $F pump >/dev/null", 0, "");
+}
+END_TEST
+
 /* One byte of a message's text, which SQLite itself would not miss. */
 static void
 alter_a_byte(void)
@@ -204,6 +226,7 @@ main(void)
 	tcase_add_test(tc, beside_a_program);
 	tcase_add_test(tc, handed_over);
 	tcase_add_test(tc, dropped);
+	tcase_add_test(tc, taken);
 	tcase_add_test(tc, damaged);
 	tcase_add_test(tc, usage);
 	return tk_main(suite);
