@@ -32,6 +32,8 @@ struct scale_options {
 	unsigned keepalive_s;
 	/* the number of the first client's source address in 127.0.0.0/8; 0: the system's choice */
 	unsigned first_source;
+	/* 0: idle links keep their bufferevents */
+	unsigned park_after_ms;
 	double seconds;
 };
 

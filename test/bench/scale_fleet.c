@@ -318,7 +318,7 @@ scale_open(struct scale_fleet *f, const struct scale_options *o, unsigned client
 	f->members = calloc(clients, sizeof *f->members);
 	if (!f->members || open_base(f))
 		return scale_fail(f, "out of memory");
-	f->fleet = mqev_fleet_new(f->base, NULL);
+	f->fleet = mqev_fleet_new(f->base, MQEV_FLEET_OPTIONS(.park_after_ms = o->park_after_ms));
 	if (!f->fleet)
 		return scale_fail(f, "mqev_fleet_new failed");
 	if (o->cafile)
