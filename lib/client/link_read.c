@@ -258,6 +258,14 @@ note_error(struct mqev_link *link)
 		link->read_errno = (int16_t)errno;
 }
 
+/* A parked link had no more, and says so if more comes: to ask again would cost a call for each
+ * PINGRESP. (All that is asked for at once is as much or more.) */
+static bool
+was_short(const struct mqev_link *link, size_t n)
+{
+	return n < READ_STRAIGHT_FROM && mqev_conn_is_parked(&link->conn);
+}
+
 /* More than one read's worth was waiting: the rest is taken from the socket itself, without a loop
  * turn for each 4,096 bytes. */
 static void
@@ -273,7 +281,7 @@ read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 		if (n < 0)
 			note_error(r->link);
 		r->link->ended = n == 0;
-		if (n <= 0)
+		if (n <= 0 || was_short(r->link, (size_t)n))
 			return;
 		taken += (size_t)n;
 	}
