@@ -309,6 +309,34 @@ GATED(qos2_in_held, V45)
 	see(v);
 }
 
+/* Held for too long: told once of the first in line, in the order in which they came. */
+GATED(held_for_long, V45)
+{
+	v->settings.hold_timeout_ms = 5000;
+	gated_up(v);
+	v->hold = true;
+	rx(v, "34 ({'a'} 0007 ~ 'x')");
+	vclient_advance(v, 1000);
+	rx(v, "34 ({'b'} 0008 ~ 'y')");
+	commit();
+	rx(v, "62 (0007)");
+	commit();
+	see(v);
+	vclient_advance(v, 3999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "overdue #0 2 5000ms");
+	vclient_advance(v, 20000);
+	expect_nothing(v);
+	ck_assert_int_eq(vclient_ack(v, 0, 0), 0);
+	see(v);
+	vclient_advance(v, 1);
+	expect(v, "overdue #8 2 24000ms");
+	ck_assert_int_eq(vclient_ack(v, 1, 0), 0);
+	see(v);
+	ck_assert_uint_eq(mqev_session_deadline(&v->s) > v->now + 20000, 1);
+}
+
 /* N1: without an inbox QoS 1 waits for the application alone. */
 GATED(qos1_in, V45)
 {
@@ -794,6 +822,7 @@ main(void)
 	tcase_add_test(tc, qos2_in);
 	tcase_add_test(tc, pubrel_too_early);
 	tcase_add_test(tc, qos2_in_held);
+	tcase_add_test(tc, held_for_long);
 	tcase_add_test(tc, qos1_in);
 	tcase_add_test(tc, qos1_in_inbox);
 	tcase_add_test(tc, qos2_in_no_inbox);
