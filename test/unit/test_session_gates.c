@@ -4,46 +4,10 @@
 #include <string.h>
 
 #include "lib/loop.h"
-#include "lib/vcase.h"
-#include "lib/vjournal.h"
-
-static struct vjournal j;
-
-static void
-see(struct vclient *v)
-{
-	vclient_flush_record(v);
-	v->checked = v->record.len;
-}
+#include "unit/kept.h"
 
 /* A case over a session with an empty store, connected to a server that knows nothing of it. */
-#define GATED(scenario, in_versions)                     \
-	static void gated_##scenario(struct vclient *v); \
-	SCENARIO(scenario, in_versions)                  \
-	{                                                \
-		vjournal_init(&j, v);                    \
-		gated_##scenario(v);                     \
-		expect_nothing(v);                       \
-		vclient_free_session(v);                 \
-		see(v);                                  \
-		vjournal_free(&j);                       \
-	}                                                \
-	static void gated_##scenario(struct vclient *v)
-
-static void
-commit(void)
-{
-	vjournal_commit(&j);
-}
-
-static void
-accept(struct vclient *v, int session_present)
-{
-	char packet[32];
-
-	snprintf(packet, sizeof(packet), "20 (0%d 00 ~)", session_present);
-	rx(v, packet);
-}
+#define GATED(scenario, in_versions) OVER_A_STORE(gated, scenario, in_versions, (void)0)
 
 /* Connected, everything durable, and the record read up to here. */
 static void
@@ -70,8 +34,6 @@ reconnect(struct vclient *v, int session_present)
 
 /* --- outgoing ----------------------------------------------------------------------------------
  */
-
-#define V45 (V311 | V5)
 
 /* O1, O2: on_durable and PUBLISH wait; the good end waits for nothing. */
 GATED(qos1_out, V45)

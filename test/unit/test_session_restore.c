@@ -5,40 +5,16 @@
 #include <string.h>
 
 #include "lib/loop.h"
-#include "lib/vcase.h"
-#include "lib/vjournal.h"
-
-#define V45 (V311 | V5)
-
-static struct vjournal j;
+#include "unit/kept.h"
 
 static void
-see(struct vclient *v)
+set_to_stay(struct vclient *v)
 {
-	vclient_flush_record(v);
-	v->checked = v->record.len;
+	v->settings.session_expiry_s = UINT32_MAX;
+	v->settings.clean = MQEV_SESSION_CLEAN_STRICT;
 }
 
-#define KEPT(scenario, in_versions)                            \
-	static void kept_##scenario(struct vclient *v);        \
-	SCENARIO(scenario, in_versions)                        \
-	{                                                      \
-		v->settings.session_expiry_s = UINT32_MAX;     \
-		v->settings.clean = MQEV_SESSION_CLEAN_STRICT; \
-		vjournal_init(&j, v);                          \
-		kept_##scenario(v);                            \
-		expect_nothing(v);                             \
-		vclient_free_session(v);                       \
-		see(v);                                        \
-		vjournal_free(&j);                             \
-	}                                                      \
-	static void kept_##scenario(struct vclient *v)
-
-static void
-commit(void)
-{
-	vjournal_commit(&j);
-}
+#define KEPT(scenario, in_versions) OVER_A_STORE(kept, scenario, in_versions, set_to_stay(v))
 
 /* Connects through all that CONNECT waits for; the record is read. */
 static void
@@ -49,15 +25,6 @@ connect(struct vclient *v)
 		vjournal_answer(&j, 0);
 		commit();
 	}
-}
-
-static void
-accept(struct vclient *v, int session_present)
-{
-	char packet[32];
-
-	snprintf(packet, sizeof(packet), "20 (0%d 00 ~)", session_present);
-	rx(v, packet);
 }
 
 static void
