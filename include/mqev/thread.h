@@ -113,8 +113,10 @@ MQEV_EXPORT int mqev_fleet_fd(struct mqev_fleet *fleet);
 /*
  * Milliseconds until mqev_fleet_dispatch() must be called although nothing is readable; 0: now; -1:
  * not before then. Ask before each sleep: calls of the application and other threads change it. It
- * costs a walk over all of the fleet's events, about as many as there are connected clients: some
- * hundred machine instructions for each of them.
+ * needs a walk over all of the fleet's events, about as many as there are connected clients. With
+ * more than 64 of them it walks no more often than takes a thirtieth of the time, at least each 10
+ * ms: meanwhile it says no more than that, so a sleep may end with nothing to do, and a timer that
+ * was set since the last walk may be late by as much.
  */
 MQEV_EXPORT int mqev_fleet_next_timeout_ms(struct mqev_fleet *fleet);
 

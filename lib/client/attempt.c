@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include "client/client.h"
 #include "core/mem.h"
@@ -12,7 +13,7 @@ struct mqev_attempt {
 	struct mqev_turn turn;		  /* at the fleet's governor */
 	struct mqev_transport *transport; /* while DIALING */
 	struct mqev_config *config; /* that the transport uses, whatever the client's is by then */
-	struct event *timer;
+	struct event timer;
 	enum mqev_stage stage;
 	int answer;  /* of mqev_attempt_go() */
 	bool asking; /* on_pre_connect runs */
@@ -41,11 +42,7 @@ attempt_of(struct mqev_client *c)
 	a = mqev_calloc(1, sizeof(*a));
 	if (a == NULL)
 		return NULL;
-	a->timer = evtimer_new(c->fleet->base, on_timer, c);
-	if (a->timer == NULL) {
-		mqev_free(a);
-		return NULL;
-	}
+	evtimer_assign(&a->timer, c->fleet->base, on_timer, c);
 	a->client = c;
 	c->attempt = a;
 	return a;
@@ -97,7 +94,7 @@ mqev_attempt_ask(struct mqev_client *c, bool *begin)
 
 	if (a == NULL)
 		return MQEV_ERR_NOMEM;
-	event_del(a->timer);
+	event_del(&a->timer);
 	*begin = mqev_turns_ask(c->fleet, &a->turn);
 	return 0;
 }
@@ -141,7 +138,7 @@ mqev_attempt_wait(struct mqev_client *c, uint32_t ms)
 
 	if (a == NULL)
 		return MQEV_ERR_NOMEM;
-	return event_add(a->timer, &wait) == 0 ? 0 : MQEV_ERR_NOMEM;
+	return event_add(&a->timer, &wait) == 0 ? 0 : MQEV_ERR_NOMEM;
 }
 
 void
@@ -156,7 +153,7 @@ mqev_attempt_end(struct mqev_client *c)
 	if (a->transport != NULL)
 		mqev_transport_cancel(a->transport);
 	mqev_config_unref(a->config);
-	event_free(a->timer);
+	event_del(&a->timer);
 	mqev_free(a);
 }
 

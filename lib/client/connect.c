@@ -59,8 +59,8 @@ mqev_connect_prepare_tls(const struct mqev_client *c)
 	}
 }
 
-int
-mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
+static int
+parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
 {
 	struct mqev_endpoint_list list;
 	const char *why = NULL;
@@ -69,12 +69,25 @@ mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers *
 	c->error_text = why != NULL ? why : "";
 	if (error != 0)
 		return error;
-	if (!logins_ok(c, &list)) {
-		mqev_endpoint_list_free(&list);
-		return MQEV_ERR_INVALID;
-	}
-	*servers = mqev_servers_get(&c->fleet->servers, &list);
+	*servers = mqev_servers_get(&c->fleet->servers, &list, url);
 	return *servers != NULL ? 0 : MQEV_ERR_NOMEM;
+}
+
+int
+mqev_connect_parse(struct mqev_client *c, const char *url, struct mqev_servers **servers)
+{
+	int error = 0;
+
+	c->error_text = "";
+	*servers = mqev_servers_find(c->fleet->servers, url);
+	if (*servers == NULL)
+		error = parse(c, url, servers);
+	if (error != 0)
+		return error;
+	if (logins_ok(c, &(*servers)->list))
+		return 0;
+	mqev_servers_unref(*servers);
+	return MQEV_ERR_INVALID;
 }
 
 void

@@ -129,15 +129,16 @@ match(struct mqev_client *c, const struct mqev_message *message, struct matches 
 		mqev_topic_tree_match(c->subscriptions->filters, topic, collect, m);
 }
 
-enum mqev_dispatch
-mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *message)
+static enum mqev_dispatch
+dispatch(struct mqev_client *c, const struct mqev_message *message)
 {
-	struct matches m = {.capacity = MATCHES_ON_STACK};
 	enum mqev_dispatch result = MQEV_DISPATCH_NO_MEMORY;
+	struct matches m;
 
-	if (c->subscriptions == NULL || c->subscriptions->callbacks == 0)
-		return MQEV_DISPATCH_NOBODY;
 	m.at = m.few;
+	m.count = 0;
+	m.capacity = MATCHES_ON_STACK;
+	m.failed = false;
 	match(c, message, &m);
 	/* Nobody may be passed over for want of memory. */
 	if (m.failed)
@@ -147,4 +148,12 @@ mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *me
 	if (m.at != m.few)
 		mqev_free(m.at);
 	return result;
+}
+
+enum mqev_dispatch
+mqev_subscriptions_dispatch(struct mqev_client *c, const struct mqev_message *message)
+{
+	if (c->subscriptions == NULL || c->subscriptions->callbacks == 0)
+		return MQEV_DISPATCH_NOBODY;
+	return dispatch(c, message);
 }

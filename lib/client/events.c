@@ -106,7 +106,9 @@ on_message(void *owner, const struct mqev_message *message)
 {
 	struct mqev_client *c = owner;
 
-	if (!mqev_log_tell_kept(c))
+	if (c->last_note != NULL)
+		mqev_log_tell_kept(c);
+	if (c->freed)
 		return true;
 	if (message->token != 0 && !mqev_tokens_add(c->fleet, message->token, c))
 		return false;

@@ -18,8 +18,10 @@
 #define LIBEVENT_READ 4096
 /* A block for partial packets above this size is given back as soon as it is empty. */
 #define KEEP_PARTIAL 1024
-/* From this much still missing on, a packet is read straight into its own block. */
+/* From this much still missing on, a packet is read straight into its own block: from the socket, where
+ * it may cost a read more, and from the bufferevent. */
 #define READ_STRAIGHT_FROM 16384
+#define MOVE_STRAIGHT_FROM 1024
 
 struct reading {
 	struct mqev_link
@@ -150,6 +152,48 @@ receive(const struct reading *r, uint8_t *data, size_t len)
 /* --- where bytes come from ---------------------------------------------------------------------
  */
 
+/* So much of the packet that has begun is missing. */
+static bool
+misses(const struct mqev_link *link, size_t len)
+{
+	return link->partial_len > 0 && link->need >= link->partial_len + len;
+}
+
+static void
+received_straight(const struct reading *r, size_t n)
+{
+	r->link->partial_len += (uint32_t)n;
+	receive_partial(r);
+}
+
+/* The block grows by what is there. */
+static size_t
+move_straight(const struct reading *r, struct evbuffer *input)
+{
+	struct mqev_link *link = r->link;
+	size_t len = evbuffer_get_length(input);
+	int n;
+
+	if (len > missing(link))
+		len = missing(link);
+	if (len == 0 || !reserve_partial(link, len))
+		return 0;
+	n = evbuffer_remove(input, link->partial + link->partial_len, len);
+	if (n > 0)
+		received_straight(r, (size_t)n);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static size_t
+move_scratch(const struct reading *r, struct evbuffer *input, uint8_t *scratch)
+{
+	int n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
+
+	if (n > 0)
+		receive(r, scratch, (size_t)n);
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* What the bufferevent holds. Returns the size of it. */
 static size_t
 take_input(const struct reading *r, uint8_t *scratch)
@@ -158,12 +202,14 @@ take_input(const struct reading *r, uint8_t *scratch)
 	size_t total = 0;
 
 	while (alive(r) && !mqev_session_is_paused(&r->client->session)) {
-		int n = evbuffer_remove(input, scratch, MQEV_SCRATCH_SIZE);
+		size_t n = misses(r->link, MOVE_STRAIGHT_FROM) ? move_straight(r, input) : 0;
 
-		if (n <= 0)
+		/* That is the way without memory too. */
+		if (n == 0)
+			n = move_scratch(r, input, scratch);
+		if (n == 0)
 			break;
-		total += (size_t)n;
-		receive(r, scratch, (size_t)n);
+		total += n;
 	}
 	return total;
 }
@@ -178,30 +224,31 @@ receive_scratch(const struct reading *r, uint8_t *scratch)
 	return n;
 }
 
-static ssize_t
-receive_straight(const struct reading *r, uint8_t *scratch)
+/* Room for more of them; 0: no memory. */
+static size_t
+straight_room(struct mqev_link *link)
 {
-	struct mqev_link *link = r->link;
 	size_t room = link->need - link->partial_len;
-	ssize_t n;
 
 	if (room > MQEV_SCRATCH_SIZE && room > link->partial_len)
 		room =
 		    link->partial_len > MQEV_SCRATCH_SIZE ? link->partial_len : MQEV_SCRATCH_SIZE;
-	if (!reserve_partial(link, room))
-		return receive_scratch(r, scratch);
-	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
-	if (n > 0) {
-		link->partial_len += (uint32_t)n;
-		receive_partial(r);
-	}
-	return n;
+	return reserve_partial(link, room) ? room : 0;
 }
 
-static bool
-straight(const struct mqev_link *link)
+static ssize_t
+receive_straight(const struct reading *r, uint8_t *scratch)
 {
-	return link->partial_len > 0 && link->need >= link->partial_len + READ_STRAIGHT_FROM;
+	struct mqev_link *link = r->link;
+	size_t room = straight_room(link);
+	ssize_t n;
+
+	if (room == 0)
+		return receive_scratch(r, scratch);
+	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
+	if (n > 0)
+		received_straight(r, (size_t)n);
+	return n;
 }
 
 static void
@@ -209,6 +256,14 @@ note_error(struct mqev_link *link)
 {
 	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		link->read_errno = (int16_t)errno;
+}
+
+/* A parked link had no more, and says so if more comes: to ask again would cost a call for each
+ * PINGRESP. (All that is asked for at once is as much or more.) */
+static bool
+was_short(const struct mqev_link *link, size_t n)
+{
+	return n < READ_STRAIGHT_FROM && mqev_conn_is_parked(&link->conn);
 }
 
 /* More than one read's worth was waiting: the rest is taken from the socket itself, without a loop
@@ -220,13 +275,13 @@ read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 
 	while (taken < budget && alive(r) && !r->link->stopped &&
 	       !mqev_session_is_paused(&r->client->session)) {
-		ssize_t n =
-		    straight(r->link) ? receive_straight(r, scratch) : receive_scratch(r, scratch);
+		ssize_t n = misses(r->link, READ_STRAIGHT_FROM) ? receive_straight(r, scratch)
+								: receive_scratch(r, scratch);
 
 		if (n < 0)
 			note_error(r->link);
 		r->link->ended = n == 0;
-		if (n <= 0)
+		if (n <= 0 || was_short(r->link, (size_t)n))
 			return;
 		taken += (size_t)n;
 	}

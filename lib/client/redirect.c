@@ -171,7 +171,8 @@ servers_of(const struct mqev_client *c, const char *reference)
 {
 	struct mqev_endpoint_list list;
 
-	return list_of(c, reference, &list) ? mqev_servers_get(&c->fleet->servers, &list) : NULL;
+	return list_of(c, reference, &list) ? mqev_servers_get(&c->fleet->servers, &list, "")
+					    : NULL;
 }
 
 /* --- following ---------------------------------------------------------------------------------

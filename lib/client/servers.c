@@ -1,6 +1,8 @@
 /* Sharing of lists of servers. What a URL means: net/url.c; which server is next: retry.c. */
 #include "client/servers.h"
 
+#include <string.h>
+
 #include "core/mem.h"
 
 /* So many of those in use, the newest first, are looked at for one that is the same. */
@@ -12,6 +14,18 @@ find_same(struct mqev_servers *in_use, const struct mqev_endpoint_list *list)
 	for (unsigned i = 0; in_use != NULL && i < LOOK_AT; i++, in_use = in_use->next) {
 		if (mqev_endpoint_list_same(&in_use->list, list))
 			return in_use;
+	}
+	return NULL;
+}
+
+struct mqev_servers *
+mqev_servers_find(struct mqev_servers *in_use, const char *urls)
+{
+	for (unsigned i = 0; in_use != NULL && i < LOOK_AT; i++, in_use = in_use->next) {
+		if (urls[0] != '\0' && strcmp(in_use->urls, urls) == 0) {
+			in_use->refs++;
+			return in_use;
+		}
 	}
 	return NULL;
 }
@@ -35,8 +49,9 @@ leave(struct mqev_servers *servers)
 }
 
 struct mqev_servers *
-mqev_servers_get(struct mqev_servers **in_use, struct mqev_endpoint_list *list)
+mqev_servers_get(struct mqev_servers **in_use, struct mqev_endpoint_list *list, const char *urls)
 {
+	size_t size = strlen(urls) + 1;
 	struct mqev_servers *servers = find_same(*in_use, list);
 
 	if (servers != NULL) {
@@ -44,7 +59,7 @@ mqev_servers_get(struct mqev_servers **in_use, struct mqev_endpoint_list *list)
 		mqev_endpoint_list_free(list);
 		return servers;
 	}
-	servers = mqev_calloc(1, sizeof(*servers));
+	servers = mqev_calloc(1, sizeof(*servers) + size);
 	if (servers == NULL) {
 		mqev_endpoint_list_free(list);
 		return NULL;
@@ -52,6 +67,7 @@ mqev_servers_get(struct mqev_servers **in_use, struct mqev_endpoint_list *list)
 	servers->list = *list;
 	*list = (struct mqev_endpoint_list){0};
 	servers->refs = 1;
+	memcpy(servers->urls, urls, size);
 	join(in_use, servers);
 	return servers;
 }

@@ -10,6 +10,7 @@
 
 #include "core/properties.h"
 #include "core/reason.h"
+#include "core/topic.h"
 #include "core/utf8.h"
 
 #define ANY_LENGTH MQEV_VARINT_MAX
@@ -154,6 +155,8 @@ topic_legal(struct decoder *d, struct mqev_bytes topic)
 	if (topic.len == 0)
 		return d->version == MQEV_V5 ||
 		       protocol_error(d->fault, "empty topic name [MQTT-4.7.3-1]");
+	if (mqev_topic_name_plain(topic))
+		return true;
 	if (d->version != MQEV_V31 && !mqev_utf8_valid(topic.data, topic.len))
 		return malformed(d->fault, "ill-formed UTF-8 in the topic name [MQTT-3.3.2-1]");
 	if (memchr(topic.data, '+', topic.len) != NULL ||

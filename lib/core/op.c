@@ -48,7 +48,8 @@ mqev_op_cost(const struct mqev_op_parts *parts)
 struct mqev_op *
 mqev_op_new(const struct mqev_op_parts *parts)
 {
-	struct mqev_op *op = mqev_malloc(sizeof(*op) + copied_size(parts));
+	size_t size = sizeof(struct mqev_op) + copied_size(parts);
+	struct mqev_op *op = mqev_malloc(size);
 
 	if (op == NULL)
 		return NULL;
@@ -56,7 +57,7 @@ mqev_op_new(const struct mqev_op_parts *parts)
 	op->refs = 1;
 	op->type = (uint8_t)parts->type;
 	op->expiry_at = MQEV_OP_NO_EXPIRY;
-	op->cost = (uint32_t)mqev_op_cost(parts);
+	op->cost = (uint32_t)mqev_mem_cost(size);
 	op->release = parts->release;
 	op->release_arg = parts->release_arg;
 	op->subscription_id = parts->subscription_id;

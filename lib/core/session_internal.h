@@ -182,9 +182,10 @@ void mqev_auth_rest(struct mqev_session *s, uint64_t now);
 struct mqev_outbox *mqev_outbox_of(struct mqev_session *s);
 
 /* session_queue.c */
-/* Whether there is room within the limits for one more operation, or could be made as the settings
- * say. qos0: it is a QoS 0 message. */
-bool mqev_outbox_may_fit(const struct mqev_session *s, size_t cost, bool qos0);
+/* Whether there is room within the limits for one more operation. */
+bool mqev_outbox_fits(const struct mqev_session *s, size_t cost);
+/* Whether it could be made as the settings say. qos0: for a QoS 0 message. */
+bool mqev_outbox_may_make_room(const struct mqev_session *s, size_t cost, bool qos0);
 /* Makes that room. False: too much was dropped in this turn of the loop. */
 bool mqev_outbox_make_room(struct mqev_session *s, size_t cost, bool qos0, uint64_t now);
 /* An accepted operation counts, and one that has ended or is doomed does not. */

@@ -150,10 +150,13 @@ fits_without(const struct mqev_session *s, size_t cost, struct mqev_load less)
 	return mqev_load_fits(shared, s->sink->budget->limits.max, cost);
 }
 
-static bool
-fits(const struct mqev_session *s, size_t cost)
+bool
+mqev_outbox_fits(const struct mqev_session *s, size_t cost)
 {
-	return fits_without(s, cost, (struct mqev_load){0});
+	const struct mqev_budget *shared = s->sink->budget;
+
+	return mqev_load_fits(s->out->used, s->settings->queue.max, cost) &&
+	       (shared == NULL || mqev_load_fits(shared->used, shared->limits.max, cost));
 }
 
 /* All that may be dropped for the new one. */
@@ -201,10 +204,8 @@ may_doom(const struct mqev_session *s)
 }
 
 bool
-mqev_outbox_may_fit(const struct mqev_session *s, size_t cost, bool qos0)
+mqev_outbox_may_make_room(const struct mqev_session *s, size_t cost, bool qos0)
 {
-	if (fits(s, cost))
-		return true;
 	return s->settings->queue_full != MQEV_FULL_REJECT && may_doom(s) &&
 	       fits_without(s, cost, droppable(s, qos0));
 }
@@ -212,11 +213,9 @@ mqev_outbox_may_fit(const struct mqev_session *s, size_t cost, bool qos0)
 bool
 mqev_outbox_make_room(struct mqev_session *s, size_t cost, bool qos0, uint64_t now)
 {
-	if (fits(s, cost))
-		return true;
 	if (s->settings->queue_full == MQEV_FULL_DROP_EXPIRED)
 		mqev_outbox_sweep(s, now);
-	while (!fits(s, cost)) {
+	while (!mqev_outbox_fits(s, cost)) {
 		if (!may_doom(s) || !fits_without(s, cost, droppable(s, qos0)))
 			return false;
 		mqev_outbox_put_off(s, next_to_drop(s), MQEV_ERR_DROPPED);

@@ -37,30 +37,28 @@ discard(struct mqev_op *op)
 	mqev_op_unref(op);
 }
 
-/* Others are dropped for it last, when nothing else can keep it out. */
-static int
-make_room(struct mqev_session *s, struct mqev_op *op, bool qos0, uint64_t now)
-{
-	if ((op->flags & MQEV_OP_INTERNAL) != 0 || mqev_outbox_make_room(s, op->cost, qos0, now))
-		return 0;
-	discard(op);
-	return MQEV_ERR_QUEUE_FULL;
-}
-
-/* An operation within the queue's limits, or why not. */
+/* An operation within the queue's limits, or why not. Others are dropped for it last, when nothing else
+ * can keep it out. */
 static int
 make_op(struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, bool qos0,
     uint64_t now, struct mqev_op **op)
 {
+	size_t cost = mqev_op_cost(parts);
+	bool fits;
+
 	if (mqev_outbox_of(s) == NULL)
 		return MQEV_ERR_NOMEM;
-	if ((flags & MQEV_OP_INTERNAL) == 0 && !mqev_outbox_may_fit(s, mqev_op_cost(parts), qos0))
+	fits = (flags & MQEV_OP_INTERNAL) != 0 || mqev_outbox_fits(s, cost);
+	if (!fits && !mqev_outbox_may_make_room(s, cost, qos0))
 		return MQEV_ERR_QUEUE_FULL;
 	*op = mqev_op_new(parts);
 	if (*op == NULL)
 		return MQEV_ERR_NOMEM;
 	(*op)->flags = flags;
-	return make_room(s, *op, qos0, now);
+	if (fits || mqev_outbox_make_room(s, cost, qos0, now))
+		return 0;
+	discard(*op);
+	return MQEV_ERR_QUEUE_FULL;
 }
 
 static void

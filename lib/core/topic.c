@@ -59,16 +59,16 @@ plain_few(const uint8_t *data, size_t len)
 	return len == 0;
 }
 
-/* Neither wildcards nor U+0000 nor anything above U+007F: most names, seen in one pass. The last
- * eight bytes may overlap those before. */
-static bool
-plain_name(const uint8_t *data, size_t len)
+/* The last eight bytes may overlap those before. */
+bool
+mqev_topic_name_plain(struct mqev_bytes name)
 {
+	const uint8_t *data = name.data;
 	const uint8_t *last;
 
-	if (len < sizeof(uint64_t))
-		return plain_few(data, len);
-	for (last = data + len - sizeof(uint64_t); data < last; data += sizeof(uint64_t)) {
+	if (name.len < sizeof(uint64_t))
+		return plain_few(data, name.len);
+	for (last = data + name.len - sizeof(uint64_t); data < last; data += sizeof(uint64_t)) {
 		if (!plain_eight(data))
 			return false;
 	}
@@ -78,7 +78,7 @@ plain_name(const uint8_t *data, size_t len)
 bool
 mqev_topic_name_ok(struct mqev_bytes name)
 {
-	if (name.len > 0 && name.len <= UINT16_MAX && plain_name(name.data, name.len))
+	if (name.len > 0 && name.len <= UINT16_MAX && mqev_topic_name_plain(name))
 		return true;
 	return text_ok(name) && !mqev_topic_filter_has_wildcard(name);
 }

@@ -97,7 +97,6 @@ make_bufferevent(struct mqev_conn *conn, struct event_base *base)
 	if (conn->bev == NULL)
 		return false;
 	conn->ops = &plain_ops;
-	bufferevent_disable(conn->bev, EV_READ);
 	bufferevent_set_max_single_write(conn->bev, MAX_SINGLE_WRITE);
 	return true;
 }

@@ -149,9 +149,29 @@ on_addrs(const struct mqev_answer *answer, void *arg)
 		mqev_step_finish(ctx);
 }
 
+/* A literal address is its own answer; false: it is none. */
+static bool
+take_literal(struct mqev_step_ctx *ctx)
+{
+	struct mqev_addr addr;
+
+	if (!mqev_addr_parse(dialled_host(ctx), proxied(ctx) ? ctx->proxy.port : ctx->port, &addr))
+		return false;
+	ctx->addrs = mqev_addrs_new(1);
+	if (ctx->addrs == NULL) {
+		mqev_step_fail_nomem(ctx);
+		return true;
+	}
+	ctx->addrs->at[0] = addr;
+	mqev_step_finish(ctx);
+	return true;
+}
+
 static void
 resolve_start(struct mqev_step_ctx *ctx)
 {
+	if (take_literal(ctx))
+		return;
 	lookup_started(ctx, mqev_lookup_host(ctx->net, dialled_host(ctx), on_addrs, ctx));
 }
 

@@ -74,8 +74,8 @@ struct mqev_step {
 };
 
 /*
- * How the running step ends. Both only note the verdict: the runner acts on it from the event loop,
- * after the caller has returned, so they may be called in start and in any callback. fail copies
+ * How the running step ends. Both only note the verdict: the runner acts on it after start has
+ * returned, or else from the event loop, so they may be called in start and in any callback. fail copies
  * the error and fills its stage.
  */
 void mqev_step_finish(struct mqev_step_ctx *ctx);

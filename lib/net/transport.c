@@ -60,7 +60,8 @@ struct mqev_transport {
 	struct mqev_step_ctx ctx; /* first: steps are given its address */
 	struct mqev_endpoint_list endpoint;
 	size_t step;
-	bool running; /* a step has started and not ended */
+	bool running;  /* a step has started and not ended */
+	bool starting; /* its start has not returned yet */
 	enum verdict verdict;
 	struct mqev_net_error error;
 	unsigned entered; /* depth of calls of the application from here */
@@ -81,7 +82,6 @@ void
 mqev_net_error_set(
     struct mqev_net_error *error, int code, int system_errno, const char *format, ...)
 {
-	char why[64];
 	va_list ap;
 	size_t len;
 
@@ -93,9 +93,11 @@ mqev_net_error_set(
 	va_end(ap);
 	if (system_errno == 0)
 		return;
-	mqev_port_strerror(system_errno, why, sizeof why);
 	len = strlen(error->text);
-	snprintf(error->text + len, sizeof error->text - len, ": %s", why);
+	if (len + 2 >= sizeof error->text)
+		return;
+	memcpy(error->text + len, ": ", 2);
+	mqev_port_strerror(system_errno, error->text + len + 2, sizeof error->text - len - 2);
 }
 
 /* Deadlines ------------------------------------------------------------------------------------ */
@@ -236,6 +238,19 @@ report(struct mqev_transport *t, const struct mqev_step *step)
 	return mqev_step_leave(&t->ctx);
 }
 
+static void run_from(struct mqev_transport *t, size_t step);
+
+/* Who finishes at once needs no turn of the loop. False: the attempt was ended meanwhile. */
+static bool
+step_in(struct mqev_transport *t, const struct mqev_step *step)
+{
+	mqev_step_enter(&t->ctx);
+	t->starting = true;
+	step->start(&t->ctx);
+	t->starting = false;
+	return mqev_step_leave(&t->ctx);
+}
+
 static void
 start_step(struct mqev_transport *t)
 {
@@ -251,7 +266,8 @@ start_step(struct mqev_transport *t)
 		mqev_step_fail_nomem(&t->ctx);
 		return;
 	}
-	step->start(&t->ctx);
+	if (step_in(t, step) && t->verdict == VERDICT_FINISHED)
+		run_from(t, t->step + 1);
 }
 
 static void
@@ -362,7 +378,8 @@ note_verdict(struct mqev_transport *t, enum verdict verdict)
 	t->running = false;
 	t->verdict = verdict;
 	event_del(&t->stage_timer);
-	event_active(&t->advance, 0, 0);
+	if (verdict != VERDICT_FINISHED || !t->starting)
+		event_active(&t->advance, 0, 0);
 }
 
 void

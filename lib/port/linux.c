@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -129,10 +128,17 @@ void
 mqev_port_strerror(int error, char *text, size_t size)
 {
 	char buffer[128] = "";
-
-	snprintf(text, size, "%s",
+	const char *why =
 	    _Generic(strerror_r(error, buffer, sizeof buffer), char *: text_of_gnu, int: text_of_posix)(
-		strerror_r(error, buffer, sizeof buffer), buffer));
+		strerror_r(error, buffer, sizeof buffer), buffer);
+	size_t len = strlen(why);
+
+	if (size == 0)
+		return;
+	if (len > size - 1)
+		len = size - 1;
+	memcpy(text, why, len);
+	text[len] = '\0';
 }
 
 int

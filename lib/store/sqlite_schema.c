@@ -4,7 +4,7 @@
 #include "store/sqlite_internal.h"
 
 #define APPLICATION_ID 1836148086 /* "mqev" */
-#define FORMAT 1
+#define FORMAT 2
 
 #define TEXT(number) #number
 #define TEXT_OF(number) TEXT(number)

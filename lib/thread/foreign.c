@@ -24,6 +24,7 @@ struct walk {
 	on_interest *interest; /* false: no memory */
 	void *arg;
 	struct timeval soonest;
+	size_t events;
 	bool timed;
 	bool failed;
 };
@@ -53,13 +54,17 @@ static int
 on_event(const struct event_base *base, const struct event *event, void *arg)
 {
 	struct walk *walk = arg;
-	int fd = event_get_fd(event);
+	int fd;
 	unsigned what;
 
 	(void)base;
+	walk->events++;
 	note_time(walk, event);
+	if (walk->interest == NULL)
+		return 0;
+	fd = event_get_fd(event);
 	/* A signal's number stands where others have a descriptor. */
-	if (walk->interest == NULL || fd < 0 || (event_get_events(event) & EV_SIGNAL) != 0)
+	if (fd < 0 || (event_get_events(event) & EV_SIGNAL) != 0)
 		return 0;
 	what = interest_of(event);
 	if (what != 0 && !walk->interest(fd, what, walk->arg))
@@ -110,16 +115,20 @@ milliseconds_until(const struct timeval *then, const struct timeval *now)
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+static bool
+is_active(struct mqev_front *front)
+{
+	return event_base_get_num_events(front->base, EVENT_BASE_COUNT_ACTIVE) > 0;
+}
+
 static int
-timeout_of(struct mqev_front *front, const struct walk *walk)
+timeout_until(struct mqev_front *front, bool timed, const struct timeval *soonest)
 {
 	struct timeval now;
 
-	if (event_base_get_num_events(front->base, EVENT_BASE_COUNT_ACTIVE) > 0)
-		return 0;
-	if (!walk->timed)
+	if (!timed)
 		return -1;
-	return event_time(front, &now) ? milliseconds_until(&walk->soonest, &now) : 0;
+	return event_time(front, &now) ? milliseconds_until(soonest, &now) : 0;
 }
 
 /* --- each descriptor ---------------------------------------------------------------------------
@@ -267,8 +276,6 @@ look(struct mqev_front *front, struct walk *walk)
 {
 	struct mqev_watching *w = front->watching;
 
-	if (w == NULL)
-		return walk_events(front, walk, NULL, NULL);
 	for (size_t i = 0; i < w->count; i++)
 		w->list[i].now = 0;
 	if (!walk_events(front, walk, note_interest, w))
@@ -314,6 +321,78 @@ mqev_fleet_set_watch(struct mqev_fleet *fleet, mqev_watch_cb *changed, void *use
 	return error;
 }
 
+/* --- walking seldom ----------------------------------------------------------------------------
+ */
+
+/*
+ * A walk costs by the events that there are, a sleep ends with each that something happens to. So in a
+ * large base the next walk comes when this one's cost is a small part of the time since: a timer that
+ * is set meanwhile is late by no more than that.
+ */
+enum { WALK_ALWAYS = 64, WALK_SHARE = 32, WALK_MOST_US = 10000 };
+
+static void
+remember(struct mqev_front *front, const struct walk *walk, uint64_t begun_us)
+{
+	uint64_t now = mqev_port_now_us();
+	uint64_t rest = (now - begun_us) * WALK_SHARE;
+
+	if (walk->events <= WALK_ALWAYS)
+		rest = 0;
+	front->outlook = (struct mqev_outlook){
+	    .again_us = now + (rest < WALK_MOST_US ? rest : WALK_MOST_US),
+	    .soonest = walk->soonest,
+	    .timed = walk->timed,
+	};
+}
+
+/* What the last walk found is good enough: until the next one, or the timer that it knew. */
+static bool
+still_known(struct mqev_front *front, int *timeout)
+{
+	const struct mqev_outlook *o = &front->outlook;
+	uint64_t now = mqev_port_now_us();
+	int rest_ms;
+
+	if (now >= o->again_us)
+		return false;
+	rest_ms = (int)((o->again_us - now + 999) / 1000);
+	*timeout = timeout_until(front, o->timed, &o->soonest);
+	if (*timeout == 0)
+		return false;
+	if (*timeout < 0 || *timeout > rest_ms)
+		*timeout = rest_ms;
+	return true;
+}
+
+static int
+next_timeout(struct mqev_front *front)
+{
+	uint64_t begun = mqev_port_now_us();
+	struct walk walk;
+	int timeout;
+
+	if (is_active(front))
+		return 0;
+	if (still_known(front, &timeout))
+		return timeout;
+	walk_events(front, &walk, NULL, NULL);
+	remember(front, &walk, begun);
+	return timeout_until(front, walk.timed, &walk.soonest);
+}
+
+/* With each descriptor announced, all are looked at. */
+static int
+next_timeout_watched(struct mqev_front *front)
+{
+	struct walk walk;
+
+	/* What could not be told for want of memory is told next time. */
+	if (!look(front, &walk))
+		return MQEV_ERR_NOMEM;
+	return is_active(front) ? 0 : timeout_until(front, walk.timed, &walk.soonest);
+}
+
 /* --- the fleet ---------------------------------------------------------------------------------
  */
 
@@ -342,13 +421,11 @@ int
 mqev_fleet_next_timeout_ms(struct mqev_fleet *fleet)
 {
 	struct mqev_front *front;
-	struct walk walk;
 	int result = mqev_front_begin(fleet, &front);
 
 	if (result != 0)
 		return result;
-	/* What could not be told for want of memory is told next time. */
-	result = look(front, &walk) ? timeout_of(front, &walk) : MQEV_ERR_NOMEM;
+	result = front->watching != NULL ? next_timeout_watched(front) : next_timeout(front);
 	mqev_front_unref(front);
 	return result;
 }

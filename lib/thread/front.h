@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include <mqev/thread.h>
 
@@ -32,6 +33,13 @@ enum mqev_background {
 	MQEV_BACKGROUND_ENDED	 /* not joined yet -> NONE */
 };
 
+/* What the last walk over a large base's events has found, and how long that will do. */
+struct mqev_outlook {
+	uint64_t again_us; /* when to walk again at the latest */
+	struct timeval soonest;
+	bool timed; /* there is such a timer */
+};
+
 struct mqev_front {
 	atomic_uint refs; /* the fleet's, the remotes', and of who is inside the loop */
 	_Atomic(struct mqev_post *) inbox; /* the latest first */
@@ -49,6 +57,7 @@ struct mqev_front {
 	struct mqev_post *first; /* taken from the inbox, in order */
 	struct mqev_post **last;
 	struct mqev_watching *watching; /* for foreign loops */
+	struct mqev_outlook outlook;	/* for them, too */
 	struct mqev_job *job;		/* of a blocking call */
 	int poller;			/* the descriptor of mqev_fleet_fd(), -1: not known yet */
 	bool looping;			/* inside event_base_loop() */

@@ -15,6 +15,11 @@
 #	define SQLITE_BACKEND NULL
 #	define STORES_OF_SQLITE
 #endif
+#ifdef HAVE_WSLAY
+#	define HAS_WEBSOCKET true
+#else
+#	define HAS_WEBSOCKET false
+#endif
 
 #define NANOSECONDS 1000000000
 #define URL_LEN 300
@@ -429,7 +434,7 @@ static const struct bench_program mqev_program = {
     .name = "mqev",
     .version = mqev_version,
     .descriptors_per_client = 1,
-    .websocket = true,
+    .websocket = HAS_WEBSOCKET,
     .parks = true,
     .filters = true,
     .stores = stores,

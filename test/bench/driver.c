@@ -381,7 +381,7 @@ cannot(const struct bench_program *program, const struct bench_options *o)
 	if (o->parked && !program->parks)
 		return "has nothing to park";
 	if (o->websocket && !program->websocket)
-		return "no WebSocket";
+		return "no WebSocket, or built without it";
 	if (o->filters && !program->filters)
 		return "no callbacks for filters";
 	if (o->store && !has_store(program, o->store))

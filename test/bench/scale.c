@@ -31,6 +31,7 @@ usage(void)
 	      "  --threads    how many, each with a fleet (1)\n"
 	      "  --keepalive  in seconds (60)\n"
 	      "  --sources    the number of the first source address in 127.0.0.0/8 (0: none)\n"
+	      "  --park       milliseconds until an idle link gives its bufferevent up (0: never)\n"
 	      "  --seconds    how long to measure (1)\n",
 	    stderr);
 	return 2;
@@ -87,6 +88,8 @@ read_option(struct scale_options *o, int name, const char *value)
 		return read_count(&o->keepalive_s, value);
 	case 'b':
 		return read_count(&o->first_source, value);
+	case 'P':
+		return read_count(&o->park_after_ms, value);
 	case 's':
 		o->seconds = strtod(value, &end);
 		return end != value && !*end && o->seconds > 0;
@@ -104,6 +107,7 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, 'T'},
     {"keepalive", required_argument, NULL, 'k'},
     {"sources", required_argument, NULL, 'b'},
+    {"park", required_argument, NULL, 'P'},
     {"seconds", required_argument, NULL, 's'},
     {NULL, 0, NULL, 0},
 };
@@ -133,8 +137,8 @@ main(int argc, char **argv)
 	if (optind != argc || !o.scenario || !o.port_count)
 		return usage();
 	raise_descriptors();
-	printf("{\"scenario\": \"%s\", \"scheme\": \"%s\", \"clients\": %u", o.scenario, o.scheme,
-	    o.clients);
+	printf("{\"scenario\": \"%s\", \"scheme\": \"%s\", \"clients\": %u, \"park\": %u",
+	    o.scenario, o.scheme, o.clients, o.park_after_ms);
 	for (i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
 		if (!strcmp(scenarios[i].name, o.scenario))
 			r = scenarios[i].run(&o);

@@ -17,6 +17,8 @@
 #define SCALE_TOPIC_FLOOD "$bench/flood"
 #define SCALE_TOPIC_DROP "$bench/drop"
 #define SCALE_PAYLOAD_LEN 256
+/* Said by a program that was built without what is asked of it. */
+#define SCALE_LEFT_OUT "built without it"
 
 struct scale_options {
 	const char *scenario;
@@ -30,6 +32,8 @@ struct scale_options {
 	unsigned keepalive_s;
 	/* the number of the first client's source address in 127.0.0.0/8; 0: the system's choice */
 	unsigned first_source;
+	/* 0: idle links keep their bufferevents */
+	unsigned park_after_ms;
 	double seconds;
 };
 

@@ -100,6 +100,16 @@ on_connect(struct mqev_client *client, const struct mqev_connack *connack, void 
 	look_for_end(m->all);
 }
 
+/* Any other failure is tried again. */
+static void
+on_connect_fail(
+    struct mqev_client *client, const struct mqev_connect_failure *failure, void *userdata)
+{
+	(void)client;
+	if (failure->error == MQEV_ERR_UNSUPPORTED)
+		scale_fail(((struct scale_member *)userdata)->all, "%s", SCALE_LEFT_OUT);
+}
+
 static void
 on_disconnect(struct mqev_client *client, const struct mqev_disconnection *end, void *userdata)
 {
@@ -145,7 +155,8 @@ make_client(struct scale_fleet *f, unsigned number)
 	m->client = mqev_client_new(f->fleet,
 	    MQEV_OPTIONS(.client_id = id, .keepalive = f->o->keepalive_s, .max_inflight = WINDOW,
 		.tls = f->tls, .userdata = m, .on_connect = on_connect,
-		.on_disconnect = on_disconnect, .on_message = on_message,
+		.on_connect_fail = on_connect_fail, .on_disconnect = on_disconnect,
+		.on_message = on_message,
 		.socket = MQEV_SOCKET_OPTIONS(.bind_address =
 						  source_of(f->o, number, source, sizeof source))),
 	    &error);
@@ -307,7 +318,7 @@ scale_open(struct scale_fleet *f, const struct scale_options *o, unsigned client
 	f->members = calloc(clients, sizeof *f->members);
 	if (!f->members || open_base(f))
 		return scale_fail(f, "out of memory");
-	f->fleet = mqev_fleet_new(f->base, NULL);
+	f->fleet = mqev_fleet_new(f->base, MQEV_FLEET_OPTIONS(.park_after_ms = o->park_after_ms));
 	if (!f->fleet)
 		return scale_fail(f, "mqev_fleet_new failed");
 	if (o->cafile)

@@ -10,6 +10,8 @@
 #define LIMIT_S 60
 /* Late work (tickets, timers) is over after this. */
 #define SETTLE_S 0.5
+/* The fleet looks for links to park each quarter of a second. */
+#define PARK_S 1.0
 
 static double
 heap_bytes(void)
@@ -37,6 +39,17 @@ measure_bufferevents(struct scale_fleet *f)
 	return all ? 0 : -1;
 }
 
+static int
+expect_parked(struct scale_fleet *f)
+{
+	struct mqev_stats s = {.size = sizeof s};
+
+	mqev_fleet_stats(f->fleet, &s);
+	if (s.parked == (f->o->park_after_ms ? f->count : 0))
+		return 0;
+	return scale_fail(f, "%u clients are parked", (unsigned)s.parked);
+}
+
 /* The client by itself, then with a connection that has nothing to do. */
 static int
 measure_links(struct scale_fleet *f)
@@ -50,7 +63,7 @@ measure_links(struct scale_fleet *f)
 	if (scale_connect(f, 0, LIMIT_S))
 		return -1;
 	f->done = false;
-	if (scale_run(f, SETTLE_S))
+	if (scale_run(f, SETTLE_S + (f->o->park_after_ms ? PARK_S : 0)) || expect_parked(f))
 		return -1;
 	printf(", \"client_bytes\": %.1f, \"link_bytes\": %.1f, \"resident_bytes\": %.1f",
 	    (made - before) / n, (heap_bytes() - made) / n,

@@ -406,7 +406,7 @@ END_TEST
 START_TEST(a_later_format)
 {
 	make_store(fresh_path());
-	run_sql("PRAGMA user_version = 2");
+	run_sql("PRAGMA user_version = 3");
 	expect_left_alone(MQEV_ERR_STORE_VERSION);
 }
 END_TEST

@@ -17,7 +17,7 @@ get(const char *urls)
 	struct mqev_servers *servers;
 
 	ck_assert_int_eq(mqev_url_parse(urls, &list, &why), 0);
-	servers = mqev_servers_get(&in_use, &list);
+	servers = mqev_servers_get(&in_use, &list, urls);
 	ck_assert_ptr_nonnull(servers);
 	ck_assert_uint_eq(list.count, 0);
 	return servers;
@@ -32,8 +32,11 @@ START_TEST(the_same_is_stored_once)
 	/* Another spelling of the same. */
 	ck_assert_ptr_eq(get(urls), first);
 	ck_assert_ptr_eq(get("ssl://u:p@one.test:8883 wss://two.test:443/mqtt?x=1"), first);
+	ck_assert_ptr_eq(mqev_servers_find(in_use, urls), first);
+	ck_assert_ptr_null(mqev_servers_find(in_use, "ssl://u:p@one.test:8883"));
+	ck_assert_ptr_null(mqev_servers_find(in_use, ""));
 	ck_assert_uint_eq(fail_mem_live(), live);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		mqev_servers_unref(first);
 	ck_assert_ptr_null(in_use);
 	ck_assert_uint_eq(fail_mem_live(), 0);
@@ -97,7 +100,7 @@ START_TEST(without_memory_nothing_stays)
 
 	ck_assert_int_eq(mqev_url_parse("one.test", &list, &why), 0);
 	fail_mem_after(0);
-	ck_assert_ptr_null(mqev_servers_get(&in_use, &list));
+	ck_assert_ptr_null(mqev_servers_get(&in_use, &list, "one.test"));
 	fail_mem_never();
 	ck_assert_ptr_null(in_use);
 	ck_assert_uint_eq(fail_mem_live(), 0);

@@ -737,7 +737,7 @@ GATED(answered_with_a_full_queue, V45)
 	see(v);
 	vjournal_commit_to(&j, j.ticket);
 	for (int i = 1; i <= 16; i++) {
-		char text[20];
+		char text[24];
 
 		snprintf(text, sizeof(text), "accepted %d\n", i);
 		vclient_flush_record(v);

@@ -87,6 +87,51 @@ START_TEST(timeouts_are_told)
 }
 END_TEST
 
+/* A large fleet is not walked over for each sleep: what comes and what is timed is not missed by that,
+ * and at rest it sleeps long. */
+START_TEST(many_clients)
+{
+	enum { MANY = 150, FAILS = 5 };
+	struct mqev_client *failing;
+	long long begin = tk_now_ms();
+	int longest = 0;
+
+	world_serve_in_thread();
+	for (int i = 0; i < MANY; i++) {
+		struct mqev_client *c = world_client(world.fleet, (struct mqev_options){0});
+
+		ck_assert_int_gt(
+		    mqev_publish(c, MQEV_MESSAGE(.topic = "m", .qos = i % 3), world_done, NULL), 0);
+		ck_assert_int_eq(mqev_connect(c, tk_auto_url(world.server)), 0);
+	}
+	while (world.connects < MANY || world.done < MANY) {
+		ck_assert_int_eq(poll_fleet(), 1);
+		ck_assert_int_lt(tk_now_ms() - begin, 15000);
+	}
+	/* Attempts that fail, each after a timer that was set since the last walk. */
+	failing = world_client(world.fleet, (struct mqev_options){0});
+	ck_assert_int_eq(mqev_connect(failing, "mqtt://127.0.0.1:1"), 0);
+	begin = tk_now_ms();
+	while (world.fails < FAILS) {
+		ck_assert_int_eq(poll_fleet(), 1);
+		ck_assert_int_lt(tk_now_ms() - begin, 8000);
+	}
+	mqev_client_free(failing);
+	for (int i = 0; longest <= 20; i++) {
+		int timeout = mqev_fleet_next_timeout_ms(world.fleet);
+
+		longest = timeout > longest ? timeout : longest;
+		ck_assert_int_lt(i, 5000);
+		usleep((unsigned)(timeout < 20 ? timeout : 0) * 1000);
+		ck_assert_int_eq(mqev_fleet_dispatch(world.fleet), 1);
+	}
+	ck_assert_int_eq(world.failed, 0);
+	mqev_fleet_free(world.fleet);
+	world.fleet = NULL;
+	world_serve_no_more();
+}
+END_TEST
+
 /* A call outside the loop, and one of another thread, are seen before the next sleep. */
 static void *
 publish_elsewhere(void *arg)
@@ -345,6 +390,7 @@ main(void)
 
 	tcase_add_test(tc, by_the_fleets_descriptor);
 	tcase_add_test(tc, timeouts_are_told);
+	tcase_add_test(tc, many_clients);
 	tcase_add_test(tc, calls_wake_it);
 	tcase_add_test(tc, by_each_descriptor);
 	tcase_add_test(tc, by_client);

@@ -305,8 +305,6 @@ run_sample(const char *option, const char *where, const struct sockaddr *address
 	char *answer;
 
 	snprintf(program, sizeof(program), "%s/samples/metrics", getenv("MQEV_BUILDDIR"));
-	/* The sanitizer's search for leaks in a process that a signal has ended hangs now and then. */
-	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
 	ck_assert_int_eq(tk_server_start(&sample, &spec), 0);
 	while (tk_auto_stats(broker)->received < 6)
 		kit_run(20);
