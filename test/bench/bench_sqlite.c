@@ -23,6 +23,7 @@ struct bare {
 
 static const char schema[] =
     "PRAGMA journal_mode = WAL;"
+    "PRAGMA cache_size = -4096;"
     "CREATE TABLE client (client INTEGER PRIMARY KEY, epoch INTEGER NOT NULL,"
     " name TEXT NOT NULL, client_id TEXT NOT NULL, sent_n INTEGER NOT NULL,"
     " session_ends_ms INTEGER NOT NULL, flags INTEGER NOT NULL, checked INTEGER NOT NULL);"
@@ -51,7 +52,9 @@ prepare(struct bare *b, const char *sql, sqlite3_stmt **s)
 static int
 open_bare(struct bare *b, const char *path, bool power)
 {
-	if (sqlite3_open(path, &b->db) != SQLITE_OK ||
+	if (sqlite3_open_v2(path, &b->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		NULL) != SQLITE_OK ||
 	    sqlite3_exec(b->db, schema, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(b->db, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
 		NULL, NULL, NULL) != SQLITE_OK)

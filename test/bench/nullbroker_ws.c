@@ -164,11 +164,13 @@ take_head(struct nb_ws *w, const uint8_t *p, size_t n, bool *ok)
 static void
 unmask(uint8_t *to, const uint8_t *from, size_t n, const uint8_t mask[MASK_LEN])
 {
+	uint8_t twice[2 * MASK_LEN];
 	uint64_t wide, word;
 	size_t i;
 
-	memcpy(&wide, mask, MASK_LEN);
-	wide |= wide << 32;
+	memcpy(twice, mask, MASK_LEN);
+	memcpy(twice + MASK_LEN, mask, MASK_LEN);
+	memcpy(&wide, twice, sizeof wide);
 	for (i = 0; i + sizeof word <= n; i += sizeof word) {
 		memcpy(&word, from + i, sizeof word);
 		word ^= wide;

@@ -595,6 +595,51 @@ START_TEST(exit_in_on_disconnect)
 }
 END_TEST
 
+/* --- mqev_client_is_connected() ----------------------------------------------------------------
+ */
+
+static void
+is_not_connected(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
+{
+	(void)what;
+	(void)userdata;
+	if (event == KIT_CONNECT)
+		ck_assert(mqev_client_is_connected(c));
+	if (event == KIT_DISCONNECT || event == KIT_DONE)
+		ck_assert(!mqev_client_is_connected(c));
+}
+
+/* False when the end is told, whatever it was: the server's DISCONNECT, a broken rule, a lost link, our
+ * own wish. */
+START_TEST(not_connected_when_the_end_is_told)
+{
+	static const struct tk_step ends_of_all[][7] = {
+	    {TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_SEND("E0 (8B)"), TK_EXPECT_CLOSE(),
+		TK_END},
+	    {TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_SEND("20 (00 00 ())"),
+		TK_EXPECT_BYTES("E0 (82)"), TK_EXPECT_CLOSE(), TK_END},
+	    {TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_RESET(), TK_END},
+	    {TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())"), TK_EXPECT(DISCONNECT),
+		TK_EXPECT_CLOSE(), TK_END},
+	};
+
+	kit.hook = is_not_connected;
+	kit_broker(ends_of_all[_i]);
+	KIT_CLIENT(.protocol = MQEV_PROTOCOL_V5, .keepalive = 60, .no_reconnect = true);
+	kit_connect();
+	if (_i == 3) {
+		KIT_AWAIT(KIT_CONNECT, 1, 2000);
+		kit_disconnect();
+		ck_assert(!mqev_client_is_connected(kit.client));
+	}
+	KIT_PLAY(2000);
+	KIT_AWAIT(KIT_DISCONNECT, 1, 2000);
+	kit_run(20);
+	ck_assert(!mqev_client_is_connected(kit.client));
+	ck_assert_int_eq(kit.count[KIT_DISCONNECT], 1);
+}
+END_TEST
+
 /* --- mqev_client_free() ------------------------------------------------------------------------
  */
 
@@ -748,6 +793,7 @@ suite(void)
 	tcase_add_test(tc, server_keeps_its_side_open);
 	tcase_add_test(tc, all_goes_before_disconnect);
 	tcase_add_test(tc, exit_in_on_disconnect);
+	tcase_add_loop_test(tc, not_connected_when_the_end_is_told, 0, 4);
 	tc = kit_case(s, "free");
 	tcase_add_test(tc, free_sends_nothing);
 	tcase_add_loop_test(tc, free_tells_of_the_socket, 0, 2);

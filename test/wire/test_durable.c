@@ -275,6 +275,26 @@ START_TEST(pending_is_attached_again)
 END_TEST
 
 /* What is not durable when its client ends was never accepted. */
+/* Until they are sent, their bytes stay in the store. */
+START_TEST(pending_takes_little_memory)
+{
+	char payload[4001];
+	struct mqev_client *c = CLIENT(.client_id = "c");
+
+	memset(payload, 'x', sizeof(payload) - 1);
+	payload[sizeof(payload) - 1] = '\0';
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(publish(c, 1, payload), i + 1);
+	ck_assert_uint_gt(mqev_queue_bytes(c), 40000);
+	await_word("durable10");
+	mqev_client_free(c);
+	c = CLIENT(.client_id = "c");
+	ck_assert_uint_eq(mqev_queue_count(c), 10);
+	ck_assert_uint_lt(mqev_queue_bytes(c), 10 * 300);
+	mqev_client_free(c);
+}
+END_TEST
+
 START_TEST(canceled_before_it_was_durable)
 {
 	struct mqev_client *c = CLIENT(.client_id = "c");
@@ -740,6 +760,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, goes_on_in_the_next_client);
 	tcase_add_test(tc, pending_is_attached_again);
+	tcase_add_test(tc, pending_takes_little_memory);
 	tcase_add_test(tc, canceled_before_it_was_durable);
 	tcase_add_test(tc, received_once);
 	tcase_add_test(tc, received_and_not_done);

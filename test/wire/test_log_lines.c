@@ -273,6 +273,86 @@ START_TEST(reasons_sent_v5)
 }
 END_TEST
 
+/* --- who listens -------------------------------------------------------------------------------
+ */
+
+static void
+fleet_sink(struct mqev_client *c, const struct mqev_log_line *line, void *userdata)
+{
+	ck_assert_ptr_eq(userdata, &lines);
+	keep_line(KIT_LOG, c, line, userdata);
+}
+
+static void
+acknowledged(struct mqev_client *c, const struct mqev_result *result, void *arg)
+{
+	(void)c;
+	ck_assert_int_eq(result->error, 0);
+	*(int *)arg = 1;
+}
+
+/* A sink of the fleet's, for a client that has none itself; with and without the level. */
+START_TEST(to_the_sink_of_a_fleet)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_EXPECT(PUBLISH), TK_SEND("40 (@)"), TK_EXPECT(DISCONNECT), TK_EXPECT_CLOSE(),
+	    TK_END};
+	struct mqev_fleet *fleet = mqev_fleet_new(
+	    kit.base, MQEV_FLEET_OPTIONS(.on_log = fleet_sink,
+			  .log_levels = _i == 0 ? MQEV_LOG_DEBUG : MQEV_LOG_INFO | MQEV_LOG_WARNING,
+			  .userdata = &lines));
+	struct mqev_client *c = mqev_client_new(fleet, MQEV_OPTIONS(.client_id = "c"), NULL);
+	int done = 0;
+
+	kit_broker(script);
+	ck_assert_int_eq(mqev_connect(c, tk_broker_url(kit.broker)), 0);
+	ck_assert_int_gt(
+	    mqev_publish(c, MQEV_MESSAGE(.topic = "a", .qos = 1), acknowledged, &done), 0);
+	TK_RUN_UNTIL(kit.base, done, 2000);
+	ck_assert_int_eq(mqev_disconnect(c, NULL), 0);
+	KIT_PLAY(2000);
+	mqev_fleet_free(fleet);
+	expect_lines(_i == 0
+			 ? "Sending CONNECT (u0, p0, wr0, wq0, wf0, c1, k60, v4), client_id='c'\n"
+			   "Received CONNACK (s0, 0), Success\n"
+			   "Sending PUBLISH (d0, q1, r0, m1), 'a', ... (0 bytes)\n"
+			   "Received PUBACK (Mid: 1)\n"
+			   "Sending DISCONNECT\n"
+			 : "");
+}
+END_TEST
+
+static void
+late_sink(struct mqev_client *c, const struct mqev_log_line *line, void *userdata)
+{
+	keep_line(KIT_LOG, c, line, userdata);
+}
+
+/* From the next packet on, and not longer than it is wanted. */
+START_TEST(begins_and_ends_in_between)
+{
+	static const struct tk_step script[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
+	    TK_EXPECT(PUBLISH), TK_SEND("40 (@)"), TK_EXPECT(PUBLISH), TK_SEND("40 (@)"),
+	    TK_EXPECT(PUBLISH), TK_SEND("40 (@)"), TK_END};
+
+	kit_broker(script);
+	KIT_CLIENT(.keepalive = 60);
+	ck_assert_int_eq(mqev_client_set_on_log(kit.client, NULL), 0);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	kit_publish("first", "secret", 1);
+	kit_await_all(2000);
+	ck_assert_int_eq(mqev_client_set_on_log(kit.client, late_sink), 0);
+	kit_publish("second", "secret", 1);
+	kit_await_all(2000);
+	ck_assert_int_eq(mqev_client_set_on_log(kit.client, NULL), 0);
+	kit_publish("third", "secret", 1);
+	kit_await_all(2000);
+	expect_lines("Sending PUBLISH (d0, q1, r0, m2), 'second', ... (6 bytes)\n"
+		     "Received PUBACK (Mid: 2)\n");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -284,5 +364,7 @@ main(void)
 	tcase_add_test(tc, again_with_dup);
 	tcase_add_test(tc, conversation_v5);
 	tcase_add_test(tc, reasons_sent_v5);
+	tcase_add_loop_test(tc, to_the_sink_of_a_fleet, 0, 2);
+	tcase_add_test(tc, begins_and_ends_in_between);
 	return tk_main(s);
 }
