@@ -234,8 +234,10 @@ struct mqev_options {
 	uint32_t
 	    ack_resends; /* with RESEND, at most 255: then the connection is made anew; default: no limit */
 	mqev_result_cb *on_ack_timeout; /* result->error is MQEV_ERR_TIMEOUT; not a completion */
-	uint32_t hold_timeout_ms;      /* for messages held by mqev_message_hold(); default: none */
-	mqev_held_cb *on_hold_timeout; /* once per message that is first in line */
+	uint32_t hold_timeout_ms; /* for messages held by mqev_message_hold(); default: none */
+	/* Once per message that is first in line. Of those that a store keeps (inbox) there is one line of
+	   both QoS, and mid is 0 when the server has released it. */
+	mqev_held_cb *on_hold_timeout;
 	bool bridge; /* tells the server that this client is a bridge (bit 7 of the protocol level,
 			as mosquitto has it) */
 	/*

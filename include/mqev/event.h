@@ -19,7 +19,10 @@ enum mqev_event_type {
 	MQEV_EVENT_STAGE,	 /* an attempt has reached stage; text says where to */
 	MQEV_EVENT_CONNACK,	 /* reason: accepted or refused */
 	MQEV_EVENT_CONNECT_FAIL, /* what on_connect_fail tells */
-	MQEV_EVENT_DISCONNECT	 /* what on_disconnect tells */
+	MQEV_EVENT_DISCONNECT,	 /* what on_disconnect tells */
+	/* A received message in the store, of that token, cannot be read; it stays there and is not delivered. error is
+	   MQEV_ERR_STORE_DAMAGED */
+	MQEV_EVENT_UNREADABLE
 };
 
 /* What does not belong to the type is 0, stage MQEV_STAGE_NONE. No secrets are in it. */
@@ -36,6 +39,7 @@ struct mqev_event {
 	int http_status;
 	uint32_t retry_ms; /* until the next attempt, MQEV_NONE: there will be none */
 	const char *text;  /* one line for people; never NULL */
+	uint64_t token;
 };
 
 /*

@@ -101,7 +101,8 @@ struct mqev_stats {
 	/* Microseconds by which the fleet's tick of 250 ms came late: a loop that was busy for longer
 	 * shows each time, one that was busy for a part of that so often. */
 	struct mqev_histogram loop_lag_us;
-	uint64_t parked; /* gauge: connections without a bufferevent, see park_after_ms */
+	uint64_t parked;     /* gauge: connections without a bufferevent, see park_after_ms */
+	uint64_t unreadable; /* received messages that stores keep and that cannot be read */
 };
 
 #define MQEV_STATS_INIT                   \

@@ -223,6 +223,21 @@ on_durable(void *owner, const struct mqev_op *op)
 }
 
 static void
+on_unreadable(void *owner, uint64_t token, int error)
+{
+	struct mqev_client *c = owner;
+
+	c->fleet->figures.unreadable++;
+	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_UNREADABLE,
+			  .state = (enum mqev_client_state)c->state,
+			  .error = error,
+			  .token = token,
+			  .text = "a received message in the store cannot be read"});
+	mqev_log(c, MQEV_LOG_ERR, "the received message of token %llu cannot be read",
+	    (unsigned long long)token);
+}
+
+static void
 on_may_connect(void *owner)
 {
 	mqev_controller_say_hello(owner);
@@ -309,6 +324,7 @@ const struct mqev_session_events mqev_client_events = {
     .wants_pump = on_wants_pump,
     .durable = on_durable,
     .message_done = on_message_done,
+    .unreadable = on_unreadable,
     .may_connect = on_may_connect,
     .water = on_water,
     .packet = on_packet,

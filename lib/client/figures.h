@@ -12,6 +12,7 @@ struct mqev_figures {
 	uint64_t connects;
 	uint64_t descriptor_holds;
 	uint64_t parked;
+	uint64_t unreadable;
 	uint64_t drops[MQEV_STATS_CAUSES];
 	uint64_t ends[MQEV_STATS_CAUSES];
 	uint64_t connect_failures[MQEV_STATS_STAGES];

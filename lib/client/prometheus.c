@@ -133,6 +133,8 @@ static const struct metric metrics[] = {
 	3},
     {"mqev_loop_lag_seconds", "Time by which the event loop was late.", AT(loop_lag_us), NULL,
 	HISTOGRAM, 6},
+    {"mqev_store_unreadable_total", "Received messages in stores that cannot be read.",
+	AT(unreadable), NULL, COUNTER, 0},
     {"mqev_loop_lag_longest_seconds", "The longest of them.", AT(loop_lag_longest_us), NULL, GAUGE,
 	6},
 };

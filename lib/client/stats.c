@@ -86,6 +86,7 @@ fill_connections(const struct mqev_figures *f, struct mqev_stats *full)
 	full->ends = sum(f->ends, MQEV_STATS_CAUSES);
 	full->descriptor_holds = f->descriptor_holds;
 	full->parked = f->parked;
+	full->unreadable = f->unreadable;
 	full->loop_lag_longest_us = f->loop_lag_longest_us;
 	full->loop_lag_us = f->loop_lag_us;
 	memcpy(full->drops_by, f->drops, sizeof(full->drops_by));

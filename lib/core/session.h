@@ -163,6 +163,9 @@ struct mqev_session_events {
 	/* The message of that token is done: it was delivered, and cannot be acknowledged or
 	 * answered any more. May be NULL. */
 	void (*message_done)(void *owner, uint64_t token);
+	/* The received message of that token cannot be read (MQEV_ERR_STORE_DAMAGED). It stays in the
+	 * store, and is not delivered. May be NULL. */
+	void (*unreadable)(void *owner, uint64_t token, int error);
 	/* What CONNECT waited for has come: mqev_session_connect() again. NULL without a journal.
 	 */
 	void (*may_connect)(void *owner);

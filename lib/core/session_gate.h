@@ -94,7 +94,9 @@ struct mqev_gates {
 	struct mqev_stored *first;
 	struct mqev_stored *last;
 	struct mqev_stored *undelivered; /* the first of them */
+	struct mqev_stored *held;	 /* the first that the application holds */
 	uint32_t owed_done;		 /* how many have DONE_OWED */
+	bool held_told : 1;		 /* that it is held for too long */
 	bool connect_owed : 1;		 /* CONNECT waits */
 	bool epoch_raised : 1;		 /* for the session that is about to be made */
 	bool in_doubt : 1; /* identifiers that are known may be those of another session */
@@ -185,6 +187,11 @@ void mqev_stored_answered(struct mqev_session *s, struct mqev_stored *stored);
 int mqev_stored_done(struct mqev_session *s, struct mqev_stored *stored);
 /* Its handle is given out; NULL: is gone. */
 void mqev_stored_hold(struct mqev_stored *stored, struct mqev_ack *hold);
+/* It is held no more. */
+void mqev_stored_not_held(struct mqev_gates *g, const struct mqev_stored *stored);
+/* When the first that is held is held for too long; UINT64_MAX: never. */
+uint64_t mqev_stored_hold_deadline(const struct mqev_session *s);
+void mqev_stored_hold_tick(struct mqev_session *s, uint64_t now);
 /* Delivers what can be, and asks for bytes. True: all is delivered. */
 bool mqev_stored_deliver_all(struct mqev_session *s);
 bool mqev_stored_restore(struct mqev_session *s, const struct mqev_record *record);

@@ -220,6 +220,7 @@ mqev_owed_deadline(const struct mqev_session *s)
 
 	if (s->settings->hold_timeout_ms == 0)
 		return first;
+	first = mqev_stored_hold_deadline(s);
 	for (uint8_t qos = 1; qos <= 2; qos++) {
 		const struct mqev_ack *ack = oldest(s, qos);
 
@@ -242,6 +243,7 @@ mqev_owed_tick(struct mqev_session *s, uint64_t now)
 		ack->overdue = true;
 		s->events->hold_overdue(s->owner, ack->qos, ack->mid, now - ack->since_ms);
 	}
+	mqev_stored_hold_tick(s, now);
 }
 
 /* --- the application's side --------------------------------------------------------------------

@@ -51,6 +51,7 @@ void
 mqev_stored_forget(struct mqev_gates *g, struct mqev_stored *stored)
 {
 	mqev_stored_set_delivered(g, stored);
+	mqev_stored_not_held(g, stored);
 	if ((stored->flags & MQEV_STORED_DONE_OWED) != 0)
 		g->owed_done--;
 	if (stored->prev != NULL)

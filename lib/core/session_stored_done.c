@@ -36,6 +36,7 @@ finish(struct mqev_session *s, struct mqev_stored *stored)
 {
 	mqev_stored_untell(s, stored);
 	stored->state = MQEV_RECORD_DONE;
+	mqev_stored_not_held(s->gates, stored);
 	if (stored->hold != NULL)
 		mqev_ack_let_go(stored->hold);
 	stored->hold = NULL;
@@ -100,6 +101,51 @@ mqev_stored_retry(struct mqev_session *s)
 	}
 }
 
+/* --- held for long -----------------------------------------------------------------------------
+ */
+
+static bool
+is_held(const struct mqev_stored *stored)
+{
+	return (stored->flags & (MQEV_STORED_HELD | MQEV_STORED_DELIVERED)) ==
+		   (MQEV_STORED_HELD | MQEV_STORED_DELIVERED) &&
+	       stored->state != MQEV_RECORD_DONE;
+}
+
+/* The next one is first in line. Each is passed over once. */
+void
+mqev_stored_not_held(struct mqev_gates *g, const struct mqev_stored *stored)
+{
+	if (g->held != stored)
+		return;
+	do
+		g->held = g->held->next;
+	while (g->held != NULL && !is_held(g->held));
+	g->held_told = false;
+}
+
+uint64_t
+mqev_stored_hold_deadline(const struct mqev_session *s)
+{
+	const struct mqev_gates *g = s->gates;
+
+	if (g == NULL || g->held == NULL || g->held_told)
+		return UINT64_MAX;
+	return g->held->received_ms + s->settings->hold_timeout_ms;
+}
+
+void
+mqev_stored_hold_tick(struct mqev_session *s, uint64_t now)
+{
+	const struct mqev_stored *held;
+
+	if (now < mqev_stored_hold_deadline(s))
+		return;
+	held = s->gates->held;
+	s->gates->held_told = true;
+	s->events->hold_overdue(s->owner, held->qos, held->mid, now - held->received_ms);
+}
+
 /* --- delivery ----------------------------------------------------------------------------------
  */
 
@@ -151,6 +197,8 @@ deliver_one(struct mqev_session *s, struct mqev_stored *stored)
 	}
 	mqev_free(block);
 	mqev_stored_set_delivered(s->gates, stored);
+	if (is_held(stored) && s->gates->held == NULL)
+		s->gates->held = stored;
 	if ((stored->flags & (MQEV_STORED_HELD | MQEV_STORED_ANSWERING)) == 0)
 		done_or_owed(s, stored);
 	return true;
@@ -344,6 +392,27 @@ mqev_stored_deliver_all(struct mqev_session *s)
 	return false;
 }
 
+/* Left in the store: nobody can be given what cannot be read. */
+static void
+give_up(struct mqev_session *s, struct mqev_stored *stored)
+{
+	uint64_t token = stored->seq;
+
+	mqev_stored_set_delivered(s->gates, stored);
+	if (s->events->unreadable != NULL)
+		s->events->unreadable(s->owner, token, MQEV_ERR_STORE_DAMAGED);
+}
+
+/* The application was done with it after all: its last client was being freed. */
+static void
+is_done(struct mqev_session *s, struct mqev_stored *stored)
+{
+	mqev_stored_set_delivered(s->gates, stored);
+	stored->state = MQEV_RECORD_DONE;
+	if (stored->mid == 0)
+		mqev_stored_forget(s->gates, stored);
+}
+
 bool
 mqev_stored_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes packed, int error)
 {
@@ -360,8 +429,9 @@ mqev_stored_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes packe
 		error = MQEV_ERR_NOMEM;
 	if (error == MQEV_ERR_NOMEM)
 		mqev_session_no_memory(s);
-	/* Left in the store; nobody can be given what cannot be read. */
-	else if (error == MQEV_ERR_STORE_DAMAGED || error == MQEV_ERR_NOT_FOUND)
-		mqev_stored_set_delivered(s->gates, stored);
+	else if (error == MQEV_ERR_NOT_FOUND)
+		is_done(s, stored);
+	else if (error == MQEV_ERR_STORE_DAMAGED)
+		give_up(s, stored);
 	return true;
 }

@@ -32,6 +32,18 @@ number_of(const struct mqev_sqlite *s, int which)
 	return number;
 }
 
+/* What it said last of any file; 0: nothing. */
+static int
+last_number(const struct mqev_sqlite *s)
+{
+	sqlite3_vfs *vfs = NULL;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs) != SQLITE_OK ||
+	    vfs == NULL || vfs->xGetLastError == NULL)
+		return 0;
+	return vfs->xGetLastError(vfs, 0, NULL);
+}
+
 /* SQLite forgets the number behind a failed commit; its files know it. One of them may remember
  * what is over: so none may have another reason. */
 static bool
@@ -40,6 +52,9 @@ write_for_want_of_room(const struct mqev_sqlite *s)
 	int file = number_of(s, SQLITE_FCNTL_FILE_POINTER);
 	int log = number_of(s, SQLITE_FCNTL_JOURNAL_POINTER);
 
+	/* The journal of a store that is made knew it, and is gone. */
+	if (file == 0 && log == 0)
+		return is_of_room(last_number(s));
 	return (is_of_room(file) && (log == 0 || is_of_room(log))) ||
 	       (is_of_room(log) && file == 0);
 }

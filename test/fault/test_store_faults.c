@@ -162,9 +162,6 @@ expect_outcome(const struct failing *failing, const struct facts *facts, long nt
 {
 	int wanted = 0;
 
-	/* A new store's journal knew of the quota, and is gone when the error is looked at. */
-	if (failing->number == EDQUOT && facts->open_error == MQEV_ERR_STORE)
-		return;
 	if (facts->open_error != 0) {
 		ck_assert_msg(facts->open_error == failing->open_error, "call %ld: open says %s",
 		    nth, mqev_error_text(facts->open_error));

@@ -3,7 +3,7 @@
  * each an opcode and its arguments. Whatever comes: no operation is lost or completes twice, and the judge of the
  * test kit finds nothing wrong with the bytes that the session writes.
  *
- * Header: version, clean, flags, window. Each action takes what it needs of the rest; a missing byte is 0.
+ * Header: version, clean (with it whether a store keeps the session, whose commits are late), flags, window. Each action takes what it needs of the rest; a missing byte is 0.
  * make-corpus-session writes seeds.
  */
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fault/fail_mem.h"
+#include "lib/vjournal.h"
 #include "lib/vserver.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,7 +27,10 @@ struct fuzz {
 	struct vserver vs;
 	struct mqev_auth auth;
 	unsigned in_event; /* what to do in the next event; 0: nothing */
+	bool kept;	   /* by a store, the journal */
 };
+
+static struct vjournal journal;
 
 static uint8_t
 byte(struct input *in)
@@ -254,9 +258,80 @@ arm(struct fuzz *f)
 	f->in_event = 1 + byte(&f->in) % 5;
 }
 
+/* --- the store --------------------------------------------------------------------------------- */
+
+static void
+commit(struct fuzz *f)
+{
+	uint8_t how = byte(&f->in);
+	uint64_t ticket = journal.base.durable + 1 + how % 8;
+
+	(void)f;
+	if (journal.base.error != 0)
+		return;
+	if (how >= 128 || ticket > journal.ticket)
+		ticket = journal.ticket;
+	vjournal_commit_to(&journal, ticket);
+}
+
+/* One that waits and may be refused; all that is before it is durable by then. */
+static void
+refuse(struct fuzz *f)
+{
+	uint8_t which = byte(&f->in) % 16;
+
+	for (size_t i = 0; i < journal.count && journal.base.error == 0; i++) {
+		const struct vj_change *c = &journal.changes[i];
+
+		if (c->kind != MQEV_CHANGE_PUT || !c->refusable || c->refused || which-- > 0)
+			continue;
+		vjournal_refuse(&journal, c->r.seq);
+		return;
+	}
+}
+
+static void
+answer_loads(struct fuzz *f)
+{
+	static const int errors[] = {
+	    0, 0, 0, 0, 0, MQEV_ERR_NOMEM, MQEV_ERR_STORE_DAMAGED, MQEV_ERR_NOT_FOUND};
+	int error = errors[byte(&f->in) % 8];
+
+	if (journal.base.error == 0)
+		vjournal_answer(&journal, error);
+}
+
+static void
+fail_store(struct fuzz *f)
+{
+	if (byte(&f->in) == 0xF5 && journal.base.error == 0)
+		vjournal_fail(&journal, MQEV_ERR_STORE);
+}
+
+static void
+crash(struct fuzz *f)
+{
+	fail_mem_never();
+	journal.no_memory = false;
+	f->in_event = 0;
+	vserver_close(&f->vs);
+	vjournal_crash(&journal);
+}
+
+static void
+no_room(struct fuzz *f)
+{
+	journal.no_memory = byte(&f->in) % 2 != 0;
+}
+
 static void (*const actions[])(struct fuzz *f) = {publish, request, cancel, acknowledge,
     hostile_bytes, template_packet, answer, open_link, accept_link, close_link, pass_time, sent,
-    disconnect, toggle, trim, pump, arm, no_memory, reauthenticate};
+    disconnect, toggle, trim, pump, arm, no_memory, reauthenticate,
+    /* with a store only */
+    commit, commit, refuse, answer_loads, fail_store, crash, no_room};
+
+#define OF_THE_STORE 7
+#define ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
 /* In a callback; nothing that is only for the owner outside of all calls. */
 static void
@@ -326,6 +401,14 @@ begin(struct fuzz *f)
 	f->v.hook = on_event;
 	f->v.hook_arg = f;
 	vserver_init(&f->vs, &f->v);
+	f->kept = (clean & 8) != 0 && f->v.s.version != MQEV_V31;
+	if (!f->kept)
+		return;
+	/* Answers that come late, and repeats of what was never sent, are more than the judge knows. */
+	f->vs.unsure = true;
+	set->inbox = (enum mqev_session_inbox)(clean / 16 % 3);
+	vjournal_init(&journal, &f->v);
+	journal.quiet = f->v.no_record;
 }
 
 static void
@@ -352,6 +435,8 @@ end(struct fuzz *f)
 	check(f);
 	vserver_free(&f->vs);
 	vclient_free(&f->v);
+	if (f->kept)
+		vjournal_free(&journal);
 	if (fail_mem_live() != 0) {
 		fprintf(stderr, "%zu blocks leak\n", fail_mem_live());
 		abort();
@@ -362,14 +447,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fuzz f;
+	size_t count;
 
 	memset(&f, 0, sizeof(f));
 	f.in = (struct input){data, data + size};
 	begin(&f);
+	count = f.kept ? ACTIONS : ACTIONS - OF_THE_STORE;
 	for (unsigned i = 0; f.in.at < f.in.end && i < 300; i++) {
 		uint8_t opcode = byte(&f.in);
 
-		actions[opcode % (sizeof(actions) / sizeof(actions[0]))](&f);
+		actions[opcode % count](&f);
 		vserver_look(&f.vs);
 		check(&f);
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -181,6 +182,35 @@ keep_folder(struct kill_plan *plan)
 		memcpy(plan->folder, kept, sizeof(kept));
 }
 
+/* --- syncs ------------------------------------------------------------------------------------- */
+
+static struct kill_syncs *
+share_syncs(void)
+{
+	void *shared = mmap(NULL, sizeof(struct kill_syncs), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		abort();
+	return shared;
+}
+
+/* As many syncs as commits that something waited for; with P1 nothing waits for the disk. */
+static bool
+check_syncs(const struct kill_plan *plan, struct kill_counts *counts)
+{
+	const struct kill_syncs *s = plan->syncs;
+	bool good = s->wrong == 0 && s->syncs == s->gated && (plan->power || s->gated == 0);
+
+	counts->commits += s->commits;
+	counts->gated += s->gated;
+	counts->syncs += s->syncs;
+	if (!good)
+		printf("BROKEN: %lu syncs for %lu gated commits, %lu commits had another number\n",
+		    s->syncs, s->gated, s->wrong);
+	return good;
+}
+
 /* --- runs -------------------------------------------------------------------------------------- */
 
 static const char *const names[KILL_POINTS] = {
@@ -214,6 +244,7 @@ kill_run(struct kill_plan *plan, int kills, struct kill_counts *counts)
 	struct run r = {.plan = plan, .counts = counts, .kills = kills, .random = plan->seed};
 
 	snprintf(plan->folder, sizeof(plan->folder), "%s", folder);
+	plan->syncs = share_syncs();
 	r.listener = listen_in(folder);
 	r.next_ms = tk_now_ms() + 1 + (long long)draw(&r, 40);
 	start_broker(&r, true);
@@ -222,6 +253,8 @@ kill_run(struct kill_plan *plan, int kills, struct kill_counts *counts)
 	close(r.listener);
 	counts->runs++;
 	r.good = kill_check(plan, counts) && r.good;
+	r.good = check_syncs(plan, counts) && r.good;
+	munmap(plan->syncs, sizeof(*plan->syncs));
 	if (r.good) {
 		tk_rmtree(folder);
 	} else {
@@ -280,7 +313,7 @@ kill_print(const struct kill_counts *c)
 	printf(
 	    "kill: %lu runs, client killed %lu times, broker %lu times: %lu accepted, %lu "
 	    "received (%lu repeats with DUP), %lu delivered (%lu again with the same token or at "
-	    "QoS 1), %lu completions told again\n",
+	    "QoS 1), %lu completions told again; %lu commits, %lu of them gated, %lu syncs\n",
 	    c->runs, c->client_kills, c->broker_kills, c->accepted, c->received, c->repeats,
-	    c->effects, c->again, c->late);
+	    c->effects, c->again, c->late, c->commits, c->gated, c->syncs);
 }

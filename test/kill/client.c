@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kill/crash_backend.h"
+#include "lib/vfs.h"
 
 /* Ends a run that hangs; its notes tell where. */
 #define DEADLINE_S 30
@@ -210,9 +211,11 @@ kill_client(const struct kill_plan *plan)
 	fleet = mqev_fleet_new(app.base, NULL);
 	snprintf(path, sizeof(path), "%s/store", plan->folder);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	tk_vfs_start();
 	store = mqev_store_open(crash_backend(plan), path,
 	    MQEV_STORE_OPTIONS(.error_text = text, .error_text_size = sizeof(text),
-		.backend_extra = MQEV_SQLITE_OPTIONS(.ballast_bytes = MQEV_SQLITE_NO_BALLAST)),
+		.backend_extra = MQEV_SQLITE_OPTIONS(.vfs = TK_VFS_NAME,
+		    .ballast_bytes = MQEV_SQLITE_NO_BALLAST)),
 	    &error);
 	if (store == NULL)
 		fail("open", text);

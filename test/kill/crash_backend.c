@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "lib/vfs.h"
+
 static const struct kill_plan *planned;
 static _Atomic(long) passed;
 
@@ -14,6 +16,18 @@ crash_at(enum kill_point point)
 {
 	if (point == planned->point && ++passed == planned->nth)
 		kill(getpid(), SIGKILL);
+}
+
+/* One for each gated commit, none for another. */
+static void
+count_syncs(bool gated, unsigned long syncs)
+{
+	struct kill_syncs *all = planned->syncs;
+
+	all->commits++;
+	all->gated += gated;
+	all->syncs += syncs;
+	all->wrong += syncs != (unsigned long)gated;
 }
 
 static int
@@ -26,10 +40,13 @@ crash_append(void *state, const struct mqev_change *changes, size_t count)
 static int
 crash_commit(void *state, bool sync)
 {
+	long before = tk_vfs_count(TK_VFS_SYNC);
 	int error;
 
 	crash_at(KILL_BEFORE_COMMIT);
 	error = mqev_backend_sqlite()->commit(state, sync);
+	if (error == 0)
+		count_syncs(sync, (unsigned long)(tk_vfs_count(TK_VFS_SYNC) - before));
 	crash_at(KILL_AFTER_COMMIT);
 	return error;
 }

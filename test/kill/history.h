@@ -14,6 +14,9 @@ struct kill_counts {
 	unsigned long effects;	/* messages that came to the application, without repeats */
 	unsigned long again;	/* effects with a token that was there before */
 	unsigned long late;	/* completions told again by a later process */
+	unsigned long commits;	/* of the client's store */
+	unsigned long gated;	/* of these, that were asked to survive a loss of power */
+	unsigned long syncs;	/* that they did */
 };
 
 /*

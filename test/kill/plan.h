@@ -2,6 +2,7 @@
 #ifndef MQEV_TEST_KILL_PLAN_H
 #define MQEV_TEST_KILL_PLAN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,7 +34,16 @@ struct kill_plan {
 	int out;     /* messages published by the client, QoS 1 and 2 as seed says */
 	int in;	     /* and by the broker */
 	enum kill_point point;
-	long nth; /* time that the point is passed, from 1 */
+	long nth;		  /* time that the point is passed, from 1 */
+	struct kill_syncs *syncs; /* shared by all processes of the run */
+};
+
+/* Of commits that returned, in all processes of a run. */
+struct kill_syncs {
+	_Atomic(unsigned long) commits;
+	_Atomic(unsigned long) gated; /* that were asked to survive a loss of power */
+	_Atomic(unsigned long) syncs; /* that they did */
+	_Atomic(unsigned long) wrong; /* commits whose number of syncs is not what was asked for */
 };
 
 /* The QoS of message number i, from 1. */

@@ -14,6 +14,8 @@ START_TEST(at_each_point)
 	ck_assert_uint_gt(counts.client_kills, 60);
 	ck_assert_uint_gt(counts.broker_kills, 20);
 	ck_assert_uint_gt(counts.again, 0);
+	ck_assert_uint_gt(counts.gated, 100);
+	ck_assert_uint_eq(counts.syncs, counts.gated);
 }
 END_TEST
 

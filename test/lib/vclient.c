@@ -302,6 +302,15 @@ on_ack_overdue(void *owner, const struct mqev_op *op)
 }
 
 static void
+on_unreadable(void *owner, uint64_t token, int error)
+{
+	struct vclient *v = owner;
+
+	vclient_flush_record(v);
+	vbuf_printf(&v->record, "unreadable =%u %d\n", (unsigned)token, error);
+}
+
+static void
 on_hold_overdue(void *owner, uint8_t qos, uint16_t mid, uint64_t held_ms)
 {
 	struct vclient *v = owner;
@@ -446,6 +455,7 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.departed = on_departed,
 		.ack_overdue = on_ack_overdue,
 		.hold_overdue = on_hold_overdue,
+		.unreadable = on_unreadable,
 		.wants_pump = on_wants_pump,
 		.durable = on_durable,
 		.may_connect = on_may_connect,

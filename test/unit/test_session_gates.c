@@ -4,46 +4,10 @@
 #include <string.h>
 
 #include "lib/loop.h"
-#include "lib/vcase.h"
-#include "lib/vjournal.h"
-
-static struct vjournal j;
-
-static void
-see(struct vclient *v)
-{
-	vclient_flush_record(v);
-	v->checked = v->record.len;
-}
+#include "unit/kept.h"
 
 /* A case over a session with an empty store, connected to a server that knows nothing of it. */
-#define GATED(scenario, in_versions)                     \
-	static void gated_##scenario(struct vclient *v); \
-	SCENARIO(scenario, in_versions)                  \
-	{                                                \
-		vjournal_init(&j, v);                    \
-		gated_##scenario(v);                     \
-		expect_nothing(v);                       \
-		vclient_free_session(v);                 \
-		see(v);                                  \
-		vjournal_free(&j);                       \
-	}                                                \
-	static void gated_##scenario(struct vclient *v)
-
-static void
-commit(void)
-{
-	vjournal_commit(&j);
-}
-
-static void
-accept(struct vclient *v, int session_present)
-{
-	char packet[32];
-
-	snprintf(packet, sizeof(packet), "20 (0%d 00 ~)", session_present);
-	rx(v, packet);
-}
+#define GATED(scenario, in_versions) OVER_A_STORE(gated, scenario, in_versions, (void)0)
 
 /* Connected, everything durable, and the record read up to here. */
 static void
@@ -70,8 +34,6 @@ reconnect(struct vclient *v, int session_present)
 
 /* --- outgoing ----------------------------------------------------------------------------------
  */
-
-#define V45 (V311 | V5)
 
 /* O1, O2: on_durable and PUBLISH wait; the good end waits for nothing. */
 GATED(qos1_out, V45)
@@ -307,6 +269,34 @@ GATED(qos2_in_held, V45)
 	expect(v, "remove 1");
 	ck_assert_int_eq(vclient_ack(v, 0, 0), MQEV_ERR_STATE);
 	see(v);
+}
+
+/* Held for too long: told once of the first in line, in the order in which they came. */
+GATED(held_for_long, V45)
+{
+	v->settings.hold_timeout_ms = 5000;
+	gated_up(v);
+	v->hold = true;
+	rx(v, "34 ({'a'} 0007 ~ 'x')");
+	vclient_advance(v, 1000);
+	rx(v, "34 ({'b'} 0008 ~ 'y')");
+	commit();
+	rx(v, "62 (0007)");
+	commit();
+	see(v);
+	vclient_advance(v, 3999);
+	expect_nothing(v);
+	vclient_advance(v, 1);
+	expect(v, "overdue #0 2 5000ms");
+	vclient_advance(v, 20000);
+	expect_nothing(v);
+	ck_assert_int_eq(vclient_ack(v, 0, 0), 0);
+	see(v);
+	vclient_advance(v, 1);
+	expect(v, "overdue #8 2 24000ms");
+	ck_assert_int_eq(vclient_ack(v, 1, 0), 0);
+	see(v);
+	ck_assert_uint_eq(mqev_session_deadline(&v->s) > v->now + 20000, 1);
 }
 
 /* N1: without an inbox QoS 1 waits for the application alone. */
@@ -794,6 +784,7 @@ main(void)
 	tcase_add_test(tc, qos2_in);
 	tcase_add_test(tc, pubrel_too_early);
 	tcase_add_test(tc, qos2_in_held);
+	tcase_add_test(tc, held_for_long);
 	tcase_add_test(tc, qos1_in);
 	tcase_add_test(tc, qos1_in_inbox);
 	tcase_add_test(tc, qos2_in_no_inbox);

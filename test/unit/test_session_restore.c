@@ -1,43 +1,20 @@
 /* What a session goes on with after a crash or in the next client of a name: each state of a record,
  * and what the server may have made of it meanwhile. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/loop.h"
-#include "lib/vcase.h"
-#include "lib/vjournal.h"
-
-#define V45 (V311 | V5)
-
-static struct vjournal j;
+#include "unit/kept.h"
 
 static void
-see(struct vclient *v)
+set_to_stay(struct vclient *v)
 {
-	vclient_flush_record(v);
-	v->checked = v->record.len;
+	v->settings.session_expiry_s = UINT32_MAX;
+	v->settings.clean = MQEV_SESSION_CLEAN_STRICT;
 }
 
-#define KEPT(scenario, in_versions)                            \
-	static void kept_##scenario(struct vclient *v);        \
-	SCENARIO(scenario, in_versions)                        \
-	{                                                      \
-		v->settings.session_expiry_s = UINT32_MAX;     \
-		v->settings.clean = MQEV_SESSION_CLEAN_STRICT; \
-		vjournal_init(&j, v);                          \
-		kept_##scenario(v);                            \
-		expect_nothing(v);                             \
-		vclient_free_session(v);                       \
-		see(v);                                        \
-		vjournal_free(&j);                             \
-	}                                                      \
-	static void kept_##scenario(struct vclient *v)
-
-static void
-commit(void)
-{
-	vjournal_commit(&j);
-}
+#define KEPT(scenario, in_versions) OVER_A_STORE(kept, scenario, in_versions, set_to_stay(v))
 
 /* Connects through all that CONNECT waits for; the record is read. */
 static void
@@ -48,15 +25,6 @@ connect(struct vclient *v)
 		vjournal_answer(&j, 0);
 		commit();
 	}
-}
-
-static void
-accept(struct vclient *v, int session_present)
-{
-	char packet[32];
-
-	snprintf(packet, sizeof(packet), "20 (0%d 00 ~)", session_present);
-	rx(v, packet);
 }
 
 static void
@@ -614,6 +582,33 @@ KEPT(in_many, V5)
 	see(v);
 }
 
+/* One that cannot be read is told of and stays; one whose bytes are gone is done. */
+KEPT(in_unreadable, V45)
+{
+	first_up(v);
+	v->hold = true;
+	rx(v, "34 ({'a'} 0007 ~ 'x') 34 ({'b'} 0008 ~ 'y') 34 ({'c'} 0009 ~ 'z')");
+	commit();
+	crash(v);
+	v->hold = false;
+	j.records[1].bytes[0] = 99;
+	free(j.records[2].bytes);
+	j.records[2].bytes = NULL;
+	vclient_connect(v);
+	expect(v, "client e1 n0 session doubtful; load 1; load 2; load 3");
+	vjournal_answer(&j, 0);
+	expect(v, "unreadable =1 -31; message c 2 dup z =3; drop 3 in done #9 q2");
+	commit();
+	see(v);
+	accept(v, 1);
+	see(v);
+	rx(v, "3C ({'a'} 0007 ~ 'x') 3C ({'b'} 0008 ~ 'y') 62 (0008)");
+	expect(v, "> 50 (0007) 50 (0008); remove 2");
+	commit();
+	expect(v, "> 70 (0008)");
+	ck_assert(j.records[1].there);
+}
+
 /* --- what cannot be ----------------------------------------------------------------------------
  */
 
@@ -689,6 +684,7 @@ main(void)
 	tcase_add_test(tc, in_qos1);
 	tcase_add_test(tc, in_of_an_older_epoch);
 	tcase_add_test(tc, in_doubt);
+	tcase_add_test(tc, in_unreadable);
 	tcase_add_test(tc, in_many);
 	tcase_add_test(tc, impossible_records);
 	tcase_add_test(tc, one_identifier_twice);

@@ -29,6 +29,9 @@ write_story(const struct mqev_event *e)
 	case MQEV_EVENT_CONNECT_FAIL:
 		tk_buf_printf(&story, "fail:%d:%d:%d ", (int)e->stage, e->error, e->system_errno);
 		break;
+	case MQEV_EVENT_UNREADABLE:
+		tk_buf_printf(&story, "unreadable:%d ", e->error);
+		break;
 	case MQEV_EVENT_DISCONNECT:
 		tk_buf_printf(
 		    &story, "end:%d:%02x:%d ", e->error, (unsigned)e->reason, (int)e->from_server);
