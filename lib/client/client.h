@@ -20,6 +20,9 @@ struct mqev_remote;
 struct mqev_rpc;
 struct mqev_subscriptions;
 
+/* With the tick after the CONNACK, and some time later. */
+#define MQEV_TRIMS 2
+
 struct mqev_client {
 	struct mqev_session session;
 	struct mqev_wheel_node tick;
@@ -50,22 +53,21 @@ struct mqev_client {
 	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
 	struct mqev_client_figures figures;
 	uint32_t next_subscription_id;
-	uint32_t retries;  /* since the backoff was reset */
-	uint32_t failures; /* in a row, since the last success */
-	int told_fd;	   /* of the last on_socket_open */
-	uint32_t server;   /* which of the servers is next */
-	uint16_t depth;	   /* calls from the event loop that are in progress */
-	uint8_t state;	   /* enum mqev_client_state: what is; what is wanted is another field */
-	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
+	uint32_t retries;   /* since the backoff was reset */
+	uint32_t failures;  /* in a row, since the last success */
+	int told_fd;	    /* of the last on_socket_open */
+	uint32_t server;    /* which of the servers is next */
+	uint16_t depth;	    /* calls from the event loop that are in progress */
+	uint8_t state;	    /* enum mqev_client_state: what is; what is wanted is another field */
+	uint8_t abandoned;  /* enum mqev_stage of an attempt that was given up, its on_connect_fail
 			      is owed */
-	uint8_t faults;	   /* connections in a row that a broken rule ended */
-	uint8_t hops;	   /* redirects followed in a row */
-	uint8_t refused;   /* the reason why a new login is needed; 0: none is */
-	bool wanted : 1;   /* the application wants a connection */
+	uint8_t faults;	    /* connections in a row that a broken rule ended */
+	uint8_t hops;	    /* redirects followed in a row */
+	uint8_t refused;    /* the reason why a new login is needed; 0: none is */
+	uint8_t trims_owed; /* how often the link is still to give back what the handshake left */
+	bool wanted : 1;    /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
 	bool replay_owed : 1; /* the server's session lacks the subscriptions */
-	bool trim_owed : 1;   /* some time after connected_ms the link is to give back what the
-				 handshake left */
 	bool deciding : 1;  /* an attempt or connection has ended, what follows is being decided */
 	bool succeeded : 1; /* the connection that has just ended counts as a success */
 	bool accepted : 1;  /* by a CONNACK since mqev_connect() */

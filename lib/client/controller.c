@@ -311,7 +311,7 @@ mqev_controller_connected(struct mqev_client *c)
 	mqev_figures_connected(c);
 	mqev_fleet_spread_pings(c->fleet, &c->session);
 	mqev_controller_set_state(c, MQEV_CLIENT_CONNECTED);
-	c->trim_owed = c->link->conn.tls != NULL;
+	c->trims_owed = c->link->conn.tls != NULL ? MQEV_TRIMS : 0;
 	c->accepted = true;
 	c->refused = 0;
 	mqev_detour_arrived(c);

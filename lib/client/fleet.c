@@ -128,8 +128,17 @@ set_ticking(struct mqev_fleet *fleet)
 		event_del(fleet->tick_event);
 }
 
-/* Tickets that come after the CONNACK are there by then. */
-#define TRIM_AFTER_MS 2000
+/* A link gives back what the handshake left with the tick after the CONNACK, so that those who connect
+ * after it can have it, and once more when the tickets are there that come behind it. */
+#define TRIM_AGAIN_MS 2000
+
+static uint64_t
+trim_ms(const struct mqev_client *c)
+{
+	if (c->trims_owed == 0)
+		return UINT64_MAX;
+	return c->connected_ms + (c->trims_owed == MQEV_TRIMS ? 0 : TRIM_AGAIN_MS);
+}
 
 static uint64_t
 park_ms(const struct mqev_client *c)
@@ -151,8 +160,8 @@ due_of(const struct mqev_client *c)
 		due = park_ms(c);
 	if (c->wake_ms != 0 && c->wake_ms < due)
 		due = c->wake_ms;
-	if (c->trim_owed && c->connected_ms + TRIM_AFTER_MS < due)
-		due = c->connected_ms + TRIM_AFTER_MS;
+	if (trim_ms(c) < due)
+		due = trim_ms(c);
 	return due;
 }
 
@@ -183,8 +192,8 @@ tick_client(struct mqev_client *c, uint64_t now)
 		mqev_controller_time_is_up(c);
 	mqev_session_tick(&c->session, now);
 	mqev_session_trim(&c->session);
-	if (now >= c->connected_ms + TRIM_AFTER_MS)
-		c->trim_owed = false;
+	if (now >= trim_ms(c))
+		c->trims_owed--;
 	if (c->link != NULL)
 		mqev_link_trim(c->link);
 	if (c->fleet->park_after_ms != 0 && now >= park_ms(c))

@@ -264,11 +264,20 @@ drop_empty_chain(struct evbuffer *input)
 		evbuffer_drain(input, 1);
 }
 
+/* Before 3.0.14 OpenSSL frees its buffers also where it goes on using them: while the rest of a record
+ * has still to come, which is in the server's hands (CVE-2024-4741). */
+static bool
+is_between_records(const SSL *ssl)
+{
+	return SSL_has_pending(ssl) == 0 && strcmp(SSL_rstate_string(ssl), "RH") == 0;
+}
+
 void
 mqev_tls_trim(const struct mqev_conn *conn)
 {
 	drop_empty_chain(bufferevent_get_input(bottom_of(conn->bev)));
-	(void)SSL_free_buffers(conn->tls);
+	if (is_between_records(conn->tls))
+		(void)SSL_free_buffers(conn->tls);
 }
 
 /* libevent gives the latest first; the oldest is the cause. In front of it there is the number of

@@ -9,7 +9,7 @@
 
 #define LIMIT_S 60
 /* Late work (tickets, timers) is over after this. */
-#define SETTLE_S 0.5
+#define SETTLE_S 0.6
 /* The fleet looks for links to park each quarter of a second. */
 #define PARK_S 1.0
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Late work of a library (tickets, timers) is over after this, before memory is looked at. */
-#define SETTLE_S 0.2
+#define SETTLE_S 0.6
 /* And parking takes a second. */
 #define PARK_S 1.2
 #define FIRST_COUNT 100
