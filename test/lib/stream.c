@@ -258,7 +258,7 @@ describe_queue(const struct tk_queue *q, const char *name, struct tk_buf *out)
 	size_t i;
 
 	for (i = 0; out && i < q->n; i++)
-		tk_buf_printf(out, "%s %u ", name, q->id[i]);
+		tk_buf_printf(out, "%s %u ", name, q->id[i] & 0xFFFF);
 	return q->n;
 }
 

@@ -248,7 +248,7 @@ check_in_order(
 	}
 	if (at > 0)
 		RULE(s, order_id, order_id, "%s %u before that of %u", tk_type_name(p->type),
-		    p->mid, q->id[0]);
+		    p->mid, q->id[0] & 0xFFFF);
 	tk_queue_remove(q, (size_t)at);
 }
 
@@ -273,6 +273,15 @@ tk_stream_on_pubrec(struct tk_stream *s, const struct tk_packet *p)
 	tk_session_set_in(s->session, p->mid, p->reason < 0x80 ? TK_IN_KNOWN : TK_IN_NONE);
 }
 
+static void
+one_pubrel_less(struct tk_queue *pubrec, unsigned mid)
+{
+	for (size_t i = 0; i < pubrec->n; i++) {
+		if ((pubrec->id[i] & 0xFFFF) == mid && pubrec->id[i] > 0xFFFF)
+			pubrec->id[i] -= TK_BEHIND(0, 1);
+	}
+}
+
 void
 tk_stream_on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
 {
@@ -284,6 +293,7 @@ tk_stream_on_pubcomp(struct tk_stream *s, const struct tk_packet *p)
 		return;
 	}
 	tk_queue_remove(&s->pubcomp, (size_t)at);
+	one_pubrel_less(&s->pubrec, p->mid);
 	if (s->version >= TK_V5 && in == TK_IN_NONE && p->reason == 0)
 		RULE(s, "3.7.2-1", NULL, "PUBCOMP %u without code 92, the identifier is unknown",
 		    p->mid);

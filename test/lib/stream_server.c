@@ -98,18 +98,31 @@ on_connack(struct tk_stream *s, const struct tk_packet *p)
 	session_answer(s, p->session_present);
 }
 
+static unsigned
+count_of(const struct tk_queue *q, unsigned id)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < q->n; i++)
+		count += q->id[i] == id;
+	return count;
+}
+
 static void
 on_publish(struct tk_stream *s, const struct tk_packet *p)
 {
+	unsigned id;
+
 	if (p->qos == 1)
 		tk_queue_push(&s->puback, p->mid);
 	if (p->qos != 2)
 		return;
+	id = TK_BEHIND(p->mid, count_of(&s->pubcomp, p->mid));
 	/* One PUBREC may answer both, or each its own. */
-	if (tk_queue_find(&s->pubrec, p->mid) >= 0)
+	if (tk_queue_find(&s->pubrec, id) >= 0)
 		s->repeated = 1;
 	else
-		tk_queue_push(&s->pubrec, p->mid);
+		tk_queue_push(&s->pubrec, id);
 	if (tk_session_in(s->session, p->mid) == TK_IN_NONE)
 		tk_session_set_in(s->session, p->mid, TK_IN_MAYBE);
 }

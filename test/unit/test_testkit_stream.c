@@ -255,6 +255,30 @@ START_TEST(debts_are_counted)
 }
 END_TEST
 
+/* An identifier whose PUBREL is on its way is a new message's in what comes behind that. */
+START_TEST(pubrel_between_two_messages)
+{
+	struct tk_stream s;
+	struct tk_buf text = {0};
+
+	tk_stream_init(&s, 0, NULL);
+	feed(&s, 1, "10 ({'MQTT'} 04 02 0000 {'c'})");
+	feed(&s, 0, "20 (00 00) 34 ({'a'} 0002)");
+	feed(&s, 1, "50 (0002)");
+	feed(&s, 0, "3C ({'a'} 0002) 62 (0002) 34 ({'b'} 0002) 3C ({'b'} 0002)");
+	ck_assert_uint_eq(tk_stream_owes(&s, &text), 3);
+	ck_assert_str_eq((char *)text.data, "PUBREC 2 PUBREC 2 PUBCOMP 2 ");
+	feed(&s, 1, "50 (0002) 70 (0002) 50 (0002) 50 (0002)");
+	ck_assert_uint_eq(tk_stream_owes(&s, NULL), 0);
+	ck_assert_ptr_null(tk_stream_error(&s));
+	feed(&s, 0, "62 (0002)");
+	feed(&s, 1, "70 (0002) 50 (0002)");
+	ck_assert_ptr_nonnull(tk_stream_error(&s));
+	tk_buf_free(&text);
+	tk_stream_clear(&s);
+}
+END_TEST
+
 START_TEST(all_identifiers)
 {
 	struct tk_stream s;
@@ -323,6 +347,7 @@ main(void)
 	tcase_add_loop_test(tc, conversations, 0, COUNT(talks));
 	tcase_add_test(tc, version_is_held_to);
 	tcase_add_test(tc, debts_are_counted);
+	tcase_add_test(tc, pubrel_between_two_messages);
 	tcase_add_test(tc, all_identifiers);
 	tcase_add_test(tc, refusal_of_nothing);
 	tcase_add_test(tc, refusal_of_what_was_accepted);
