@@ -70,5 +70,9 @@ size_t mqev_packed_size(const struct mqev_entry *entry);
 void mqev_pack(const struct mqev_entry *entry, uint8_t *at);
 /* Views of the three in a packed block; false: it is no such block. */
 bool mqev_unpack(struct mqev_bytes packed, struct mqev_entry *entry);
+/* The same, of what may have been written by others: false too when the library would not have sent it
+ * (OUT), or taken it from a server (IN). */
+bool
+mqev_unpack_checked(struct mqev_bytes packed, enum mqev_record_kind kind, struct mqev_entry *entry);
 
 #endif

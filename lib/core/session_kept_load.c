@@ -215,7 +215,7 @@ mqev_kept_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes packed,
 	if (op == NULL)
 		return false;
 	op->flags &= (uint16_t)~MQEV_OP_LOADING;
-	if (error == 0 && !mqev_unpack(packed, &entry))
+	if (error == 0 && !mqev_unpack_checked(packed, MQEV_RECORD_OUT, &entry))
 		error = MQEV_ERR_STORE_DAMAGED;
 	if (error == 0 && !take_bytes(s, op, &entry))
 		error = MQEV_ERR_NOMEM;

@@ -423,7 +423,7 @@ mqev_stored_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes packe
 		return false;
 	stored->flags &= (uint8_t)~MQEV_STORED_LOADING;
 	stored->received_ms = s->last_received_ms;
-	if (error == 0 && !mqev_unpack(packed, &entry))
+	if (error == 0 && !mqev_unpack_checked(packed, MQEV_RECORD_IN, &entry))
 		error = MQEV_ERR_STORE_DAMAGED;
 	if (error == 0 && !mqev_stored_take_block(stored, &entry))
 		error = MQEV_ERR_NOMEM;

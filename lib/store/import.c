@@ -5,12 +5,14 @@
 #include <mqev/store.h>
 
 #include "core/mem.h"
+#include "core/utf8.h"
 #include "store/stream.h"
 
 /* A frame is read in pieces, so that memory grows with what came, not with what it announced. */
 #define PIECE 65536
 /* No store comes so far by itself, and there is as much room again behind it. */
 #define MOST_SEQ ((uint64_t)INT64_MAX / 2)
+#define RECORD_FLAGS (MQEV_RECORD_RETAIN | MQEV_RECORD_DUP | MQEV_RECORD_SENT)
 
 struct import {
 	const struct mqev_backend *backend;
@@ -208,6 +210,13 @@ is_text(struct mqev_bytes bytes)
 	return bytes.len > 0 && memchr(bytes.data, '\0', bytes.len) == bytes.data + bytes.len - 1;
 }
 
+static bool
+is_identifier(struct mqev_bytes bytes)
+{
+	return is_text(bytes) && bytes.len - 1 <= UINT16_MAX &&
+	       mqev_utf8_valid(bytes.data, bytes.len - 1);
+}
+
 /* Its number, and whether it may come. */
 static int
 admit(struct import *i, struct mqev_store_client *c)
@@ -253,7 +262,8 @@ take_client(struct import *i)
 	c.flags = mqev_read_u32(&r);
 	name = mqev_read_bytes(&r, mqev_read_u32(&r));
 	client_id = mqev_read_rest(&r);
-	if (r.failed || i->has_client || !is_text(name) || !is_text(client_id))
+	if (r.failed || i->has_client || !is_text(name) || name.len < 2 ||
+	    !is_identifier(client_id) || c.sent_n >= MOST_SEQ)
 		return MQEV_ERR_STORE_DAMAGED;
 	c.name = (const char *)name.data;
 	c.client_id = (const char *)client_id.data;
@@ -286,13 +296,34 @@ read_record(struct mqev_reader *reader, struct mqev_record *r)
 	return !reader->failed && has_bytes <= 1 && (has_bytes == 1 || bytes.len == 0);
 }
 
+/* Which records there are, by their state. */
+static const struct {
+	uint8_t kind;
+	uint8_t lowest_qos;
+	bool has_mid;
+} possible[] = {
+    [MQEV_RECORD_ACCEPTED] = {MQEV_RECORD_OUT, 1, false},
+    [MQEV_RECORD_RELEASED] = {MQEV_RECORD_OUT, 2, false},
+    [MQEV_RECORD_RECEIVED] = {MQEV_RECORD_IN, 2, true},
+    [MQEV_RECORD_FREED] = {MQEV_RECORD_IN, 1, false},
+    [MQEV_RECORD_DONE] = {MQEV_RECORD_IN, 2, true},
+};
+
 static bool
 states_fit(const struct mqev_record *r)
 {
-	return (r->kind == MQEV_RECORD_OUT && r->state >= MQEV_RECORD_ACCEPTED &&
-		   r->state <= MQEV_RECORD_RELEASED) ||
-	       (r->kind == MQEV_RECORD_IN && r->state >= MQEV_RECORD_RECEIVED &&
-		   r->state <= MQEV_RECORD_DONE);
+	return r->state < sizeof(possible) / sizeof(possible[0]) && r->state > 0 &&
+	       r->kind == possible[r->state].kind && r->qos <= 2 &&
+	       r->qos >= possible[r->state].lowest_qos &&
+	       (r->mid != 0 || !possible[r->state].has_mid);
+}
+
+/* What a session reckons with cannot overflow. */
+static bool
+numbers_fit(const struct import *i, const struct mqev_record *r)
+{
+	return r->seq > i->last_seq && r->seq < MOST_SEQ && r->n < MOST_SEQ && r->expires_ms >= 0 &&
+	       r->expires_ms < (int64_t)MOST_SEQ && (r->flags & ~RECORD_FLAGS) == 0;
 }
 
 static int
@@ -303,8 +334,8 @@ take_record(struct import *i)
 	int error;
 
 	mqev_reader_init(&r, i->frame, i->frame_len);
-	if (!i->has_client || !read_record(&r, &record) || !states_fit(&record) || record.qos < 1 ||
-	    record.qos > 2 || record.seq <= i->last_seq || record.seq >= MOST_SEQ)
+	if (!i->has_client || !read_record(&r, &record) || !states_fit(&record) ||
+	    !numbers_fit(i, &record))
 		return MQEV_ERR_STORE_DAMAGED;
 	if (is_taken(i, record.seq))
 		return MQEV_ERR_STATE;

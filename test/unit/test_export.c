@@ -85,7 +85,7 @@ record_of(int i)
 	    .kind = i < 3 ? MQEV_RECORD_OUT : MQEV_RECORD_IN,
 	    .state = i < 3 ? (i == 2 ? MQEV_RECORD_RELEASED : MQEV_RECORD_ACCEPTED)
 			   : MQEV_RECORD_RECEIVED,
-	    .qos = (uint8_t)(1 + i % 2),
+	    .qos = (uint8_t)(i < 2 ? 1 + i % 2 : 2),
 	    .flags = (uint8_t)i};
 }
 
@@ -285,6 +285,60 @@ START_TEST(altered)
 }
 END_TEST
 
+/* What no store of this library holds, and a session would stumble over. */
+static const struct mqev_record impossible[] = {
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_RELEASED, .qos = 1},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 0},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 3},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_RECEIVED, .qos = 2, .mid = 1},
+    {.kind = MQEV_RECORD_OUT, .state = 0, .qos = 2},
+    {.kind = 3, .state = MQEV_RECORD_ACCEPTED, .qos = 2},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 1, .n = UINT64_MAX},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 1, .flags = 8},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 1, .expires_ms = INT64_MIN},
+    {.kind = MQEV_RECORD_OUT, .state = MQEV_RECORD_ACCEPTED, .qos = 1, .expires_ms = INT64_MAX},
+    {.kind = MQEV_RECORD_IN, .state = MQEV_RECORD_RECEIVED, .qos = 1, .mid = 1},
+    {.kind = MQEV_RECORD_IN, .state = MQEV_RECORD_RECEIVED, .qos = 2, .mid = 0},
+    {.kind = MQEV_RECORD_IN, .state = MQEV_RECORD_DONE, .qos = 2, .mid = 0},
+    {.kind = MQEV_RECORD_IN, .state = MQEV_RECORD_DONE + 1, .qos = 2, .mid = 1},
+};
+
+START_TEST(records_that_cannot_be)
+{
+	void *state = open_gated();
+	struct mqev_record record = impossible[_i];
+
+	record.seq = 1;
+	record.client = pump.client;
+	append(state, MQEV_CHANGE_CLIENT, NULL, &pump);
+	append(state, MQEV_CHANGE_PUT, &record, NULL);
+	ck_assert_int_eq(gated_backend()->commit(state, true), 0);
+	ck_assert_int_eq(export_client("pump"), 0);
+	gated_forget();
+	ck_assert_int_eq(import_from(stream.len), MQEV_ERR_STORE_DAMAGED);
+	expect_nothing();
+}
+END_TEST
+
+static const struct mqev_store_client unfit[] = {
+    {.client = 1, .name = "", .client_id = "a"},
+    {.client = 1, .name = "pump", .client_id = "\xC3\x28"},
+    {.client = 1, .name = "pump", .client_id = "a", .sent_n = UINT64_MAX},
+};
+
+START_TEST(clients_that_cannot_be)
+{
+	void *state = open_gated();
+
+	append(state, MQEV_CHANGE_CLIENT, NULL, &unfit[_i]);
+	ck_assert_int_eq(gated_backend()->commit(state, true), 0);
+	ck_assert_int_eq(export_client(unfit[_i].name), 0);
+	gated_forget();
+	ck_assert_int_eq(import_from(stream.len), MQEV_ERR_STORE_DAMAGED);
+	expect_nothing();
+}
+END_TEST
+
 START_TEST(another_format)
 {
 	stream.data[7] = '2';
@@ -348,6 +402,9 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, a_token_that_is_there);
 	tcase_add_test(tc, cut_short);
 	tcase_add_test(tc, altered);
+	tcase_add_loop_test(
+	    tc, records_that_cannot_be, 0, (int)(sizeof(impossible) / sizeof(impossible[0])));
+	tcase_add_loop_test(tc, clients_that_cannot_be, 0, (int)(sizeof(unfit) / sizeof(unfit[0])));
 	tcase_add_test(tc, another_format);
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, every_allocation_fails);

@@ -111,6 +111,42 @@ START_TEST(durable_up_to_a_ticket)
 }
 END_TEST
 
+/* --- by others ----------------------------------------------------------------------------------
+ */
+
+/* Topic, properties: what may be sent, and what may have come from a server. */
+static const struct {
+	const char *packed;
+	bool out;
+	bool in;
+} by_others[] = {
+    {"01 0001 00000000 61", true, true}, {"01 0000 00000000", false, false}, /* no topic */
+    {"01 0001 00000000 2B", false, false},				     /* a wildcard */
+    {"01 0003 00000000 612F23", false, false},				     /* another */
+    {"01 0002 00000000 C328", false, true},		/* no UTF-8: 3.1 has such */
+    {"01 0001 00000000 00", false, true},		/* U+0000, likewise */
+    {"01 0001 00000002 61 0101", true, true},		/* Payload Format Indicator */
+    {"01 0001 00000002 61 0102", false, false},		/* of a value that is none */
+    {"01 0001 00000003 61 010101", false, false},	/* cut short */
+    {"01 0001 00000004 61 01010101", false, false},	/* twice */
+    {"01 0001 00000003 61 230001", false, true},	/* Topic Alias */
+    {"01 0001 00000002 61 0B01", false, true},		/* Subscription Identifier */
+    {"01 0001 00000003 61 21000A", false, false},	/* Receive Maximum */
+    {"01 0001 00000004 61 08000123", false, false},	/* Response Topic '#' */
+    {"01 0001 00000007 61 26000161000162", true, true}, /* User Property */
+};
+
+START_TEST(bytes_of_others_are_checked)
+{
+	struct mqev_bytes packed = unit_hex(by_others[_i].packed);
+	struct mqev_entry got;
+
+	ck_assert(mqev_unpack_checked(packed, MQEV_RECORD_OUT, &got) == by_others[_i].out);
+	ck_assert(mqev_unpack_checked(packed, MQEV_RECORD_IN, &got) == by_others[_i].in);
+	free((void *)(uintptr_t)packed.data);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -120,6 +156,8 @@ add(TCase *tc)
 	tcase_add_test(tc, cut_bytes_are_refused);
 	tcase_add_test(tc, another_layout_is_refused);
 	tcase_add_test(tc, durable_up_to_a_ticket);
+	tcase_add_loop_test(
+	    tc, bytes_of_others_are_checked, 0, (int)(sizeof(by_others) / sizeof(by_others[0])));
 }
 
 int

@@ -323,7 +323,7 @@ KEPT(many, V5)
 
 /* Bytes that cannot be read. */
 static void
-damaged(struct vclient *v, uint8_t qos)
+damaged(struct vclient *v, uint8_t qos, size_t at, uint8_t byte)
 {
 	vclient_publish(v, qos, "a", "1");
 	vclient_publish(v, qos, "a", "2");
@@ -331,7 +331,7 @@ damaged(struct vclient *v, uint8_t qos)
 	up_again(v, 0);
 	commit();
 	see(v);
-	j.records[1].bytes[0] = 99;
+	j.records[1].bytes[at] = byte;
 	vjournal_answer(&j, 0);
 	expect(v, "done 1 #0 STORE_DAMAGED 00; client e1 n257 session");
 	commit();
@@ -341,7 +341,13 @@ damaged(struct vclient *v, uint8_t qos)
 
 KEPT(damaged_bytes, V45)
 {
-	damaged(v, 1);
+	damaged(v, 1, 0, 99);
+}
+
+/* Or that may not be sent: the topic is a filter. */
+KEPT(bytes_of_others, V45)
+{
+	damaged(v, 1, 7, '#');
 }
 
 /* Of one that may have been sent the server may have half: its identifier stays in use. */
@@ -674,6 +680,7 @@ main(void)
 	tcase_add_test(tc, expiry);
 	tcase_add_test(tc, many);
 	tcase_add_test(tc, damaged_bytes);
+	tcase_add_test(tc, bytes_of_others);
 	tcase_add_test(tc, damaged_in_flight);
 	tcase_add_test(tc, no_memory_to_load);
 	tcase_add_test(tc, made_again);
