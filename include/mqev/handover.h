@@ -45,7 +45,8 @@ struct mqev_handover_result {
 	/*
 	 * 0: done. MQEV_ERR_LOST (the connection ended), MQEV_ERR_TIMEOUT, MQEV_ERR_PROTOCOL (what came is no hand-over),
 	 * MQEV_ERR_TOO_LARGE, MQEV_ERR_CANCELED (the fleet was freed), MQEV_ERR_STATE (the taker has a client of
-	 * that name, or a token of it), or what the store says; the giver is told the taker's error too.
+	 * that name, or a token of it, or gave that out itself since its store was opened), or what the store says;
+	 * the giver is told the taker's error too.
 	 */
 	int error;
 	const char *name; /* in the store; "": not known */
@@ -53,7 +54,8 @@ struct mqev_handover_result {
 	size_t messages;  /* that came, or went, with it */
 };
 
-/* Once for each that was begun, from the loop or by mqev_fleet_free(). Everything is legal in it. */
+/* Once for each that was begun, from the loop or by mqev_fleet_free(). Everything is legal in it; the store is
+ * not in use by this any more. */
 typedef void
 mqev_handover_cb(struct mqev_fleet *fleet, const struct mqev_handover_result *result, void *arg);
 
@@ -64,7 +66,8 @@ mqev_handover_cb(struct mqev_fleet *fleet, const struct mqev_handover_result *re
  * after one another. options may be NULL.
  *
  * 0; MQEV_ERR_INVALID, MQEV_ERR_NOMEM; MQEV_ERR_NOT_FOUND: there is no such session; MQEV_ERR_STORE_BUSY: it is a
- * client's, or not this store's yet; MQEV_ERR_STATE: the fleet is being freed; or why the store has failed.
+ * client's, or not this store's yet; MQEV_ERR_STATE: the fleet is being freed, or this is a child of the process
+ * that opened the store; or why the store has failed.
  */
 MQEV_EXPORT int
 mqev_handover_give(struct mqev_fleet *fleet, struct mqev_store *store, const char *name, int fd,

@@ -86,7 +86,7 @@ end(struct mqev_handover *h, int error)
 	const struct mqev_handover_result result = {
 	    .error = error,
 	    .name = t->name != NULL ? t->name : "",
-	    .owned = t->owned,
+	    .owned = t->owned && !mqev_durable_is_foreign(h->durable),
 	    .messages = t->messages,
 	};
 
@@ -95,11 +95,23 @@ end(struct mqev_handover *h, int error)
 		h->next->at = h->at;
 	bufferevent_disable(h->bev, EV_READ | EV_WRITE);
 	event_del(h->timer);
-	/* A client may go on with it in the callback. */
+	/* A client may go on with it in the callback, and the store be closed. */
 	if (!mqev_durable_is_foreign(h->durable))
 		mqev_transfer_let_go(t);
 	h->done(h->fleet, &result, h->arg);
 	release(h);
+}
+
+/* The writer may be held up for long: what it has not begun it need not do. */
+static bool
+call_off(struct mqev_handover *h)
+{
+	if (mqev_durable_is_foreign(h->durable) || !mqev_transfer_call_off(h->transfer))
+		return false;
+	h->transfer->job.owner = NULL;
+	mqev_tape_hand_over(mqev_durable_tape(h->durable));
+	h->busy = false;
+	return true;
 }
 
 void
@@ -109,7 +121,7 @@ mqev_handover_cancel_all(struct mqev_fleet *fleet)
 		struct mqev_handover *h = fleet->handovers;
 
 		h->canceled = true;
-		if (h->busy && !mqev_durable_is_foreign(h->durable))
+		if (h->busy && !call_off(h) && !mqev_durable_is_foreign(h->durable))
 			mqev_durable_await(h->durable); /* ends it */
 		else
 			end(h, MQEV_ERR_CANCELED);
@@ -141,7 +153,7 @@ let_do(struct mqev_handover *h, mqev_transfer_step *what, const struct step *nex
 	if (mqev_transfer_do(h->transfer, mqev_durable_tape(h->durable), what))
 		return;
 	h->busy = false;
-	end(h, MQEV_ERR_NOMEM);
+	next->back(h, MQEV_ERR_NOMEM);
 }
 
 /* One word, and of REFUSED the error behind it. 0: it has not come yet. */
@@ -243,7 +255,11 @@ refuse(struct mqev_handover *h, int error)
 	const uint8_t words[] = {REFUSED, (uint8_t)-error};
 
 	h->error = error;
-	say(h, words, sizeof(words), &saying);
+	/* After a fault nobody may be there to read it, and the time may be over. */
+	if (h->fault != 0)
+		end(h, error);
+	else
+		say(h, words, sizeof(words), &saying);
 }
 
 static void
@@ -308,8 +324,11 @@ static void
 on_back(struct mqev_job *job)
 {
 	struct mqev_handover *h = job->owner;
-	int error = job->error != 0 ? job->error : h->fault;
+	int error;
 
+	if (h == NULL) /* called off */
+		return;
+	error = job->error != 0 ? job->error : h->fault;
 	h->busy = false;
 	if (!h->canceled)
 		h->step->back(h, error);
@@ -327,6 +346,14 @@ go_wrong(struct mqev_handover *h, int error)
 		end(h, h->step == &saying ? h->error : error);
 }
 
+/* More of it would only fill the memory. */
+static void
+spoke_unasked(struct mqev_handover *h)
+{
+	bufferevent_disable(h->bev, EV_READ);
+	go_wrong(h, MQEV_ERR_PROTOCOL);
+}
+
 static void
 on_read(struct bufferevent *bev, void *arg)
 {
@@ -337,7 +364,7 @@ on_read(struct bufferevent *bev, void *arg)
 	if (h->step->came != NULL)
 		h->step->came(h);
 	else if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
-		go_wrong(h, MQEV_ERR_PROTOCOL); /* nothing is to be said now */
+		spoke_unasked(h);
 	mqev_fleet_leave(fleet);
 }
 
@@ -347,9 +374,8 @@ on_written(struct bufferevent *bev, void *arg)
 	struct mqev_handover *h = arg;
 	struct mqev_fleet *fleet = h->fleet;
 
-	(void)bev;
 	mqev_fleet_enter(fleet);
-	if (h->step->left != NULL)
+	if (h->step->left != NULL && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 		h->step->left(h);
 	mqev_fleet_leave(fleet);
 }
@@ -376,6 +402,8 @@ on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
+	if (h->busy)
+		call_off(h);
 	go_wrong(h, MQEV_ERR_TIMEOUT);
 	mqev_fleet_leave(fleet);
 }
@@ -433,9 +461,8 @@ new_handover(struct mqev_fleet *fleet, struct mqev_transfer *t, int fd,
 }
 
 static int
-check(const struct mqev_fleet *fleet, const struct mqev_store *store, int fd,
-    mqev_handover_cb *done, struct mqev_handover_options *options,
-    const struct mqev_handover_options *given)
+check(struct mqev_fleet *fleet, const struct mqev_store *store, int fd, mqev_handover_cb *done,
+    struct mqev_handover_options *options, const struct mqev_handover_options *given)
 {
 	*options = (struct mqev_handover_options){.size = sizeof(*options)};
 	if (fleet == NULL || store == NULL || fd < 0 || done == NULL)
@@ -444,7 +471,11 @@ check(const struct mqev_fleet *fleet, const struct mqev_store *store, int fd,
 		return MQEV_ERR_INVALID;
 	if (options->max_bytes == 0)
 		options->max_bytes = DEFAULT_MAX_BYTES;
-	return fleet->freed ? MQEV_ERR_STATE : 0;
+	if (fleet->freed || mqev_store_is_foreign(store))
+		return MQEV_ERR_STATE;
+	mqev_fleet_meet_fork(fleet);
+	mqev_fleet_guard_sigpipe(fleet);
+	return 0;
 }
 
 static int

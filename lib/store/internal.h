@@ -53,6 +53,12 @@ mqev_index_is_free(const struct mqev_index_client *client)
 
 /* --- the store -------------------------------------------------------------------------------- */
 
+/* Numbers that came with a session of another store, and are none of ours. */
+struct mqev_passed {
+	uint64_t first;
+	uint64_t last;
+};
+
 /* What the writer's thread has to itself. */
 struct mqev_writer_state {
 	struct mqev_batch *first; /* not yet returned, in the order in which they came */
@@ -60,6 +66,9 @@ struct mqev_writer_state {
 	uint64_t seq_limit; /* the first number that the back end would not know to be used */
 	uint8_t *sealed;    /* room for the bytes of one record */
 	size_t sealed_size;
+	struct mqev_passed *passed; /* rising */
+	size_t passed_count;
+	size_t passed_capacity;
 	bool stuck; /* what stands in line has found no room */
 };
 

@@ -10,6 +10,8 @@
 
 #define FIRST_CAPACITY 4096
 
+enum stage { WAITS, BEGUN, CALLED_OFF };
+
 /* --- its life ----------------------------------------------------------------------------------
  */
 
@@ -46,6 +48,7 @@ claim(struct mqev_transfer *t, const char *name)
 	client->attached = true;
 	t->client = client;
 	t->number = client->row.client;
+	t->owned = (client->row.flags & MQEV_STORE_CLIENT_GONE) == 0;
 	return 0;
 }
 
@@ -56,9 +59,11 @@ enter(struct mqev_transfer *t, const char *name)
 
 	if (error == 0 && name != NULL)
 		error = claim(t, name);
-	if (error == 0)
-		t->store->attached++;
-	return error;
+	if (error != 0)
+		return error;
+	t->store->attached++;
+	t->inside = true;
+	return 0;
 }
 
 static struct mqev_transfer *
@@ -89,7 +94,6 @@ mqev_transfer_new_give(struct mqev_store *store, const char *name, size_t most, 
 		mqev_free(t);
 		return NULL;
 	}
-	t->owned = true;
 	/* One that was used by nothing else, so that an older try is told from this one. */
 	t->tag = (uint32_t)atomic_fetch_add(&store->next_seq, 1) & 0xFFFFFF;
 	return begin(t, name, error);
@@ -107,10 +111,14 @@ mqev_transfer_new_take(struct mqev_store *store, size_t most, int *error)
 void
 mqev_transfer_let_go(struct mqev_transfer *t)
 {
+	if (!t->inside)
+		return;
 	mqev_store_lock(t->store);
 	if (t->client != NULL)
 		t->client->attached = false;
 	t->client = NULL;
+	t->store->attached--;
+	t->inside = false;
 	mqev_store_unlock(t->store);
 }
 
@@ -120,18 +128,39 @@ mqev_transfer_unref(struct mqev_transfer *t)
 	if (atomic_fetch_sub(&t->refs, 1) > 1)
 		return;
 	mqev_transfer_let_go(t);
-	mqev_store_lock(t->store);
-	t->store->attached--;
-	mqev_store_unlock(t->store);
 	mqev_free(t->name);
 	mqev_free(t->data);
 	mqev_free(t);
 }
 
+static bool
+move_on(struct mqev_transfer *t, int stage)
+{
+	int waits = WAITS;
+
+	return atomic_compare_exchange_strong(&t->stage, &waits, stage);
+}
+
+static int
+run_step(struct mqev_store *store, struct mqev_job *job)
+{
+	struct mqev_transfer *t = (struct mqev_transfer *)job;
+
+	return move_on(t, BEGUN) ? t->step(store, job) : MQEV_ERR_CANCELED;
+}
+
+bool
+mqev_transfer_call_off(struct mqev_transfer *t)
+{
+	return move_on(t, CALLED_OFF);
+}
+
 bool
 mqev_transfer_do(struct mqev_transfer *t, struct mqev_tape *tape, mqev_transfer_step *step)
 {
-	t->job.run = step;
+	t->job.run = run_step;
+	t->step = step;
+	atomic_store(&t->stage, WAITS);
 	atomic_fetch_add(&t->refs, 1);
 	if (mqev_tape_do(tape, &t->job))
 		return true;

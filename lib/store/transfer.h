@@ -15,6 +15,9 @@ struct mqev_transfer {
 	struct mqev_job job; /* first */
 	struct mqev_store *store;
 	_Atomic(uint32_t) refs;
+	_Atomic(int) stage; /* of the step that the writer was given */
+	int (*step)(struct mqev_store *store, struct mqev_job *job);
+	bool inside;			  /* the store is in use by it */
 	struct mqev_index_client *client; /* claimed, of a session that is given; NULL: none */
 	char *name;			  /* NULL: not known yet */
 	uint8_t *data;			  /* the stream */
@@ -30,7 +33,7 @@ struct mqev_transfer {
 	bool owned;   /* the session is this store's */
 };
 
-/* The store is in use by it until it is released. A session that is given is in use too. NULL and *error:
+/* The store is in use by it until it is let go. A session that is given is in use too. NULL and *error:
  * MQEV_ERR_NOMEM, MQEV_ERR_NOT_FOUND, MQEV_ERR_STORE_BUSY, or why the store has failed. */
 struct mqev_transfer *
 mqev_transfer_new_give(struct mqev_store *store, const char *name, size_t most, int *error);
@@ -38,7 +41,7 @@ struct mqev_transfer *mqev_transfer_new_take(struct mqev_store *store, size_t mo
 /* The writer may still be at it: what is claimed is claimed until it is done. */
 void mqev_transfer_unref(struct mqev_transfer *t);
 
-/* What is given is free again for others. */
+/* What is given is free again for others, and the store not in use any more. Not while the writer is at it. */
 void mqev_transfer_let_go(struct mqev_transfer *t);
 
 /* Room for so many more bytes; false: no memory. */
@@ -47,6 +50,8 @@ bool mqev_transfer_reserve(struct mqev_transfer *t, size_t len);
 /* Gives the step to the writer; t->job.done follows. False: no memory. */
 typedef int mqev_transfer_step(struct mqev_store *store, struct mqev_job *job);
 bool mqev_transfer_do(struct mqev_transfer *t, struct mqev_tape *tape, mqev_transfer_step *step);
+/* True: the writer had not begun with the step, and will not; t->job.done follows all the same. */
+bool mqev_transfer_call_off(struct mqev_transfer *t);
 
 /* Giving: reads the session into data; MQEV_ERR_TOO_LARGE. */
 mqev_transfer_step mqev_transfer_read;

@@ -2,11 +2,15 @@
  * hostile. */
 #include "store/transfer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/journal.h"
 #include "core/mem.h"
 #include "store/internal.h"
 #include "store/stream.h"
+
+#define FIRST_PASSED 16
 
 /* --- the stream as it comes --------------------------------------------------------------------
  */
@@ -81,6 +85,7 @@ struct keeping {
 	struct mqev_index_client *fresh;
 	struct mqev_index_client *replaced;
 	uint64_t own_end; /* numbers of this store's from first_seq to below it may be in use */
+	bool is_due;	  /* it is here, and this store's from now on */
 };
 
 static int
@@ -115,32 +120,92 @@ last_seq(const struct mqev_transfer *t)
 	return last;
 }
 
-/* Nobody is given a number of these any more. */
-static uint64_t
-pass_over(struct mqev_store *store, uint64_t last)
+static bool
+reserve_passed(struct mqev_writer_state *w)
 {
+	size_t capacity = w->passed_capacity > 0 ? w->passed_capacity * 2 : FIRST_PASSED;
+	struct mqev_passed *grown;
+
+	if (w->passed_count < w->passed_capacity)
+		return true;
+	grown = mqev_realloc(w->passed, capacity * sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	w->passed = grown;
+	w->passed_capacity = capacity;
+	return true;
+}
+
+/* Nobody is given a number of these any more. False: no memory. */
+static bool
+pass_over(struct mqev_store *store, uint64_t last, uint64_t *own_end)
+{
+	struct mqev_writer_state *w = &store->writer;
 	uint64_t next = atomic_load(&store->next_seq);
 
-	while (last >= next && last < INT64_MAX / 2 &&
-	       !atomic_compare_exchange_weak(&store->next_seq, &next, last + 1))
-		;
-	return next;
+	if (!reserve_passed(w))
+		return false;
+	while (last >= next && last < INT64_MAX / 2) {
+		if (!atomic_compare_exchange_weak(&store->next_seq, &next, last + 1))
+			continue;
+		w->passed[w->passed_count++] = (struct mqev_passed){next, last};
+		break;
+	}
+	*own_end = next;
+	return true;
+}
+
+/* Nothing of it was kept: a refused stream does not use up the numbers. */
+static void
+turn_back(struct mqev_store *store, uint64_t last, uint64_t own_end)
+{
+	uint64_t behind = last + 1;
+
+	if (last >= own_end && last < INT64_MAX / 2 &&
+	    atomic_compare_exchange_strong(&store->next_seq, &behind, own_end))
+		store->writer.passed_count--;
+}
+
+static int
+compare_passed(const void *key, const void *element)
+{
+	const uint64_t *seq = key;
+	const struct mqev_passed *passed = element;
+
+	if (*seq < passed->first)
+		return -1;
+	return *seq > passed->last;
+}
+
+/* It was given out since the store was opened, and may not be in the back end yet. */
+static bool
+may_be_on_its_way(const struct keeping *k, uint64_t seq)
+{
+	const struct mqev_store *store = k->t->store;
+
+	return seq >= store->first_seq && seq < k->own_end &&
+	       bsearch(&seq, store->writer.passed, store->writer.passed_count,
+		   sizeof(*store->writer.passed), compare_passed) == NULL;
 }
 
 /* The giver says again that a session is ours: once we have it, or had it, there is nothing to do. Under
  * the mutex. */
 static int
-settle(struct mqev_transfer *t, struct mqev_index_client *known, uint32_t flags)
+settle(struct keeping *k, const struct mqev_index_client *known, uint32_t flags)
 {
+	struct mqev_transfer *t = k->t;
+
 	t->settled = true;
 	if (known == NULL)
 		return 0;
 	t->number = known->row.client;
 	t->tag = flags >> MQEV_STREAM_TAG_SHIFT;
 	if (known->attached || (known->row.flags & MQEV_STORE_CLIENT_INCOMING) == 0)
-		t->owned = true;
+		t->owned = (known->row.flags & MQEV_STORE_CLIENT_GONE) == 0;
 	else if (known->row.flags >> MQEV_STREAM_TAG_SHIFT != t->tag)
 		return MQEV_ERR_STATE;
+	else
+		k->is_due = true;
 	return 0;
 }
 
@@ -176,10 +241,21 @@ admit_client(void *arg, struct mqev_store_client *c, uint32_t *replaced, bool *s
 	mqev_store_lock(store);
 	known = mqev_index_find(&store->index, c->name);
 	*skip = (c->flags & MQEV_STORE_CLIENT_GONE) != 0;
-	error = *skip ? settle(k->t, known, c->flags) : make_place(k, known, c);
+	error = *skip ? settle(k, known, c->flags) : make_place(k, known, c);
 	*replaced = k->replaced != NULL ? k->replaced->row.client : 0;
 	mqev_store_unlock(store);
 	return error;
+}
+
+/* What is sealed is looked at when a session asks for it. */
+static bool
+is_legal(const struct mqev_store *store, const struct mqev_record *record)
+{
+	struct mqev_entry entry;
+
+	return record->bytes == NULL || mqev_store_seals(store) ||
+	       mqev_unpack_checked((struct mqev_bytes){record->bytes, record->bytes_len},
+		   (enum mqev_record_kind)record->kind, &entry);
 }
 
 /* Its number must not be one of ours that may be on its way. */
@@ -188,9 +264,9 @@ admit_record(void *arg, const struct mqev_record *record)
 {
 	struct keeping *k = arg;
 
-	if (k->fresh == NULL)
+	if (k->fresh == NULL || !is_legal(k->t->store, record))
 		return MQEV_ERR_STORE_DAMAGED;
-	if (record->seq >= k->t->store->first_seq && record->seq < k->own_end)
+	if (may_be_on_its_way(k, record->seq))
 		return MQEV_ERR_STATE;
 	k->t->messages++;
 	return mqev_index_note(k->fresh, record) ? 0 : MQEV_ERR_NOMEM;
@@ -216,7 +292,7 @@ mqev_transfer_keep(struct mqev_store *store, struct mqev_job *job)
 {
 	struct mqev_transfer *t = (struct mqev_transfer *)job;
 	uint64_t last = last_seq(t);
-	struct keeping k = {.t = t, .own_end = pass_over(store, last)};
+	struct keeping k = {.t = t};
 	const struct mqev_session_import session = {.backend = store->backend,
 	    .state = store->state,
 	    .client = admit_client,
@@ -227,12 +303,16 @@ mqev_transfer_keep(struct mqev_store *store, struct mqev_job *job)
 	    .seq_limit = store->writer.seq_limit};
 	int error;
 
+	if (!pass_over(store, last, &k.own_end))
+		return MQEV_ERR_NOMEM;
 	t->at = 0;
 	error = mqev_import_session(&session);
 	tidy_index(&k, error);
+	if (error != 0)
+		turn_back(store, last, k.own_end);
 	if (error == 0 && !t->settled && last >= store->writer.seq_limit)
 		store->writer.seq_limit = last + 1;
-	if (error != 0 || !t->settled || t->owned || t->number == 0)
+	if (error != 0 || !k.is_due)
 		return error;
 	return mqev_transfer_own(store, job);
 }

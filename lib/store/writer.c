@@ -411,4 +411,5 @@ mqev_writer_stop(struct mqev_store *store)
 	mqev_port_wake(store->wake);
 	pthread_join(store->thread, NULL);
 	mqev_free(store->writer.sealed);
+	mqev_free(store->writer.passed);
 }
