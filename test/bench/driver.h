@@ -84,7 +84,7 @@ bool bench_scenario_exists(const char *name);
 void bench_scenario_adjust(struct bench_options *o);
 int bench_scenario_run(struct bench *b, struct bench_result *r);
 
-/* report.c: one JSON object on one line. */
+/* result.c: one JSON object on one line. */
 void bench_report(const struct bench *b, const struct bench_result *r);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "lib/certs.h"
 #include "lib/peer.h"
+#include "net/ws.h"
 
 static const struct tk_step accept_once[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"), TK_END};
 static const struct tk_step accept_twice[] = {TK_EXPECT(CONNECT), TK_SEND("20 (00 00)"),
@@ -341,10 +342,13 @@ add_token(struct mqev_websocket_request *request, void *arg)
 START_TEST(websocket)
 {
 	static char fresh[] = "fresh";
-	struct tk_peer *peer = tk_peer_start("127.0.0.1", serve_upgrade, NULL);
 	char header[] = "X-More: yes";
 	const char *headers[] = {header};
+	struct tk_peer *peer;
 
+	if (!mqev_ws_supported())
+		tk_skip("this build has no WebSocket");
+	peer = tk_peer_start("127.0.0.1", serve_upgrade, NULL);
 	KIT_CLIENT(.keepalive = 60, .no_reconnect = true);
 	kit_connect_to("ws://127.0.0.1:%d", tk_peer_port(peer));
 	KIT_AWAIT(KIT_CONNECT_FAIL, 1, 2000);
