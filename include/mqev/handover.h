@@ -20,10 +20,11 @@ extern "C" {
  * them. At every moment, whoever is killed, one of the two stores owns the session: the giver's until
  * it is durable there that it has left, then the taker's.
  *
- * What is interrupted is taken up by giving it again, over another connection. Before it has left, the
- * giver may also go on with it (a client of that name, as before), and what the taker has of it is replaced by the next
- * try. Between leaving and the taker's confirmation no client can have it: mqev_client_new() says
- * MQEV_ERR_STORE_BUSY in both processes until it was given again, which then is one small message.
+ * What is interrupted is taken up by giving it again, over another connection: once it has left, into the
+ * same store, for any other takes it as settled. Before it has left, the giver may also go on with it (a
+ * client of that name, as before), and what the taker has of it is replaced by the next try. Between leaving
+ * and the taker's confirmation no client can have it: mqev_client_new() says MQEV_ERR_STORE_BUSY in both
+ * processes until it was given again, which then is one small message.
  * Should the giver and its file be lost meanwhile, `mqev-store take` gives it to the taker.
  *
  * Tokens and cookies stay what they are. Bytes that a cipher sealed stay sealed: both stores need the
