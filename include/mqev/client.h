@@ -26,8 +26,8 @@ extern "C" {
  *
  * Callbacks run in that thread, from the event loop, and never inside a call of the application
  * except mqev_client_free() and mqev_fleet_free(). What a callback is lent, with all that it points
- * to, is gone when it returns. Every function may be called in every callback, mqev_client_free() of
- * the same client too.
+ * to, is gone when it returns. Every function may be called in every callback, mqev_client_free()
+ * of the same client too.
  */
 struct mqev_client;
 struct mqev_proxy;
@@ -231,12 +231,12 @@ struct mqev_options {
 	uint32_t topic_aliases; /* MQTT 5: aliases to give to topics that are published to, if the
 				   server allows; default 0 */
 	enum mqev_ack_timeout ack_timeout_action;
-	uint32_t
-	    ack_resends; /* with RESEND, at most 255: then the connection is made anew; default: no limit */
+	uint32_t ack_resends; /* with RESEND, at most 255: then the connection is made anew;
+				 default: no limit */
 	mqev_result_cb *on_ack_timeout; /* result->error is MQEV_ERR_TIMEOUT; not a completion */
 	uint32_t hold_timeout_ms; /* for messages held by mqev_message_hold(); default: none */
-	/* Once per message that is first in line. Of those that a store keeps (inbox) there is one line of
-	   both QoS, and mid is 0 when the server has released it. */
+	/* Once per message that is first in line. Of those that a store keeps (inbox) there is one
+	   line of both QoS, and mid is 0 when the server has released it. */
 	mqev_held_cb *on_hold_timeout;
 	bool bridge; /* tells the server that this client is a bridge (bit 7 of the protocol level,
 			as mosquitto has it) */
@@ -295,10 +295,9 @@ struct mqev_options {
 	const struct mqev_water_marks *water; /* <mqev/queue.h>; NULL: none */
 	mqev_water_cb *on_water;
 
-	bool
-	    strict_text; /* received topics and properties with control characters or non-characters,
-			     which the standard advises against, end the connection as malformed;
-			     default: they are taken as they are */
+	bool strict_text; /* received topics and properties with control characters or
+			     non-characters, which the standard advises against, end the connection
+			     as malformed; default: they are taken as they are */
 
 	/*
 	 * A session that survives the end of the process: the store, open for longer than the
@@ -416,11 +415,11 @@ struct mqev_disconnect_options {
  * Sends DISCONNECT after what was already given to the connection, closes and does not reconnect
  * (options NULL: normal disconnection; reason and properties are left out before 5.0).
  *
- * From the event loop on_disconnect follows, when DISCONNECT has been handed to the kernel; while an
- * attempt is under way on_connect_fail with MQEV_ERR_CANCELED; while the client waits for the next
- * attempt, nothing. Without memory for DISCONNECT, or when the server's Maximum Packet Size is below
- * it, the connection ends all the same and on_disconnect has MQEV_ERR_NOMEM or MQEV_ERR_TOO_LARGE.
- * Messages that wait stay queued for the next mqev_connect().
+ * From the event loop on_disconnect follows, when DISCONNECT has been handed to the kernel; while
+ * an attempt is under way on_connect_fail with MQEV_ERR_CANCELED; while the client waits for the
+ * next attempt, nothing. Without memory for DISCONNECT, or when the server's Maximum Packet Size is
+ * below it, the connection ends all the same and on_disconnect has MQEV_ERR_NOMEM or
+ * MQEV_ERR_TOO_LARGE. Messages that wait stay queued for the next mqev_connect().
  *
  * 0; MQEV_ERR_STATE: nothing to disconnect; MQEV_ERR_INVALID: a reason or property that a client's
  * DISCONNECT may not have, or a Session Expiry Interval though CONNECT had none.
@@ -430,19 +429,19 @@ mqev_disconnect(struct mqev_client *client, const struct mqev_disconnect_options
 
 /*
  * Publishes. Returns the operation's number (positive, never reused) when it was accepted: then
- * done (may be NULL) is called exactly once, after this call returned, with how it ended: QoS 0 when
- * its last byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an error. It
- * may be called before the client is connected; QoS 1 and 2 messages survive reconnects. Messages of
- * one QoS keep their order; QoS 0 may overtake QoS 1 and 2.
+ * done (may be NULL) is called exactly once, after this call returned, with how it ended: QoS 0
+ * when its last byte was handed to the kernel, QoS 1 at PUBACK, QoS 2 at PUBCOMP, else with an
+ * error. It may be called before the client is connected; QoS 1 and 2 messages survive reconnects.
+ * Messages of one QoS keep their order; QoS 0 may overtake QoS 1 and 2.
  *
  * On a negative error nothing follows: MQEV_ERR_INVALID (topic, QoS, size, a property that PUBLISH
  * may not have; a Topic Alias, which is the library's), MQEV_ERR_QUEUE_FULL, MQEV_ERR_STATE (QoS 0,
- * no connection, MQEV_OFFLINE_REJECT; mqev_drain()), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS, MQEV_ERR_RETAIN (limits of
- * the connected server), MQEV_ERR_UNSUPPORTED (a member that this library does not know),
- * MQEV_ERR_NOMEM. With a store QoS 1 and 2 may also be refused with what the store has failed for;
- * no room there is told by the completion, MQEV_ERR_STORE_FULL. To a message that answers one:
- * MQEV_ERR_NOT_FOUND (it is done, or not of this fleet), MQEV_ERR_STATE (an answer is under way),
- * MQEV_ERR_INVALID (QoS 0, no store, or that of another one).
+ * no connection, MQEV_OFFLINE_REJECT; mqev_drain()), MQEV_ERR_TOO_LARGE, MQEV_ERR_QOS,
+ * MQEV_ERR_RETAIN (limits of the connected server), MQEV_ERR_UNSUPPORTED (a member that this
+ * library does not know), MQEV_ERR_NOMEM. With a store QoS 1 and 2 may also be refused with what
+ * the store has failed for; no room there is told by the completion, MQEV_ERR_STORE_FULL. To a
+ * message that answers one: MQEV_ERR_NOT_FOUND (it is done, or not of this fleet), MQEV_ERR_STATE
+ * (an answer is under way), MQEV_ERR_INVALID (QoS 0, no store, or that of another one).
  */
 MQEV_EXPORT int64_t mqev_publish(struct mqev_client *client, const struct mqev_message *message,
     mqev_result_cb *done, void *arg);

@@ -32,14 +32,16 @@ enum mqev_stage {
 /* What a client is doing, and what may follow. */
 enum mqev_client_state {
 	MQEV_CLIENT_IDLE = 0, /* -> QUEUED, PREPARING, DIALING, WAITING */
-	MQEV_CLIENT_WAITING, /* for the time of the next attempt -> QUEUED, PREPARING, DIALING, IDLE */
+	MQEV_CLIENT_WAITING, /* for the time of the next attempt -> QUEUED, PREPARING, DIALING, IDLE
+			      */
 	/* for its turn among the fleet's clients -> PREPARING, DIALING, WAITING, IDLE */
 	MQEV_CLIENT_QUEUED,
 	MQEV_CLIENT_DIALING,   /* on the way to the server -> HANDSHAKE, WAITING, IDLE */
 	MQEV_CLIENT_HANDSHAKE, /* CONNECT was sent -> CONNECTED, CLOSING, WAITING, IDLE */
 	MQEV_CLIENT_CONNECTED, /* -> CLOSING, WAITING, IDLE */
 	MQEV_CLIENT_CLOSING,   /* our DISCONNECT is on its way to the kernel -> WAITING, IDLE */
-	/* an attempt has begun, the application is asked by on_pre_connect -> DIALING, WAITING, IDLE
+	/* an attempt has begun, the application is asked by on_pre_connect -> DIALING, WAITING,
+	 * IDLE
 	 */
 	MQEV_CLIENT_PREPARING
 };
@@ -72,8 +74,8 @@ struct mqev_connect_failure {
 /* A connection that ended, once per CONNACK. */
 struct mqev_disconnection {
 	int error; /* 0: by mqev_disconnect(); else enum mqev_error */
-	enum mqev_reason
-	    reason; /* of the server's DISCONNECT or refused CONNACK, or the one that we sent; 0x80 when neither said one */
+	enum mqev_reason reason; /* of the server's DISCONNECT or refused CONNACK, or the one that
+				    we sent; 0x80 when neither said one */
 	bool from_server; /* the server sent a DISCONNECT packet */
 	int system_errno; /* 0 when no system call failed */
 	const struct mqev_properties
@@ -85,8 +87,8 @@ struct mqev_disconnection {
 
 /*
  * An attempt begins; nothing of it has been done. What setters change now (mqev_client_set_login(),
- * mqev_client_set_will() ...) counts for this attempt. See mqev_attempt_hold() when the answer takes
- * time.
+ * mqev_client_set_will() ...) counts for this attempt. See mqev_attempt_hold() when the answer
+ * takes time.
  */
 struct mqev_pre_connect {
 	uint64_t attempt;  /* its number: of this client, from 1 */
@@ -102,15 +104,16 @@ struct mqev_pre_connect {
 	enum mqev_reason refused;
 };
 
-/* The socket of the connection. The descriptor is the library's: it may be looked at, not closed. */
+/* The socket of the connection. The descriptor is the library's: it may be looked at, not closed.
+ */
 struct mqev_socket {
 	int fd;
 };
 
 /*
  * An attempt failed, or a connection ended, and the client wants a connection: the application may
- * overrule what the library would do next, by one of the calls mqev_retry_... below. on_connect_fail
- * or on_disconnect follows and has the outcome. Not asked after mqev_disconnect().
+ * overrule what the library would do next, by one of the calls mqev_retry_... below.
+ * on_connect_fail or on_disconnect follows and has the outcome. Not asked after mqev_disconnect().
  */
 struct mqev_retry {
 	enum mqev_stage stage;	 /* of the attempt; NONE: a connection that had a CONNACK */
@@ -218,17 +221,17 @@ struct mqev_reconnect_options {
 MQEV_EXPORT int mqev_attempt_hold(struct mqev_client *client);
 
 /*
- * The application is ready for this attempt (its number is in struct mqev_pre_connect); when a login
- * was refused this says that there is a new one, wherever it is kept. An error (enum mqev_error)
- * ends the attempt with it. Also within on_pre_connect, where no call means ready. 0;
+ * The application is ready for this attempt (its number is in struct mqev_pre_connect); when a
+ * login was refused this says that there is a new one, wherever it is kept. An error (enum
+ * mqev_error) ends the attempt with it. Also within on_pre_connect, where no call means ready. 0;
  * MQEV_ERR_STATE: that attempt is over, or has gone on already (harmless); MQEV_ERR_INVALID: error
  * is positive.
  */
 MQEV_EXPORT int mqev_attempt_go(struct mqev_client *client, uint64_t attempt, int error);
 
-/* In on_retry: instead of what the library would do, the next attempt is made after ms (0: at once),
- * none is made, or url becomes what mqev_connect() was given and is tried after ms. The last of
- * several calls counts. 0; MQEV_ERR_INVALID: a bad URL, or ms is MQEV_NONE; MQEV_ERR_NOMEM. */
+/* In on_retry: instead of what the library would do, the next attempt is made after ms (0: at
+ * once), none is made, or url becomes what mqev_connect() was given and is tried after ms. The last
+ * of several calls counts. 0; MQEV_ERR_INVALID: a bad URL, or ms is MQEV_NONE; MQEV_ERR_NOMEM. */
 MQEV_EXPORT int mqev_retry_after(const struct mqev_retry *retry, uint32_t ms);
 MQEV_EXPORT int mqev_retry_stop(const struct mqev_retry *retry);
 MQEV_EXPORT int mqev_retry_elsewhere(const struct mqev_retry *retry, const char *url, uint32_t ms);

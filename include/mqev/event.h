@@ -20,8 +20,8 @@ enum mqev_event_type {
 	MQEV_EVENT_CONNACK,	 /* reason: accepted or refused */
 	MQEV_EVENT_CONNECT_FAIL, /* what on_connect_fail tells */
 	MQEV_EVENT_DISCONNECT,	 /* what on_disconnect tells */
-	/* A received message in the store, of that token, cannot be read; it stays there and is not delivered. error is
-	   MQEV_ERR_STORE_DAMAGED */
+	/* A received message in the store, of that token, cannot be read; it stays there and is not
+	   delivered. error is MQEV_ERR_STORE_DAMAGED */
 	MQEV_EVENT_UNREADABLE
 };
 
@@ -44,8 +44,8 @@ struct mqev_event {
 
 /*
  * Called before the callback that tells of the same thing, in the order of what happened; what
- * happens inside a call of the application is told from the event loop afterwards. One that finds no
- * memory is left out.
+ * happens inside a call of the application is told from the event loop afterwards. One that finds
+ * no memory is left out.
  */
 typedef void
 mqev_event_cb(struct mqev_client *client, const struct mqev_event *event, void *userdata);

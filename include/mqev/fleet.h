@@ -39,9 +39,9 @@ struct mqev_fleet_options {
 				     moment of this time; default: at once */
 	/*
 	 * Clients that connect or hear from the server together are not to ping together: after
-	 * other traffic the next PINGREQ comes early, each client's by another part of this time and
-	 * never by more than half of its interval; those that follow keep the interval. Default:
-	 * 25 ms for each other client of the fleet; MQEV_NONE: never early.
+	 * other traffic the next PINGREQ comes early, each client's by another part of this time
+	 * and never by more than half of its interval; those that follow keep the interval.
+	 * Default: 25 ms for each other client of the fleet; MQEV_NONE: never early.
 	 */
 	uint32_t ping_spread_ms;
 	/*
@@ -55,8 +55,8 @@ struct mqev_fleet_options {
 	    struct mqev_client *client, const struct mqev_event *event, void *userdata);
 
 	/*
-	 * What may wait in all clients together, beside the limits of each. At these limits a client
-	 * makes room among its own messages only, as its queue_full says.
+	 * What may wait in all clients together, beside the limits of each. At these limits a
+	 * client makes room among its own messages only, as its queue_full says.
 	 */
 	uint32_t max_queued;		      /* operations; default: no limit */
 	size_t max_queued_bytes;	      /* default: no limit */
@@ -65,10 +65,10 @@ struct mqev_fleet_options {
 	void *userdata; /* for on_log, on_event and on_water */
 
 	/*
-	 * A connection over plain TCP or a unix socket on which nothing came or went for so long gives
-	 * its bufferevent back, 0.9 kB; TLS and WebSocket links keep theirs. It goes on without one, and
-	 * gets another when the socket does not take all at once, or is not to be read. Looked
-	 * at four times a second. Default: never.
+	 * A connection over plain TCP or a unix socket on which nothing came or went for so long
+	 * gives its bufferevent back, 0.9 kB; TLS and WebSocket links keep theirs. It goes on
+	 * without one, and gets another when the socket does not take all at once, or is not to be
+	 * read. Looked at four times a second. Default: never.
 	 */
 	uint32_t park_after_ms;
 };
@@ -80,9 +80,9 @@ struct mqev_fleet_options {
 #endif
 
 /*
- * A fleet on the caller's event_base, which must outlive it (options NULL: defaults). base NULL: on a
- * base of the fleet's own, without locks, which only the loops of <mqev/thread.h> run and which is
- * freed with the fleet. NULL when memory or descriptors run out or an option is invalid.
+ * A fleet on the caller's event_base, which must outlive it (options NULL: defaults). base NULL: on
+ * a base of the fleet's own, without locks, which only the loops of <mqev/thread.h> run and which
+ * is freed with the fleet. NULL when memory or descriptors run out or an option is invalid.
  */
 MQEV_EXPORT struct mqev_fleet *
 mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options);
@@ -92,13 +92,15 @@ mqev_fleet_new(struct event_base *base, const struct mqev_fleet_options *options
  * every callback. A background loop is stopped first, however long its callback takes. NULL is
  * ignored.
  *
- * In a child of the process that made the fleet this and mqev_client_free() are the only legal calls:
- * they close what the child has of the connections, send nothing, and leave those of the parent
- * alone. (The child's copy of the event_base is given a poller of its own, as event_reinit() does.)
+ * In a child of the process that made the fleet this and mqev_client_free() are the only legal
+ * calls: they close what the child has of the connections, send nothing, and leave those of the
+ * parent alone. (The child's copy of the event_base is given a poller of its own, as event_reinit()
+ * does.)
  */
 MQEV_EXPORT void mqev_fleet_free(struct mqev_fleet *fleet);
 
-/* The caller's event_base or the fleet's own: on that one, too, events of the application may stand. */
+/* The caller's event_base or the fleet's own: on that one, too, events of the application may
+ * stand. */
 MQEV_EXPORT struct event_base *mqev_fleet_base(const struct mqev_fleet *fleet);
 
 /* mqev_network_changed() for all clients. */
@@ -113,15 +115,15 @@ MQEV_EXPORT size_t mqev_fleet_client_count(const struct mqev_fleet *fleet);
 
 /*
  * Calls visit for each client, the newest first, until it returns something else than 0, which is
- * returned then. It may call every function, free any client, and the fleet; a client made meanwhile
- * is not visited.
+ * returned then. It may call every function, free any client, and the fleet; a client made
+ * meanwhile is not visited.
  */
 MQEV_EXPORT int mqev_fleet_each(
     struct mqev_fleet *fleet, int (*visit)(struct mqev_client *client, void *arg), void *arg);
 
 /*
- * The governor's limits from now on, as in the options (0: the default). Attempts that have begun go
- * on. 0; MQEV_ERR_INVALID: fleet is NULL.
+ * The governor's limits from now on, as in the options (0: the default). Attempts that have begun
+ * go on. 0; MQEV_ERR_INVALID: fleet is NULL.
  */
 MQEV_EXPORT int mqev_fleet_set_connect_limits(struct mqev_fleet *fleet, uint32_t max_handshakes,
     uint32_t connects_per_s, uint32_t connect_burst);

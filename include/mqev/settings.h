@@ -71,12 +71,12 @@ MQEV_EXPORT int mqev_client_set_connect_timeout(
 
 /* --- for the next attempt ----------------------------------------------------------------------
  * The way to the server, as the options of these names; NULL: the default. It counts from the next
- * attempt to connect, in on_pre_connect from the one that begins. An attempt or a connection that is
- * under way keeps what it began with, until it ends.
+ * attempt to connect, in on_pre_connect from the one that begins. An attempt or a connection that
+ * is under way keeps what it began with, until it ends.
  */
 
-/* NULL: the system's trust, which is loaded now, if a TLS server is to be connected to and it has to be
- * read from a bundle. The client holds a reference: mqev_tls_free() may follow at once. */
+/* NULL: the system's trust, which is loaded now, if a TLS server is to be connected to and it has
+ * to be read from a bundle. The client holds a reference: mqev_tls_free() may follow at once. */
 MQEV_EXPORT int mqev_client_set_tls(struct mqev_client *client, struct mqev_tls *tls);
 /* NULL: none, also none of the environment. MQEV_ERR_INVALID: a type or host that is none. */
 MQEV_EXPORT int mqev_client_set_proxy(struct mqev_client *client, const struct mqev_proxy *proxy);
@@ -128,7 +128,8 @@ MQEV_EXPORT int mqev_client_set_ack_timeout(
  * is changed. */
 MQEV_EXPORT const char *mqev_client_username(const struct mqev_client *client);
 
-/* Fills *will (size and all) with the one in use, valid until it is changed; false: there is none. */
+/* Fills *will (size and all) with the one in use, valid until it is changed; false: there is none.
+ */
 MQEV_EXPORT bool mqev_client_will(const struct mqev_client *client, struct mqev_will *will);
 
 /* The server that is connected or tried, or will be tried next: host as in the URL, "" before

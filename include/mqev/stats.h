@@ -57,8 +57,8 @@ enum mqev_end {
 #define MQEV_STATS_STATES 16
 
 /*
- * Counters go up from 0 when the client or fleet was made; gauges are what is now. A fleet's counters
- * keep what its freed clients have done.
+ * Counters go up from 0 when the client or fleet was made; gauges are what is now. A fleet's
+ * counters keep what its freed clients have done.
  */
 struct mqev_stats {
 	size_t size;
@@ -94,12 +94,12 @@ struct mqev_stats {
 	uint64_t waiting_turns;	      /* gauge: clients that wait for it to let them in */
 	uint64_t descriptor_holds;    /* times that descriptors ran out */
 	uint64_t loop_lag_longest_us; /* by which the loop was late, ever */
-	/* Milliseconds that acknowledgements of messages and subscriptions took (of QoS 2, PUBREC and
-	 * PUBCOMP each). */
+	/* Milliseconds that acknowledgements of messages and subscriptions took (of QoS 2, PUBREC
+	 * and PUBCOMP each). */
 	struct mqev_histogram ack_ms;
 	struct mqev_histogram ping_ms; /* milliseconds from PINGREQ to PINGRESP */
-	/* Microseconds by which the fleet's tick of 250 ms came late: a loop that was busy for longer
-	 * shows each time, one that was busy for a part of that so often. */
+	/* Microseconds by which the fleet's tick of 250 ms came late: a loop that was busy for
+	 * longer shows each time, one that was busy for a part of that so often. */
 	struct mqev_histogram loop_lag_us;
 	uint64_t parked;     /* gauge: connections without a bufferevent, see park_after_ms */
 	uint64_t unreadable; /* received messages that stores keep and that cannot be read */
@@ -111,14 +111,16 @@ struct mqev_stats {
 	}
 
 /*
- * Fills stats, of which the caller has set size (struct mqev_stats s = {.size = sizeof(s)}); what this library does not know becomes 0. Costs the
- * same however many clients there are. 0; MQEV_ERR_INVALID: NULL, or a size that is none.
+ * Fills stats, of which the caller has set size (struct mqev_stats s = {.size = sizeof(s)}); what
+ * this library does not know becomes 0. Costs the same however many clients there are. 0;
+ * MQEV_ERR_INVALID: NULL, or a size that is none.
  */
 MQEV_EXPORT int mqev_client_stats(const struct mqev_client *client, struct mqev_stats *stats);
 MQEV_EXPORT int mqev_fleet_stats(const struct mqev_fleet *fleet, struct mqev_stats *stats);
 
-/* A label of all figures of a fleet: name [a-zA-Z_][a-zA-Z0-9_]*, not one of those that figures have
- * themselves (qos, cause, stage, state, le) and not with two underscores before; value any UTF-8. */
+/* A label of all figures of a fleet: name [a-zA-Z_][a-zA-Z0-9_]*, not one of those that figures
+ * have themselves (qos, cause, stage, state, le) and not with two underscores before; value any
+ * UTF-8. */
 struct mqev_label {
 	const char *name;
 	const char *value;
@@ -133,9 +135,9 @@ struct mqev_stats_source {
 
 /*
  * The figures of fleets as Prometheus reads them (text format 0.0.4), each figure once with a line
- * for each source. Nothing but figures and the given labels is in it. Works as snprintf(): writes up to
- * size - 1 bytes and a NUL (buf may be NULL when size is 0), and returns how many bytes there are in
- * all without the NUL. 0, and an empty string: a label is not valid. Any thread.
+ * for each source. Nothing but figures and the given labels is in it. Works as snprintf(): writes
+ * up to size - 1 bytes and a NUL (buf may be NULL when size is 0), and returns how many bytes there
+ * are in all without the NUL. 0, and an empty string: a label is not valid. Any thread.
  */
 MQEV_EXPORT size_t mqev_stats_prometheus(
     const struct mqev_stats_source *sources, size_t count, char *buf, size_t size);

@@ -213,7 +213,8 @@ struct mqev_store_options {
 /*
  * Opens the store at path (made when it is not there) and reads its index; blocks meanwhile.
  * options may be NULL. NULL on failure, *error (may be NULL) says which: MQEV_ERR_INVALID,
- * MQEV_ERR_NOMEM, MQEV_ERR_SYSTEM (no thread or descriptor), and those of a back end's open and load.
+ * MQEV_ERR_NOMEM, MQEV_ERR_SYSTEM (no thread or descriptor), and those of a back end's open and
+ * load.
  */
 MQEV_EXPORT struct mqev_store *mqev_store_open(const struct mqev_backend *backend, const char *path,
     const struct mqev_store_options *options, int *error);
@@ -226,8 +227,8 @@ MQEV_EXPORT struct mqev_store *mqev_store_open(const struct mqev_backend *backen
  * A store belongs to the process that opened it. In a child made by fork() this function does
  * nothing to the store and returns 0 at once, before or after the clients are freed; the copy's
  * memory and descriptors last as long as the child. A client cannot be made with it there. A child
- * that outlives a parent which was killed keeps the file busy (MQEV_ERR_STORE_BUSY) until it ends or
- * runs another program.
+ * that outlives a parent which was killed keeps the file busy (MQEV_ERR_STORE_BUSY) until it ends
+ * or runs another program.
  */
 MQEV_EXPORT int mqev_store_close(struct mqev_store *store);
 
@@ -243,8 +244,8 @@ MQEV_EXPORT const char *mqev_store_error_text(const struct mqev_store *store);
  * them (MQEV_KEPT), closes its store, exports; its successor imports before it opens its own. Bytes
  * that a cipher sealed stay sealed. Tokens stay what they were. Both block.
  *
- * write and read move len bytes, all of them, and return 0, or another value that ends the call with
- * MQEV_ERR_SYSTEM.
+ * write and read move len bytes, all of them, and return 0, or another value that ends the call
+ * with MQEV_ERR_SYSTEM.
  */
 typedef int mqev_stream_write_cb(void *arg, const void *data, size_t len);
 typedef int mqev_stream_read_cb(void *arg, void *data, size_t len);
@@ -257,8 +258,8 @@ mqev_store_export(const struct mqev_backend *backend, const struct mqev_backend_
 
 /*
  * All of it, or nothing: a stream that ends early or was altered is MQEV_ERR_STORE_DAMAGED, one of
- * another format MQEV_ERR_STORE_VERSION. MQEV_ERR_STATE: a client of that name, or a token of it, is
- * there already. Else as a back end's open and commit.
+ * another format MQEV_ERR_STORE_VERSION. MQEV_ERR_STATE: a client of that name, or a token of it,
+ * is there already. Else as a back end's open and commit.
  */
 MQEV_EXPORT int mqev_store_import(const struct mqev_backend *backend,
     const struct mqev_backend_options *options, mqev_stream_read_cb *read, void *arg);

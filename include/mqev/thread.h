@@ -222,9 +222,9 @@ MQEV_EXPORT int64_t mqev_remote_disconnect(struct mqev_remote *remote,
 
 /*
  * As mqev_cancel(), op being what a function here returned; that operation completes with
- * MQEV_ERR_CANCELED by its own done. done has 0; MQEV_ERR_STATE: it can no longer be canceled, or it
- * is a drain, which mqev_remote_disconnect() ends; MQEV_ERR_NOT_FOUND: no such operation, or it is
- * over, as one that lost the race with its acknowledgement is. It counts against no limit.
+ * MQEV_ERR_CANCELED by its own done. done has 0; MQEV_ERR_STATE: it can no longer be canceled, or
+ * it is a drain, which mqev_remote_disconnect() ends; MQEV_ERR_NOT_FOUND: no such operation, or it
+ * is over, as one that lost the race with its acknowledgement is. It counts against no limit.
  */
 MQEV_EXPORT int64_t mqev_remote_cancel(
     struct mqev_remote *remote, int64_t op, mqev_result_cb *done, void *arg);
@@ -233,10 +233,10 @@ MQEV_EXPORT int64_t mqev_remote_cancel(
 MQEV_EXPORT int64_t mqev_remote_queue_clear(
     struct mqev_remote *remote, enum mqev_queue_clear which, mqev_result_cb *done, void *arg);
 /*
- * As mqev_drain(). What was posted before it is finished; what comes after it is told MQEV_ERR_STATE
- * by its done. deadline_ms counts from when the loop's thread takes the call over. done has the
- * report; when the drain could not be begun, a report that has nothing but that error. For a whole
- * fleet use mqev_remote_call().
+ * As mqev_drain(). What was posted before it is finished; what comes after it is told
+ * MQEV_ERR_STATE by its done. deadline_ms counts from when the loop's thread takes the call over.
+ * done has the report; when the drain could not be begun, a report that has nothing but that error.
+ * For a whole fleet use mqev_remote_call().
  */
 MQEV_EXPORT int64_t mqev_remote_drain(
     struct mqev_remote *remote, uint32_t deadline_ms, mqev_drain_cb *done, void *arg);

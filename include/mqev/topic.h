@@ -42,8 +42,8 @@ MQEV_EXPORT struct mqev_topic_map *mqev_topic_map_new(void);
 MQEV_EXPORT void mqev_topic_map_free(struct mqev_topic_map *map);
 
 /*
- * Sets the value of a filter, which is copied; it replaces an earlier one. "$share/group/filter" and
- * "filter" are two, which match the same topics. 0; MQEV_ERR_INVALID: not a filter, or value is
+ * Sets the value of a filter, which is copied; it replaces an earlier one. "$share/group/filter"
+ * and "filter" are two, which match the same topics. 0; MQEV_ERR_INVALID: not a filter, or value is
  * NULL; MQEV_ERR_NOMEM.
  */
 MQEV_EXPORT int mqev_topic_map_set(struct mqev_topic_map *map, const char *filter, void *value);

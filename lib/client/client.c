@@ -193,7 +193,8 @@ mqev_client_free(struct mqev_client *c)
 	mqev_fleet_meet_fork(c->fleet);
 	mqev_client_enter(c);
 	c->freed = true;
-	/* While the descriptor is still open: who watches it in a loop of his own must let go of it. */
+	/* While the descriptor is still open: who watches it in a loop of his own must let go of
+	 * it. */
 	mqev_socket_closed(c);
 	mqev_log_drop_kept(c);
 	mqev_drain_note_left(c);

@@ -195,8 +195,8 @@ void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *
 /* notes.c */
 bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
 bool mqev_event_wanted(const struct mqev_client *c);
-/* Where a callback may run: tells on_log and on_event what has gathered. False: the client was freed
- * there. */
+/* Where a callback may run: tells on_log and on_event what has gathered. False: the client was
+ * freed there. */
 bool mqev_log_tell_kept(struct mqev_client *c);
 void mqev_log_drop_kept(struct mqev_client *c);
 #if defined(__GNUC__)

@@ -1,4 +1,5 @@
-/* From an application's options to a client's settings: defaults and checks. Copies: config_share.c.
+/* From an application's options to a client's settings: defaults and checks. Copies:
+ * config_share.c.
  */
 #include "client/config.h"
 
@@ -98,8 +99,8 @@ take_protocol(struct mqev_config *c, const struct mqev_options *o)
 	return invalid(c, "protocol: unknown version");
 }
 
-/* A session that a store keeps is to live on, and once is once for all processes. Before 5.0 a clean
- * session would end with its connection. */
+/* A session that a store keeps is to live on, and once is once for all processes. Before 5.0 a
+ * clean session would end with its connection. */
 static enum mqev_session_clean
 default_clean(const struct mqev_config *c, bool durable)
 {

@@ -1,5 +1,5 @@
-/* Clients that have the same settings share them: copies, comparing, references, and changing one by
- * putting another in its place. */
+/* Clients that have the same settings share them: copies, comparing, references, and changing one
+ * by putting another in its place. */
 #include "client/config.h"
 
 #include <string.h>

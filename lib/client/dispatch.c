@@ -1,5 +1,5 @@
-/* A received message to the callbacks of the subscriptions and filters that match it, which may change the
- * subscriptions meanwhile. */
+/* A received message to the callbacks of the subscriptions and filters that match it, which may
+ * change the subscriptions meanwhile. */
 #include "client/client.h"
 #include "client/subscriptions.h"
 #include "core/mem.h"

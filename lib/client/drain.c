@@ -1,5 +1,5 @@
-/* Draining a client: nothing new is accepted, the rest is finished, DISCONNECT, the end of the link,
- * one report. Of a whole fleet: fleet_drain.c. */
+/* Draining a client: nothing new is accepted, the rest is finished, DISCONNECT, the end of the
+ * link, one report. Of a whole fleet: fleet_drain.c. */
 #include "client/drain.h"
 
 #include <event2/event.h>

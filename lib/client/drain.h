@@ -31,8 +31,8 @@ void mqev_fleet_drain_tell(struct mqev_fleet *fleet);
 void mqev_fleet_drain_abandon(struct mqev_fleet *fleet);
 
 /* drain.c, for fleet_drain.c */
-/* The client's drain, made if there is none, is counted by the fleet's and ends at the fleet's deadline
- * if its own is later. MQEV_ERR_NOMEM. */
+/* The client's drain, made if there is none, is counted by the fleet's and ends at the fleet's
+ * deadline if its own is later. MQEV_ERR_NOMEM. */
 int
 mqev_drain_join(struct mqev_client *c, uint32_t deadline_ms, struct mqev_fleet_drain *fleet_drain);
 /* Undoes it. */

@@ -37,8 +37,8 @@ void mqev_durable_forked(struct mqev_fleet *fleet);
 /* No client is left. */
 void mqev_durable_free_all(struct mqev_fleet *fleet);
 
-/* Of who has something for a store's writer and is no client: the fleet's tape of it, as long as it is used. NULL: no
- * memory or descriptor. */
+/* Of who has something for a store's writer and is no client: the fleet's tape of it, as long as it
+ * is used. NULL: no memory or descriptor. */
 struct mqev_durable *mqev_durable_use(struct mqev_fleet *fleet, struct mqev_store *store);
 void mqev_durable_drop(struct mqev_durable *d);
 struct mqev_tape *mqev_durable_tape(const struct mqev_durable *d);

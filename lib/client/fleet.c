@@ -128,8 +128,8 @@ set_ticking(struct mqev_fleet *fleet)
 		event_del(fleet->tick_event);
 }
 
-/* A link gives back what the handshake left with the tick after the CONNACK, so that those who connect
- * after it can have it, and once more when the tickets are there that come behind it. */
+/* A link gives back what the handshake left with the tick after the CONNACK, so that those who
+ * connect after it can have it, and once more when the tickets are there that come behind it. */
 #define TRIM_AGAIN_MS 2000
 
 static uint64_t

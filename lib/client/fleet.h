@@ -26,16 +26,19 @@ struct mqev_tokens;
 #define MQEV_SCRATCH_SIZE 65536
 
 /*
- * What a room above keeps beside a fleet (lib/thread) hears of. All are called in the fleet's thread, but for going.
+ * What a room above keeps beside a fleet (lib/thread) hears of. All are called in the fleet's
+ * thread, but for going.
  */
 struct mqev_fleet_hooks {
 	/* mqev_fleet_free() was called; other threads stop using the fleet before this returns. */
 	void (*going)(void *front);
-	/* The clients are gone. True: the fleet's own base is in use, and whoever uses it frees it afterwards. */
+	/* The clients are gone. True: the fleet's own base is in use, and whoever uses it frees it
+	 * afterwards. */
 	bool (*gone)(void *front, struct event_base *base);
 	/* The client has no operations any more and is about to go. */
 	void (*client_gone)(void *front, struct mqev_client *c);
-	/* This is another process than the one that made the fleet: there are no other threads here. */
+	/* This is another process than the one that made the fleet: there are no other threads
+	 * here. */
 	void (*forked)(void *front);
 };
 
@@ -115,7 +118,8 @@ void mqev_fleet_guard_sigpipe(const struct mqev_fleet *fleet);
 /* own_base.c */
 /* A base without locks, for a fleet that is given none; NULL: no memory. */
 struct event_base *mqev_own_base_new(void);
-/* Before anything is freed: in a child of the process that made the fleet, parts from what both share. */
+/* Before anything is freed: in a child of the process that made the fleet, parts from what both
+ * share. */
 void mqev_fleet_meet_fork(struct mqev_fleet *fleet);
 
 #endif

@@ -1,4 +1,5 @@
-/* Draining all clients of a fleet: beginning, summing up, one report. How each is drained: drain.c. */
+/* Draining all clients of a fleet: beginning, summing up, one report. How each is drained: drain.c.
+ */
 #include "client/client.h"
 #include "client/drain.h"
 #include "core/mem.h"

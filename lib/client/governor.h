@@ -55,9 +55,9 @@ bool mqev_governor_leave(struct mqev_governor *g, struct mqev_turn *turn);
 uint64_t mqev_governor_due(struct mqev_governor *g, uint64_t now);
 
 /*
- * The process or the system has no descriptor left: nobody begins for a while, then one at a time, a
- * while after the other, longer with each further failure, until mqev_governor_relieve(). False: of
- * this failure it was known.
+ * The process or the system has no descriptor left: nobody begins for a while, then one at a time,
+ * a while after the other, longer with each further failure, until mqev_governor_relieve(). False:
+ * of this failure it was known.
  */
 bool mqev_governor_hold(struct mqev_governor *g, uint64_t now);
 /* An attempt got its descriptor. */

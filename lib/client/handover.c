@@ -1,6 +1,6 @@
 /*
- * Sessions that are handed over between processes: what the two say to one another, in the loop. What
- * happens in the stores: store/transfer.h.
+ * Sessions that are handed over between processes: what the two say to one another, in the loop.
+ *What happens in the stores: store/transfer.h.
  *
  *	giver                         taker
  *	the stream            ->      keeps it, as the giver's still
@@ -10,8 +10,8 @@
  *	                      <-      DONE
  *	forgets its name
  *
- * A session that has left already is a stream without records, which DONE answers at once. REFUSED and an
- * error's number stand in place of READY or DONE.
+ * A session that has left already is a stream without records, which DONE answers at once. REFUSED
+ *and an error's number stand in place of READY or DONE.
  */
 #include "client/handover.h"
 
@@ -52,8 +52,8 @@ struct mqev_handover {
 	bool canceled;
 };
 
-/* Where it is: what happens when the writer is back, when bytes came, when all was written. NULL: does not
- * matter there. */
+/* Where it is: what happens when the writer is back, when bytes came, when all was written. NULL:
+ * does not matter there. */
 struct step {
 	void (*back)(struct mqev_handover *h, int error);
 	void (*came)(struct mqev_handover *h);

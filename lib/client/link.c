@@ -259,7 +259,8 @@ has_bufferevent(struct mqev_link *link)
 /* --- writing, by way of the bufferevent or past it ----------------------------------------------
  */
 
-/* Somebody wants to know that bytes wait for the socket: told at the end of the client's next turn. */
+/* Somebody wants to know that bytes wait for the socket: told at the end of the client's next turn.
+ */
 static void
 note_writing(struct mqev_link *link)
 {

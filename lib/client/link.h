@@ -47,13 +47,13 @@ struct mqev_link *mqev_link_open(struct mqev_client *client, const struct mqev_c
  * the session's connection. */
 void mqev_link_write(struct mqev_link *link, const void *data, size_t len);
 /*
- * Past an output that is empty, straight into a plain socket: it costs no turn of the loop, and none
- * of the calls by which room is watched for. Returns how much the socket took; what is left is for
- * the bufferevent, and so is what went wrong.
+ * Past an output that is empty, straight into a plain socket: it costs no turn of the loop, and
+ * none of the calls by which room is watched for. Returns how much the socket took; what is left is
+ * for the bufferevent, and so is what went wrong.
  */
 size_t mqev_link_send(struct mqev_link *link, const void *data, size_t len);
-/* As mqev_link_write() without a copy; done(data, len, arg) is called when they have left or are given up.
- * False: not taken, done is not called. */
+/* As mqev_link_write() without a copy; done(data, len, arg) is called when they have left or are
+ * given up. False: not taken, done is not called. */
 bool mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
     void (*done)(const void *data, size_t len, void *arg), void *arg);
 

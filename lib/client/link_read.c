@@ -1,5 +1,5 @@
-/* Bytes from the bufferevent, and beside it or without it from a plain socket, to the session; packets that
- * arrive in pieces. */
+/* Bytes from the bufferevent, and beside it or without it from a plain socket, to the session;
+ * packets that arrive in pieces. */
 #include "client/link.h"
 
 #include <errno.h>
@@ -18,8 +18,8 @@
 #define LIBEVENT_READ 4096
 /* A block for partial packets above this size is given back as soon as it is empty. */
 #define KEEP_PARTIAL 1024
-/* From this much still missing on, a packet is read straight into its own block: from the socket, where
- * it may cost a read more, and from the bufferevent. */
+/* From this much still missing on, a packet is read straight into its own block: from the socket,
+ * where it may cost a read more, and from the bufferevent. */
 #define READ_STRAIGHT_FROM 16384
 #define MOVE_STRAIGHT_FROM 1024
 

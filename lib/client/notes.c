@@ -1,5 +1,5 @@
-/* Lines for on_log and events for on_event, of the client and of its fleet: kept until a callback may
- * run. Nothing secret is ever given to them. */
+/* Lines for on_log and events for on_event, of the client and of its fleet: kept until a callback
+ * may run. Nothing secret is ever given to them. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What an application asks of a client's queue and of its reception. Their limits: limits.c; what lies
- * behind: core/session_queue.c. */
+/* What an application asks of a client's queue and of its reception. Their limits: limits.c; what
+ * lies behind: core/session_queue.c. */
 #include <mqev/queue.h>
 
 #include <string.h>

@@ -51,8 +51,8 @@ backoff(struct mqev_client *c, bool slow)
 	    event.waits, min, event.max_ms, config->reconnect.jitter, event.random);
 }
 
-/* Each server of the list once, then the backoff: a slow one for a certificate that is refused, which
- * takes a clock or a renewal to mend. */
+/* Each server of the list once, then the backoff: a slow one for a certificate that is refused,
+ * which takes a clock or a renewal to mend. */
 static uint32_t
 after_failure(struct mqev_client *c, const struct mqev_ending *e)
 {

@@ -95,7 +95,8 @@ add_call_properties(const struct mqev_call *call, struct mqev_properties *proper
 	    properties, MQEV_PROP_CORRELATION_DATA, correlation, sizeof(correlation));
 }
 
-/* What a request needs that was accepted goes out in a drain, too. Returns what end_exempt() gets. */
+/* What a request needs that was accepted goes out in a drain, too. Returns what end_exempt() gets.
+ */
 static bool
 begin_exempt(struct mqev_client *c)
 {

@@ -1,5 +1,5 @@
-/* Changing a client's settings while it runs: its configuration, which others may share, gives way to
- * another one. */
+/* Changing a client's settings while it runs: its configuration, which others may share, gives way
+ * to another one. */
 #include <mqev/settings.h>
 
 #include "client/client.h"

@@ -1,5 +1,5 @@
-/* How an attempt or a connection ended, told in every way: counted, as an event, as a line, and by its
- * callback, which comes last. What follows from it is decided elsewhere. */
+/* How an attempt or a connection ended, told in every way: counted, as an event, as a line, and by
+ * its callback, which comes last. What follows from it is decided elsewhere. */
 #include "client/client.h"
 
 static void

@@ -47,8 +47,9 @@ struct mqev_journal_methods {
 struct mqev_journal {
 	const struct mqev_journal_methods *methods;
 	uint64_t durable; /* all that was appended with a ticket up to this one is durable */
-	struct mqev_store_client row; /* as it is to be kept; the session changes epoch, sent_n,
-					 session_ends_ms, flags, and appends it as an entry CLIENT */
+	struct mqev_store_client
+	    row;	 /* as it is to be kept; the session changes epoch, sent_n,
+			    session_ends_ms, flags, and appends it as an entry CLIENT */
 	int64_t wall_ms; /* wall clock less the session's clock, both in milliseconds */
 	int error;	 /* 0, or why the store has failed for good (E4) */
 	void *carrier;	 /* the client's: the same for all that may be appended together */
@@ -70,8 +71,8 @@ size_t mqev_packed_size(const struct mqev_entry *entry);
 void mqev_pack(const struct mqev_entry *entry, uint8_t *at);
 /* Views of the three in a packed block; false: it is no such block. */
 bool mqev_unpack(struct mqev_bytes packed, struct mqev_entry *entry);
-/* The same, of what may have been written by others: false too when the library would not have sent it
- * (OUT), or taken it from a server (IN). */
+/* The same, of what may have been written by others: false too when the library would not have sent
+ * it (OUT), or taken it from a server (IN). */
 bool
 mqev_unpack_checked(struct mqev_bytes packed, enum mqev_record_kind kind, struct mqev_entry *entry);
 

@@ -1,4 +1,5 @@
-/* Text for logs in which nothing that came from outside can do harm. What is said is the callers'. */
+/* Text for logs in which nothing that came from outside can do harm. What is said is the callers'.
+ */
 #include "core/line.h"
 
 #include <stdbool.h>

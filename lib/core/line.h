@@ -18,11 +18,11 @@ void mqev_line_text(struct mqev_line *line, const char *text);
 void mqev_line_integer(struct mqev_line *line, uint64_t value);
 /* Each byte as \xNN. */
 void mqev_line_binary(struct mqev_line *line, struct mqev_bytes bytes);
-/* UTF-8, of which control characters (U+0000 to U+001F, U+007F to U+009F) and the backslash are written
- * as \xNN. */
+/* UTF-8, of which control characters (U+0000 to U+001F, U+007F to U+009F) and the backslash are
+ * written as \xNN. */
 void mqev_line_string(struct mqev_line *line, struct mqev_bytes string);
-/* The same between single quotes, of at most max bytes; then "..." when there are more. Quotes in it,
- * and all beyond ASCII in what is not UTF-8, are written as \xNN. */
+/* The same between single quotes, of at most max bytes; then "..." when there are more. Quotes in
+ * it, and all beyond ASCII in what is not UTF-8, are written as \xNN. */
 void mqev_line_quoted(struct mqev_line *line, struct mqev_bytes string, size_t max);
 /* Terminates what is kept. */
 void mqev_line_end(struct mqev_line *line);

@@ -163,8 +163,8 @@ struct mqev_session_events {
 	/* The message of that token is done: it was delivered, and cannot be acknowledged or
 	 * answered any more. May be NULL. */
 	void (*message_done)(void *owner, uint64_t token);
-	/* The received message of that token cannot be read (MQEV_ERR_STORE_DAMAGED). It stays in the
-	 * store, and is not delivered. May be NULL. */
+	/* The received message of that token cannot be read (MQEV_ERR_STORE_DAMAGED). It stays in
+	 * the store, and is not delivered. May be NULL. */
 	void (*unreadable)(void *owner, uint64_t token, int error);
 	/* What CONNECT waited for has come: mqev_session_connect() again. NULL without a journal.
 	 */
@@ -242,8 +242,8 @@ struct mqev_session {
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
     const struct mqev_session_settings *settings, const struct mqev_session_events *events,
     void *owner, struct mqev_sink *sink);
-/* Completes every operation with error and frees them; accepts nothing from then on. No call but the
- * next one may follow. */
+/* Completes every operation with error and frees them; accepts nothing from then on. No call but
+ * the next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
 /* Frees what a message that is being delivered may still point to; when no call into the session is
  * in progress. */
@@ -297,8 +297,8 @@ void mqev_session_fail(struct mqev_session *s, int error, uint8_t reason, const 
 /* Ends the connection without a word to the server, as a lost one. */
 void mqev_session_abort(struct mqev_session *s, int error, const char *text);
 
-/* Once connected: of window_ms, but not more than half an interval, the part of fraction / 2^32 is by
- * what the first ping after other traffic comes early. */
+/* Once connected: of window_ms, but not more than half an interval, the part of fraction / 2^32 is
+ * by what the first ping after other traffic comes early. */
 void mqev_session_spread_pings(struct mqev_session *s, uint64_t window_ms, uint32_t fraction);
 
 /* When mqev_session_tick() wants to be called, UINT64_MAX: not at all. */

@@ -68,8 +68,9 @@ session_goes_on(const struct mqev_session *s, const struct mqev_connack_packet *
 	return p->session_present;
 }
 
-/* Before 5.0 a clean session ends with its connection: what is in flight then would be lost, or come
- * twice. Such a CONNECT only ends what the server held, and another one begins a session that stays. */
+/* Before 5.0 a clean session ends with its connection: what is in flight then would be lost, or
+ * come twice. Such a CONNECT only ends what the server held, and another one begins a session that
+ * stays. */
 static bool
 only_makes_room(const struct mqev_session *s)
 {

@@ -35,8 +35,8 @@ struct mqev_gate_entry {
 struct mqev_removals {
 	uint64_t low_n;	 /* the lowest n of them */
 	uint64_t ticket; /* of the last; 0: none */
-	bool
-	    renumbered; /* one of them had another n than its own, which may be an older one's too */
+	bool renumbered; /* one of them had another n than its own, which may be an older one's too
+			  */
 };
 
 /* A received message, from its PUT until it is done and its identifier free. */
@@ -126,7 +126,8 @@ void mqev_gate_push_last(struct mqev_gates *g, struct mqev_gate_entry *entry);
 void mqev_gate_run(struct mqev_session *s, uint64_t now);
 /* Forgets all that waits. */
 void mqev_gate_clear(struct mqev_gates *g);
-/* What was appended for the PUT of seq is not there: no more of it. NULL: no operation waits for it.
+/* What was appended for the PUT of seq is not there: no more of it. NULL: no operation waits for
+ * it.
  */
 struct mqev_op *mqev_gate_take_back(struct mqev_gates *g, uint64_t seq);
 /* The same for the first whose PUT is not durable. */
@@ -138,7 +139,7 @@ void mqev_gate_drop_answer(struct mqev_gates *g, const struct mqev_stored *store
 void mqev_gate_answer(struct mqev_session *s, enum mqev_packet_type type, uint16_t mid,
     uint8_t reason, struct mqev_ack *ack);
 
-/* --- session_kept.c, session_kept_load.c: outgoing ------------------------------------------------------------------
+/* --- session_kept.c, session_kept_load.c: outgoing ----------------------------------------------
  */
 
 /* O1. 0; MQEV_ERR_NOMEM, or why the store has failed. */
@@ -171,7 +172,7 @@ bool mqev_kept_loaded(struct mqev_session *s, uint64_t seq, struct mqev_bytes pa
 void
 mqev_kept_record(const struct mqev_gates *g, const struct mqev_op *op, struct mqev_record *record);
 
-/* --- session_stored.c, session_stored_done.c: incoming ----------------------------------------------------------------
+/* --- session_stored.c, session_stored_done.c: incoming ------------------------------------------
  */
 
 /* True when it was dealt with here. */

@@ -310,7 +310,8 @@ release_record(struct mqev_session *s, uint16_t mid, enum record record)
 		s->in->open--;
 	if (mqev_session_send_ack(s, MQEV_PACKET_PUBCOMP, mid, MQEV_REASON_SUCCESS))
 		return;
-	/* The server sends its PUBREL again, and the identifier is known until that was answered. */
+	/* The server sends its PUBREL again, and the identifier is known until that was answered.
+	 */
 	mqev_ids_put(&s->in->qos2, mid, record_value(s->in, ANSWERED | TAKEN));
 }
 

@@ -98,7 +98,8 @@ mqev_session_fits(const struct mqev_session *s, size_t size)
 
 /* session.c */
 void mqev_session_end(struct mqev_session *s, int error, uint8_t reason, const char *text);
-/* Ends a connection whose clean session took the place of another's, for one whose session stays. */
+/* Ends a connection whose clean session took the place of another's, for one whose session stays.
+ */
 void mqev_session_make_room(struct mqev_session *s);
 void mqev_session_ask_pump(struct mqev_session *s);
 /* There is something that mqev_session_tell() has to tell. */

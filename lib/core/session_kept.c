@@ -1,5 +1,6 @@
 /* Outgoing messages that a store keeps: which change of their records goes with what becomes of
- * them, and what waits for it. Gates O1 to O6 and the outgoing half of E1, see doc/durability.md. */
+ * them, and what waits for it. Gates O1 to O6 and the outgoing half of E1, see doc/durability.md.
+ */
 #include "core/session_gate.h"
 
 /* How far beyond what is needed sent_n is raised, and from where on it is raised again while a

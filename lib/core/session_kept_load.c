@@ -1,5 +1,5 @@
-/* Outgoing messages that an earlier process left in a store: without bytes at first, which are loaded
- * when it is their turn. */
+/* Outgoing messages that an earlier process left in a store: without bytes at first, which are
+ * loaded when it is their turn. */
 #include "core/session_gate.h"
 
 #include <string.h>
@@ -190,7 +190,8 @@ take_bytes(struct mqev_session *s, struct mqev_op *op, const struct mqev_entry *
 	return true;
 }
 
-/* Its record is left where it is. What the server may have of a QoS 2 message keeps its identifier. */
+/* Its record is left where it is. What the server may have of a QoS 2 message keeps its identifier.
+ */
 static void
 give_up(struct mqev_session *s, struct mqev_op *op)
 {

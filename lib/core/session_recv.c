@@ -97,7 +97,8 @@ whole_packet(
 	return size <= len ? size : 0;
 }
 
-/* What was decoded, as far as packets with an identifier and those of a server's explanations go. */
+/* What was decoded, as far as packets with an identifier and those of a server's explanations go.
+ */
 struct common {
 	uint16_t mid;
 	struct mqev_bytes properties;
@@ -124,8 +125,8 @@ common_of(const struct mqev_packet *packet)
 	}
 }
 
-/* After Request Problem Information 0 only PUBLISH, CONNACK and DISCONNECT may have a Reason String or
- * User Property ([MQTT-3.1.2-29]). */
+/* After Request Problem Information 0 only PUBLISH, CONNACK and DISCONNECT may have a Reason String
+ * or User Property ([MQTT-3.1.2-29]). */
 static bool
 unwanted_explanation(const struct mqev_session *s, struct mqev_bytes block)
 {

@@ -1,6 +1,6 @@
-/* Received messages that a store keeps, as the server sees them: gates N2 to N7 and the incoming half
- * of E1, see doc/durability.md. On their way to the application: session_stored_done.c; those that
- * no store keeps: session_in.c. */
+/* Received messages that a store keeps, as the server sees them: gates N2 to N7 and the incoming
+ * half of E1, see doc/durability.md. On their way to the application: session_stored_done.c; those
+ * that no store keeps: session_in.c. */
 #include "core/session_gate.h"
 
 #include <string.h>

@@ -37,8 +37,8 @@ discard(struct mqev_op *op)
 	mqev_op_unref(op);
 }
 
-/* An operation within the queue's limits, or why not. Others are dropped for it last, when nothing else
- * can keep it out. */
+/* An operation within the queue's limits, or why not. Others are dropped for it last, when nothing
+ * else can keep it out. */
 static int
 make_op(struct mqev_session *s, const struct mqev_op_parts *parts, uint16_t flags, bool qos0,
     uint64_t now, struct mqev_op **op)

@@ -1,5 +1,5 @@
-/* Strings that the standard only advises against: which code points those are, and whether a received
- * packet has any. What is ill-formed was refused before. */
+/* Strings that the standard only advises against: which code points those are, and whether a
+ * received packet has any. What is ill-formed was refused before. */
 #include "core/session_internal.h"
 
 #include "core/utf8.h"

@@ -1,5 +1,5 @@
-/* The session and time: keepalive, packets that stop arriving, and who else has a deadline. Those of
- * operations: session_deadlines.c. */
+/* The session and time: keepalive, packets that stop arriving, and who else has a deadline. Those
+ * of operations: session_deadlines.c. */
 #include "core/session.h"
 
 #include "core/encode.h"

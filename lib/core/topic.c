@@ -36,8 +36,8 @@ mqev_topic_filter_has_wildcard(struct mqev_bytes filter)
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether all of eight bytes are plain. '+' and '#' differ in one bit. As long as no top bit is set,
- * taking 1 from each byte sets that of the first zero. */
+/* Whether all of eight bytes are plain. '+' and '#' differ in one bit. As long as no top bit is
+ * set, taking 1 from each byte sets that of the first zero. */
 static bool
 plain_eight(const uint8_t *data)
 {

@@ -1,5 +1,5 @@
-/* Links: the plain one over a bare socket, parked or not, and what is common to all. Layers above have files of
- * their own. */
+/* Links: the plain one over a bare socket, parked or not, and what is common to all. Layers above
+ * have files of their own. */
 #include "net/transport.h"
 
 #include <string.h>

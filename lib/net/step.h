@@ -75,8 +75,8 @@ struct mqev_step {
 
 /*
  * How the running step ends. Both only note the verdict: the runner acts on it after start has
- * returned, or else from the event loop, so they may be called in start and in any callback. fail copies
- * the error and fills its stage.
+ * returned, or else from the event loop, so they may be called in start and in any callback. fail
+ * copies the error and fills its stage.
  */
 void mqev_step_finish(struct mqev_step_ctx *ctx);
 void mqev_step_fail(struct mqev_step_ctx *ctx, const struct mqev_net_error *error);

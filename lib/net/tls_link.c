@@ -264,8 +264,8 @@ drop_empty_chain(struct evbuffer *input)
 		evbuffer_drain(input, 1);
 }
 
-/* Before 3.0.14 OpenSSL frees its buffers also where it goes on using them: while the rest of a record
- * has still to come, which is in the server's hands (CVE-2024-4741). */
+/* Before 3.0.14 OpenSSL frees its buffers also where it goes on using them: while the rest of a
+ * record has still to come, which is in the server's hands (CVE-2024-4741). */
 static bool
 is_between_records(const SSL *ssl)
 {

@@ -101,8 +101,8 @@ size_t mqev_conn_unsent(const struct mqev_conn *conn);
  * Never blocks; the caller waits for EOF or its own deadline, then closes. */
 void mqev_conn_shutdown(struct mqev_conn *conn);
 /*
- * Begins reading, or goes on after bufferevent_disable(EV_READ). To be used instead of bufferevent_enable(), which leaves asleep what
- * came before and waits in a lower layer.
+ * Begins reading, or goes on after bufferevent_disable(EV_READ). To be used instead of
+ * bufferevent_enable(), which leaves asleep what came before and waits in a lower layer.
  */
 void mqev_conn_resume(struct mqev_conn *conn);
 /*
@@ -115,8 +115,8 @@ void mqev_conn_trim(struct mqev_conn *conn);
  * An idle plain link gives its bufferevent back: a bare event waits for the socket instead, and
  * readable(fd, what, arg) is called while there is something to read, be it the end. Reading and
  * writing are the owner's then, on fd; conn->bev is NULL, and of the functions here only unsent,
- * shutdown, error and close may be called. False: not plain, bytes wait on either side, or no memory, and
- * nothing has changed.
+ * shutdown, error and close may be called. False: not plain, bytes wait on either side, or no
+ * memory, and nothing has changed.
  */
 bool mqev_conn_park(struct mqev_conn *conn, event_callback_fn readable, void *arg);
 /* A bufferevent again, without callbacks, that reads. False: no memory, it is still parked. */
@@ -126,7 +126,8 @@ mqev_conn_is_parked(const struct mqev_conn *conn)
 {
 	return conn->bev == NULL;
 }
-/* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer that knows best is named by the stage; 0: it was the socket. */
+/* Why the link ended, asked in the bufferevent's event callback: what is its argument. The layer
+ * that knows best is named by the stage; 0: it was the socket. */
 void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error);
 /* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's
  * callbacks. */
@@ -142,7 +143,8 @@ mqev_transport_done(struct mqev_conn *conn, const struct mqev_net_error *error, 
 
 struct mqev_transport;
 
-/* A stage begins. mqev_transport_describe() tells within the call what is being done. May be NULL. */
+/* A stage begins. mqev_transport_describe() tells within the call what is being done. May be NULL.
+ */
 typedef void mqev_transport_progress(
     const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg);
 

@@ -152,7 +152,8 @@ error_text(const void *state)
 	return s->text[0] != '\0' ? s->text : "out of memory";
 }
 
-/* --- small helpers ----------------------------------------------------------------------------- */
+/* --- small helpers -----------------------------------------------------------------------------
+ */
 
 char *
 mqev_sqlite_path(const struct mqev_sqlite *s, const char *suffix)

@@ -51,18 +51,21 @@ int mqev_sqlite_run(struct mqev_sqlite *s, const char *sql);
 /* The first column of the first row; 0 when there is none. */
 int mqev_sqlite_number(struct mqev_sqlite *s, const char *sql, int64_t *number);
 
-/* --- sqlite_file.c: owner, permissions, lock --------------------------------------------------- */
+/* --- sqlite_file.c: owner, permissions, lock ---------------------------------------------------
+ */
 
 /* The file is there and safe to open, made if need be, and locked unless read_only. */
 int mqev_sqlite_take_file(struct mqev_sqlite *s);
 void mqev_sqlite_leave_file(struct mqev_sqlite *s);
 
-/* --- sqlite_schema.c: what kind of file it is, and its tables ---------------------------------- */
+/* --- sqlite_schema.c: what kind of file it is, and its tables ----------------------------------
+ */
 
 int mqev_sqlite_prepare(struct mqev_sqlite *s);
 void mqev_sqlite_finalize(struct mqev_sqlite *s);
 
-/* --- sqlite_apply.c: transactions -------------------------------------------------------------- */
+/* --- sqlite_apply.c: transactions --------------------------------------------------------------
+ */
 
 int mqev_sqlite_append(void *state, const struct mqev_change *changes, size_t count);
 int mqev_sqlite_commit(void *state, bool sync);
@@ -70,13 +73,15 @@ void mqev_sqlite_rollback(void *state);
 /* Before it is closed: what was committed is synced. */
 void mqev_sqlite_end(struct mqev_sqlite *s);
 
-/* --- sqlite_load.c: reading -------------------------------------------------------------------- */
+/* --- sqlite_load.c: reading --------------------------------------------------------------------
+ */
 
 int mqev_sqlite_load(
     void *state, uint32_t client, const struct mqev_backend_visitor *visitor, void *arg);
 int mqev_sqlite_read(void *state, uint64_t seq, mqev_backend_bytes_cb *bytes, void *arg);
 
-/* --- sqlite_check.c: checksums ----------------------------------------------------------------- */
+/* --- sqlite_check.c: checksums -----------------------------------------------------------------
+ */
 
 /* Of what a record keeps for its life, of what SET changes, of its bytes, of a client's row. */
 int64_t mqev_sqlite_check_fixed(const struct mqev_record *record);
@@ -84,7 +89,8 @@ int64_t mqev_sqlite_check_state(const struct mqev_record *record);
 int64_t mqev_sqlite_check_bytes(uint64_t seq, const void *bytes, size_t len);
 int64_t mqev_sqlite_check_client(const struct mqev_store_client *client);
 
-/* --- sqlite_room.c: checkpoints, and what is held for a full disk ------------------------------ */
+/* --- sqlite_room.c: checkpoints, and what is held for a full disk ------------------------------
+ */
 
 /* Makes the ballast, if it can. */
 int mqev_sqlite_ballast_open(struct mqev_sqlite *s);

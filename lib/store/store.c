@@ -186,7 +186,8 @@ mqev_store_is_foreign(const struct mqev_store *store)
 }
 
 /* There is no writer to end, the lock may be held by threads that are not here, and the file and
- * what the back end knows of it are the other process's. Who was forked has no use for the memory. */
+ * what the back end knows of it are the other process's. Who was forked has no use for the memory.
+ */
 static void
 leave(struct mqev_store *store)
 {

@@ -23,8 +23,8 @@ struct mqev_job;
  */
 
 /* What a tape calls: gathered and failed with the arg of mqev_tape_new(), the others with the owner
- * of a journal. But for gathered they are called by mqev_tape_collect() only, may append, attach and
- * detach, and may not free the tape. */
+ * of a journal. But for gathered they are called by mqev_tape_collect() only, may append, attach
+ * and detach, and may not free the tape. */
 struct mqev_tape_events {
 	/* The first change or load of a batch: mqev_tape_hand_over() is wanted before the loop
 	 * sleeps. */
@@ -55,11 +55,12 @@ bool mqev_tape_do(struct mqev_tape *tape, struct mqev_job *job);
 /* Gives what has gathered to the writer. Does not block; cannot fail. */
 void mqev_tape_hand_over(struct mqev_tape *tape);
 
-/* Takes back what the writer has done, and tells of it: to so many clients at most, so that a sync that
- * took long makes no long turn. When there is more the descriptor is readable again. */
+/* Takes back what the writer has done, and tells of it: to so many clients at most, so that a sync
+ * that took long makes no long turn. When there is more the descriptor is readable again. */
 void mqev_tape_collect(struct mqev_tape *tape);
 
-/* No journal may be attached. What has gathered is handed over and still committed. NULL is ignored.
+/* No journal may be attached. What has gathered is handed over and still committed. NULL is
+ * ignored.
  */
 void mqev_tape_free(struct mqev_tape *tape);
 

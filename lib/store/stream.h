@@ -54,8 +54,8 @@ int mqev_export_session(struct mqev_session_export *session);
 struct mqev_session_import {
 	const struct mqev_backend *backend;
 	void *state;
-	/* Gives the client its number, which may be another's that it takes the place of (*replaced). *skip: nothing of
-	 * it is appended. */
+	/* Gives the client its number, which may be another's that it takes the place of
+	 * (*replaced). *skip: nothing of it is appended. */
 	int (*client)(void *arg, struct mqev_store_client *client, uint32_t *replaced, bool *skip);
 	int (*record)(void *arg, const struct mqev_record *record);
 	void *arg;

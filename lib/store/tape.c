@@ -7,8 +7,8 @@
 #include "store/internal.h"
 
 #define POOLED 4
-/* Clients and loads that are told of in one turn. What follows from each may be the sending of all its
- * window. */
+/* Clients and loads that are told of in one turn. What follows from each may be the sending of all
+ * its window. */
 #define TOLD_AT_ONCE 64
 
 /* --- its life ----------------------------------------------------------------------------------

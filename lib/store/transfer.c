@@ -1,5 +1,5 @@
-/* Sessions on their way between processes: what both sides claim, and the steps of the one that gives.
- * Those of the one that takes: transfer_take.c. */
+/* Sessions on their way between processes: what both sides claim, and the steps of the one that
+ * gives. Those of the one that takes: transfer_take.c. */
 #include "store/transfer.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * One session on its way from the open store of one process to that of another: the steps that the
- * writer does, and what is claimed meanwhile. What the two processes say to one another is not known
- * here (client/handover.c).
+ * writer does, and what is claimed meanwhile. What the two processes say to one another is not
+ * known here (client/handover.c).
  */
 #ifndef MQEV_STORE_TRANSFER_H
 #define MQEV_STORE_TRANSFER_H
@@ -33,15 +33,16 @@ struct mqev_transfer {
 	bool owned;   /* the session is this store's */
 };
 
-/* The store is in use by it until it is let go. A session that is given is in use too. NULL and *error:
- * MQEV_ERR_NOMEM, MQEV_ERR_NOT_FOUND, MQEV_ERR_STORE_BUSY, or why the store has failed. */
+/* The store is in use by it until it is let go. A session that is given is in use too. NULL and
+ * *error: MQEV_ERR_NOMEM, MQEV_ERR_NOT_FOUND, MQEV_ERR_STORE_BUSY, or why the store has failed. */
 struct mqev_transfer *
 mqev_transfer_new_give(struct mqev_store *store, const char *name, size_t most, int *error);
 struct mqev_transfer *mqev_transfer_new_take(struct mqev_store *store, size_t most, int *error);
 /* The writer may still be at it: what is claimed is claimed until it is done. */
 void mqev_transfer_unref(struct mqev_transfer *t);
 
-/* What is given is free again for others, and the store not in use any more. Not while the writer is at it. */
+/* What is given is free again for others, and the store not in use any more. Not while the writer
+ * is at it. */
 void mqev_transfer_let_go(struct mqev_transfer *t);
 
 /* Room for so many more bytes; false: no memory. */
@@ -63,8 +64,8 @@ mqev_transfer_step mqev_transfer_forget;
 /* Taking: more of the stream. 0; 1: that was all of it; MQEV_ERR_NOMEM, MQEV_ERR_TOO_LARGE,
  * MQEV_ERR_STORE_DAMAGED, MQEV_ERR_STORE_VERSION. */
 int mqev_transfer_feed(struct mqev_transfer *t, const uint8_t *bytes, size_t len);
-/* Keeps what came, durably, as still the other's; or settles what was given before. MQEV_ERR_STATE: there is
- * a client of that name, or a token of it. */
+/* Keeps what came, durably, as still the other's; or settles what was given before. MQEV_ERR_STATE:
+ * there is a client of that name, or a token of it. */
 mqev_transfer_step mqev_transfer_keep;
 /* It is this store's from now on, durably. */
 mqev_transfer_step mqev_transfer_own;

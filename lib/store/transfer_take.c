@@ -1,5 +1,5 @@
-/* Sessions on their way between processes: the steps of the one that takes. What comes may be damaged or
- * hostile. */
+/* Sessions on their way between processes: the steps of the one that takes. What comes may be
+ * damaged or hostile. */
 #include "store/transfer.h"
 
 #include <stdlib.h>
@@ -25,7 +25,8 @@ check_magic(const struct mqev_transfer *t)
 		   : MQEV_ERR_STORE_DAMAGED;
 }
 
-/* One frame further, if all of it is there. 0: it is not; 1: that was the end; 2: it was another. */
+/* One frame further, if all of it is there. 0: it is not; 1: that was the end; 2: it was another.
+ */
 static int
 step_over(struct mqev_transfer *t)
 {
@@ -188,8 +189,8 @@ may_be_on_its_way(const struct keeping *k, uint64_t seq)
 		   sizeof(*store->writer.passed), compare_passed) == NULL;
 }
 
-/* The giver says again that a session is ours: once we have it, or had it, there is nothing to do. Under
- * the mutex. */
+/* The giver says again that a session is ours: once we have it, or had it, there is nothing to do.
+ * Under the mutex. */
 static int
 settle(struct keeping *k, const struct mqev_index_client *known, uint32_t flags)
 {

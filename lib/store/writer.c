@@ -1,5 +1,5 @@
-/* The writer's thread: commits what fleets handed over, as much at once as has gathered, and answers
- * their loads. What it does when there is no room: writer_full.c. */
+/* The writer's thread: commits what fleets handed over, as much at once as has gathered, and
+ * answers their loads. What it does when there is no room: writer_full.c. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -368,7 +368,8 @@ run(void *arg)
 	bool stopping;
 
 	do {
-		/* What was pushed before the end was asked for is seen by the look after this one. */
+		/* What was pushed before the end was asked for is seen by the look after this one.
+		 */
 		stopping = atomic_load(&store->stopping);
 		take_pushed(store);
 		if (store->writer.first != NULL)

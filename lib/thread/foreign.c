@@ -325,9 +325,9 @@ mqev_fleet_set_watch(struct mqev_fleet *fleet, mqev_watch_cb *changed, void *use
  */
 
 /*
- * A walk costs by the events that there are, a sleep ends with each that something happens to. So in a
- * large base the next walk comes when this one's cost is a small part of the time since: a timer that
- * is set meanwhile is late by no more than that.
+ * A walk costs by the events that there are, a sleep ends with each that something happens to. So
+ * in a large base the next walk comes when this one's cost is a small part of the time since: a
+ * timer that is set meanwhile is late by no more than that.
  */
 enum { WALK_ALWAYS = 64, WALK_SHARE = 32, WALK_MOST_US = 10000 };
 

@@ -1,4 +1,5 @@
-/* The WebSocket end of a client without a library: the request, frames to send and frames that come. */
+/* The WebSocket end of a client without a library: the request, frames to send and frames that
+ * come. */
 #include "bench/bare_ws.h"
 
 #include <stdio.h>

@@ -341,8 +341,8 @@ open_events(struct app *a)
 	if (!a->base)
 		return -1;
 	a->end = evtimer_new(a->base, on_end, a);
-	/* No peer has a governor, and the driver itself limits what is under way. To be parked they come
-	 * at the usual pace: all at once they would leave holes in the heap. */
+	/* No peer has a governor, and the driver itself limits what is under way. To be parked they
+	 * come at the usual pace: all at once they would leave holes in the heap. */
 	a->fleet = mqev_fleet_new(
 	    a->base, a->o->parked ? MQEV_FLEET_OPTIONS(.park_after_ms = 1)
 				  : MQEV_FLEET_OPTIONS(.max_handshakes = MQEV_UNLIMITED,

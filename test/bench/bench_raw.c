@@ -22,8 +22,8 @@
 #define TICK_MS 1000
 #define SMALL_BYTES 256
 
-/* Each state is followed by the next, handshake only over TLS, upgrade only for a WebSocket; all fall
- * back to RAW_NEW. */
+/* Each state is followed by the next, handshake only over TLS, upgrade only for a WebSocket; all
+ * fall back to RAW_NEW. */
 enum raw_state {
 	RAW_NEW,
 	RAW_CONNECTING,

@@ -66,7 +66,8 @@ struct nb_ws {
 	/* the message goes on in a frame of continuation; the frame is a Close */
 	bool continued;
 	bool closing;
-	/* in: the head that is not complete, payload bytes of the frame to come, mask of the next */
+	/* in: the head that is not complete, payload bytes of the frame to come, mask of the next
+	 */
 	uint8_t head_len;
 	uint8_t head[14];
 	uint8_t mask[4];
@@ -134,16 +135,17 @@ void nb_drop_all(struct nb *nb);
 /* nullbroker_output.c: sends answers and flood, each packet whole; false when the link is gone. */
 bool nb_flush(struct nb *nb, struct nb_conn *c);
 
-/* nullbroker_ws.c: takes the request from the n bytes at p and answers it. Returns the bytes used up,
- * 0 when it is not complete, -1 for anything else than one correct request and nothing behind it. */
+/* nullbroker_ws.c: takes the request from the n bytes at p and answers it. Returns the bytes used
+ * up, 0 when it is not complete, -1 for anything else than one correct request and nothing behind
+ * it. */
 int64_t nb_ws_upgrade(struct nb_conn *c, const uint8_t *p, size_t n);
 /* Takes the frames off the n bytes at p, in place: what they carry stands at p then. Returns its
  * length, or -1 for what a correct client does not send. Nothing is taken behind a Close. */
 int64_t nb_ws_take(struct nb_conn *c, uint8_t *p, size_t n);
 /* n bytes of the frame's payload were read and are not wanted. */
 void nb_ws_passed(struct nb_ws *w, size_t n);
-/* Puts a frame around each of the whole packets in n bytes; to has room for twice as much. Returns the
- * length of all. */
+/* Puts a frame around each of the whole packets in n bytes; to has room for twice as much. Returns
+ * the length of all. */
 size_t nb_ws_frame(uint8_t *to, const uint8_t *packets, size_t n);
 /* Makes each packet of the block a frame; false without memory. */
 bool nb_ws_frame_block(struct wire_block *block);

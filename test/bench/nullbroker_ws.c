@@ -1,7 +1,7 @@
 /* The null broker's WebSocket end: the upgrade, frames taken off what comes in, frames put around
  * what goes out. MQTT is not looked at here. Only what a client of MQTT needs is spoken: binary
- * frames and Close; a Ping, text or an extension ends the connection as an error. Each packet leaves in a
- * frame of its own, as brokers send them. */
+ * frames and Close; a Ping, text or an extension ends the connection as an error. Each packet
+ * leaves in a frame of its own, as brokers send them. */
 #include "bench/nullbroker.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A fleet of members for bench_scale: made, connected, run, and watched for how long its loop leaves
- * others waiting. */
+/* A fleet of members for bench_scale: made, connected, run, and watched for how long its loop
+ * leaves others waiting. */
 #include "bench/scale.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Growth in one process: connecting, one client at work while the others idle, idling, a storm, and
- * the loop's longest gap in each. And mass: one of several processes, of which another program adds up
- * the figures. */
+ * the loop's longest gap in each. And mass: one of several processes, of which another program adds
+ * up the figures. */
 #include "bench/scale.h"
 
 #include <inttypes.h>

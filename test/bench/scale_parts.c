@@ -1,5 +1,5 @@
-/* What a client's memory consists of, part by part: heap as malloc counts it, resident as the kernel
- * does. */
+/* What a client's memory consists of, part by part: heap as malloc counts it, resident as the
+ * kernel does. */
 #include "bench/scale.h"
 
 #include <malloc.h>

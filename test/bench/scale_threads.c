@@ -1,5 +1,5 @@
-/* Fleets on threads: each thread has a fleet and a client of its own, which publishes to a broker of
- * its own. All begin together. */
+/* Fleets on threads: each thread has a fleet and a client of its own, which publishes to a broker
+ * of its own. All begin together. */
 #include "bench/scale.h"
 
 #include <pthread.h>

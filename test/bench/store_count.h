@@ -1,4 +1,5 @@
-/* A back end around another one that counts what the writer commits, for the benchmarks of stores. */
+/* A back end around another one that counts what the writer commits, for the benchmarks of stores.
+ */
 #ifndef BENCH_STORE_COUNT_H
 #define BENCH_STORE_COUNT_H
 

@@ -45,8 +45,8 @@ on_disconnect(struct mqev_client *c, const struct mqev_disconnection *d, void *u
 	p->ended_by_server = d->from_server;
 }
 
-/* mosquitto 2.0.11 sends PUBLISH again after a restart though PUBREL was its last word: the identifier
- * is free then, and the message a new one by the rules ([MQTT-4.3.3-10]). */
+/* mosquitto 2.0.11 sends PUBLISH again after a restart though PUBREL was its last word: the
+ * identifier is free then, and the message a new one by the rules ([MQTT-4.3.3-10]). */
 static bool
 is_excused(struct peer *p, const struct mqev_message *m, long number)
 {

@@ -1,4 +1,5 @@
-/* What is tried with every broker. Each function is one test in the scene; it fails by ck_assert. */
+/* What is tried with every broker. Each function is one test in the scene; it fails by ck_assert.
+ */
 #ifndef FEATURES_H
 #define FEATURES_H
 

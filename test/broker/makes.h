@@ -18,7 +18,8 @@ struct make {
 	const char *program;
 	const char *version_mark; /* in its log, before its version */
 	int (*start)(struct tk_server *s, struct tk_pki *pki);
-	/* For a make whose listener has either TLS or not: a server of its own, on its first port. */
+	/* For a make whose listener has either TLS or not: a server of its own, on its first port.
+	 */
 	int (*start_tls)(struct tk_server *s, struct tk_pki *pki);
 	int best_qos;
 	const struct lack *lacks; /* up to one without a feature */

@@ -1,4 +1,5 @@
-/* Where a feature is tried: one make of broker, one version, names of its own, peers that log in. */
+/* Where a feature is tried: one make of broker, one version, names of its own, peers that log in.
+ */
 #ifndef SCENE_H
 #define SCENE_H
 

@@ -36,7 +36,8 @@ static struct {
 	unsigned char *times; /* that each came over */
 } b;
 
-/* --- the bridge -------------------------------------------------------------------------------- */
+/* --- the bridge --------------------------------------------------------------------------------
+ */
 
 static void
 start_bridge(void)
@@ -60,7 +61,8 @@ kill_bridge(int sig, int wanted)
 	ck_assert_int_eq(status, wanted);
 }
 
-/* --- both ends --------------------------------------------------------------------------------- */
+/* --- both ends ---------------------------------------------------------------------------------
+ */
 
 static void acknowledged(struct mqev_client *client, const struct mqev_result *r, void *arg);
 
@@ -117,7 +119,8 @@ has_subscribed(struct mqev_client *client, const struct mqev_result *r, void *ar
 	b.subscribed = 1;
 }
 
-/* --- the test ---------------------------------------------------------------------------------- */
+/* --- the test ----------------------------------------------------------------------------------
+ */
 
 static bool
 bridge_is_built(void)

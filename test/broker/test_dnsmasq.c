@@ -1,5 +1,6 @@
 /* Names asked of a real name server, dnsmasq: addresses, SRV records, truncation, time to live, and
- * servers that do not answer. What a name server may do wrong is in test/wire/test_net_resolve.c. */
+ * servers that do not answer. What a name server may do wrong is in test/wire/test_net_resolve.c.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,8 @@ teardown(void)
 	net_teardown();
 }
 
-/* --- looking up -------------------------------------------------------------------------------- */
+/* --- looking up --------------------------------------------------------------------------------
+ */
 
 struct looked_up {
 	int done;
@@ -136,7 +138,8 @@ START_TEST(test_addresses)
 }
 END_TEST
 
-/* --- one look-up for all, none after its time to live ------------------------------------------ */
+/* --- one look-up for all, none after its time to live ------------------------------------------
+ */
 
 #define AT_ONCE 50
 
@@ -192,7 +195,8 @@ START_TEST(test_new_address_after_its_time)
 }
 END_TEST
 
-/* --- addresses and servers that do not answer -------------------------------------------------- */
+/* --- addresses and servers that do not answer --------------------------------------------------
+ */
 
 /* Whichever of the two addresses comes first: the dead one costs a stagger, not its deadline. */
 START_TEST(test_dead_address)
@@ -267,7 +271,8 @@ START_TEST(test_silent_server)
 }
 END_TEST
 
-/* --- SRV --------------------------------------------------------------------------------------- */
+/* --- SRV ---------------------------------------------------------------------------------------
+ */
 
 /* The target of lower priority is taken only when those above do not answer. */
 START_TEST(test_srv_priority)

@@ -1,5 +1,5 @@
-/* The client against a real mosquitto: every version and QoS, sessions, retained messages, wills, and
- * what servers refuse. */
+/* The client against a real mosquitto: every version and QoS, sessions, retained messages, wills,
+ * and what servers refuse. */
 #include "broker/broker_kit.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* The real client against mosquitto over every kind of link, and through restarts, by itself: no kit but the servers. */
+/* The real client against mosquitto over every kind of link, and through restarts, by itself: no
+ * kit but the servers. */
 #include <check.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -174,7 +175,8 @@ teardown(void)
 	tk_server_stop(&server);
 }
 
-/* --- every version and QoS --------------------------------------------------------------------- */
+/* --- every version and QoS ---------------------------------------------------------------------
+ */
 
 START_TEST(test_to_itself)
 {
@@ -261,7 +263,8 @@ START_TEST(test_will)
 }
 END_TEST
 
-/* --- sessions ---------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------------------------------
+ */
 
 START_TEST(test_offline_messages)
 {
@@ -295,7 +298,8 @@ END_TEST
 #define HISTORY 1200
 #define RESTART_AT 300
 
-/* mosquitto stops in an orderly way and comes back, with its sessions, while messages are on their way. */
+/* mosquitto stops in an orderly way and comes back, with its sessions, while messages are on their
+ * way. */
 START_TEST(test_restart_under_load)
 {
 	enum mqev_protocol version =
@@ -343,7 +347,8 @@ START_TEST(test_restart_under_load)
 }
 END_TEST
 
-/* --- links ------------------------------------------------------------------------------------- */
+/* --- links -------------------------------------------------------------------------------------
+ */
 
 #define NEED_WEBSOCKET()                                        \
 	do {                                                    \
@@ -351,8 +356,8 @@ END_TEST
 			tk_skip("this build has no WebSocket"); \
 	} while (0)
 
-/* Nothing comes while receiving is paused, and nothing stays behind in a layer of the link when it goes
- * on: twice, the second time in the middle of what was kept. */
+/* Nothing comes while receiving is paused, and nothing stays behind in a layer of the link when it
+ * goes on: twice, the second time in the middle of what was kept. */
 static void
 pause_twice(struct peer *p)
 {
@@ -451,7 +456,8 @@ START_TEST(test_tls)
 }
 END_TEST
 
-/* --- many -------------------------------------------------------------------------------------- */
+/* --- many --------------------------------------------------------------------------------------
+ */
 
 #define MANY 1000
 

@@ -1,5 +1,5 @@
-/* Many clients and much traffic against a real mosquitto, and its end and return in the midst: judged
- * by a history of every number. */
+/* Many clients and much traffic against a real mosquitto, and its end and return in the midst:
+ * judged by a history of every number. */
 #include "broker/broker_kit.h"
 
 #include <signal.h>
@@ -50,7 +50,8 @@ kept(enum mqev_protocol version, const char *id)
 	return o;
 }
 
-/* SIGTERM: mosquitto writes down what it has. The clients' loop stands still meanwhile or goes on. */
+/* SIGTERM: mosquitto writes down what it has. The clients' loop stands still meanwhile or goes on.
+ */
 static void
 restart(bool loop_goes_on)
 {

@@ -30,7 +30,8 @@ all_ways(const struct mqev_proxy *proxy, const char *const *hosts)
 static const char *const any_host[] = {"localhost", "127.0.0.1", "[::1]", NULL};
 static const char *const ipv4_host[] = {"localhost", "127.0.0.1", NULL};
 
-/* --- HTTP CONNECT ------------------------------------------------------------------------------ */
+/* --- HTTP CONNECT ------------------------------------------------------------------------------
+ */
 
 /* What tinyproxy was asked to connect to. */
 static void
@@ -101,7 +102,8 @@ START_TEST(test_http_refuses_to_connect)
 }
 END_TEST
 
-/* --- SOCKS ------------------------------------------------------------------------------------- */
+/* --- SOCKS -------------------------------------------------------------------------------------
+ */
 
 START_TEST(test_socks)
 {
@@ -162,7 +164,8 @@ START_TEST(test_socks_refuses_to_connect)
 }
 END_TEST
 
-/* --- the environment --------------------------------------------------------------------------- */
+/* --- the environment ---------------------------------------------------------------------------
+ */
 
 /* The proxy of the environment is used when asked, and left out for what no_proxy names. */
 START_TEST(test_environment)

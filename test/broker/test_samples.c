@@ -144,8 +144,8 @@ START_TEST(foreign_loop)
 }
 END_TEST
 
-/* A program asleep in another loop burns no processor: who looks finds it asleep, again and again; one
- * that spins is running or waits for a processor. */
+/* A program asleep in another loop burns no processor: who looks finds it asleep, again and again;
+ * one that spins is running or waits for a processor. */
 static char
 state_of(pid_t pid)
 {

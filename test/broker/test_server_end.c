@@ -1,4 +1,5 @@
-/* Servers that are several processes leave none behind: found by the folder in their environment. */
+/* Servers that are several processes leave none behind: found by the folder in their environment.
+ */
 #include <check.h>
 #include <dirent.h>
 #include <poll.h>

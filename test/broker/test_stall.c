@@ -19,7 +19,8 @@
 /* A working client sends its next message so long after the last one came back. */
 #define PACE_MS 20
 
-/* --- the loop's gaps --------------------------------------------------------------------------- */
+/* --- the loop's gaps ---------------------------------------------------------------------------
+ */
 
 /* By the clock, and what of it the process was running: others may have had the processor. */
 struct gap {
@@ -65,7 +66,8 @@ gap_start(struct gap *gap)
 	event_add(gap->tick, &ms);
 }
 
-/* --- those that work --------------------------------------------------------------------------- */
+/* --- those that work ---------------------------------------------------------------------------
+ */
 
 struct worker {
 	struct mqev_client *client;
@@ -160,7 +162,8 @@ fewest_of_a_worker(void)
 	return fewest;
 }
 
-/* --- those that hang --------------------------------------------------------------------------- */
+/* --- those that hang ---------------------------------------------------------------------------
+ */
 
 /* One that takes connections, which the system does for it, and says nothing; and one that the
  * system has stopped taking connections for. */
@@ -244,7 +247,8 @@ hang_in_stage(struct gap *gap)
 		mqev_client_free(hanging[i]);
 }
 
-/* --- places to hang ---------------------------------------------------------------------------- */
+/* --- places to hang ----------------------------------------------------------------------------
+ */
 
 static int
 bound(const char *address, int type, int *port)

@@ -48,8 +48,8 @@ on_disconnect(struct mqev_client *c, const struct mqev_disconnection *end, void 
 	disconnected++;
 }
 
-/* Bytes that this process has allocated, or holds where the C library does not tell: of the clients'
- * side only, for mosquitto is another process. */
+/* Bytes that this process has allocated, or holds where the C library does not tell: of the
+ * clients' side only, for mosquitto is another process. */
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
 static long
 allocated(void)

@@ -41,7 +41,8 @@ url_at(int port)
 	return url;
 }
 
-/* --- the server's certificate ------------------------------------------------------------------ */
+/* --- the server's certificate ------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *what;
@@ -88,7 +89,8 @@ START_TEST(test_certificates)
 }
 END_TEST
 
-/* --- ours -------------------------------------------------------------------------------------- */
+/* --- ours --------------------------------------------------------------------------------------
+ */
 
 static int
 tell_password(char *buf, size_t size, void *arg)
@@ -153,7 +155,8 @@ START_TEST(test_client_certificate)
 }
 END_TEST
 
-/* --- PSK --------------------------------------------------------------------------------------- */
+/* --- PSK ---------------------------------------------------------------------------------------
+ */
 
 START_TEST(test_psk)
 {
@@ -184,7 +187,8 @@ START_TEST(test_psk)
 }
 END_TEST
 
-/* --- haproxy and stunnel in front -------------------------------------------------------------- */
+/* --- haproxy and stunnel in front --------------------------------------------------------------
+ */
 
 /* Certificate and key in one file, as haproxy wants them. */
 static const char *
@@ -312,7 +316,8 @@ START_TEST(test_websocket_behind_haproxy)
 }
 END_TEST
 
-/* --- OCSP -------------------------------------------------------------------------------------- */
+/* --- OCSP --------------------------------------------------------------------------------------
+ */
 
 /* haproxy takes the response from a file beside the certificate, with the issuer in another; it
  * takes none that is not good. */
@@ -349,7 +354,8 @@ START_TEST(test_ocsp_staple)
 }
 END_TEST
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------
+ */
 
 #ifdef HAVE_CARES
 #	define WITH_CARES 1

@@ -8,7 +8,8 @@
 #include "net/ws.h"
 #include "wire/client_kit.h"
 
-/* mosquitto: plain on its first port, then TLS, WebSocket, WebSocket over TLS; the last by "localhost". */
+/* mosquitto: plain on its first port, then TLS, WebSocket, WebSocket over TLS; the last by
+ * "localhost". */
 extern struct tk_server way_broker;
 extern struct tk_pki *way_pki;
 /* What trusts way_pki. */

@@ -1,5 +1,6 @@
-/* Every allocation of the library fails in turn, in each of these scenarios: nothing crashes or leaks,
- * each accepted operation completes once, and when memory is back everything is delivered. */
+/* Every allocation of the library fails in turn, in each of these scenarios: nothing crashes or
+ * leaks, each accepted operation completes once, and when memory is back everything is delivered.
+ */
 #include "fault/fault_world.h"
 
 #include <stdio.h>
@@ -315,8 +316,8 @@ act_subscribe_with_properties(void)
 	struct fault_op *op = fault_op();
 	bool made = p != NULL && mqev_properties_add_user(p, "k", "v") == 0;
 
-	made = made && fault_accept(mqev_subscribe(world.client, MQEV_SUBSCRIPTION(.filter = "a"), 1,
-					p, fault_done, op),
+	made = made && fault_accept(mqev_subscribe(world.client, MQEV_SUBSCRIPTION(.filter = "a"),
+					1, p, fault_done, op),
 			   op);
 	mqev_properties_free(p);
 	return made;

@@ -1,5 +1,5 @@
-/* Every allocation fails in turn while the application is asked before attempts, changes settings and
- * connects anew: as test_fault_client.c has it. */
+/* Every allocation fails in turn while the application is asked before attempts, changes settings
+ * and connects anew: as test_fault_client.c has it. */
 #include "fault/fault_world.h"
 
 #define V5 .protocol = MQEV_PROTOCOL_V5

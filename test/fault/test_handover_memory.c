@@ -1,5 +1,5 @@
-/* A session handed over with each allocation of the library failing in turn, in either process: an error
- * by name, one owner, and when it is given again all of it. */
+/* A session handed over with each allocation of the library failing in turn, in either process: an
+ * error by name, one owner, and when it is given again all of it. */
 #include <check.h>
 #include <event2/event.h>
 #include <mqev/mqev.h>

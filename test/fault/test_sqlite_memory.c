@@ -18,7 +18,8 @@ static sqlite3_mem_methods real;
 static char *folder;
 static int files;
 
-/* --- an allocator that fails ------------------------------------------------------------------- */
+/* --- an allocator that fails -------------------------------------------------------------------
+ */
 
 static struct {
 	_Atomic(long) left; /* requests until it fails; below 0: it does not */
@@ -74,7 +75,8 @@ install(void)
 	return sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK;
 }
 
-/* --- a store that copes ------------------------------------------------------------------------ */
+/* --- a store that copes ------------------------------------------------------------------------
+ */
 
 static const struct mqev_backend *
 backend(void)

@@ -1,5 +1,5 @@
-/* A store on a disk that fails, is full or slow: each call of the file layer fails in turn, and what
- * was acknowledged is there all the same. */
+/* A store on a disk that fails, is full or slow: each call of the file layer fails in turn, and
+ * what was acknowledged is there all the same. */
 #include <errno.h>
 #include <poll.h>
 #include <sqlite3.h>
@@ -43,7 +43,8 @@ fresh_path(void)
 	return path;
 }
 
-/* --- what is done, and what was said of it ----------------------------------------------------- */
+/* --- what is done, and what was said of it -----------------------------------------------------
+ */
 
 struct facts {
 	int open_error;
@@ -115,7 +116,8 @@ run(size_t size)
 	return facts;
 }
 
-/* --- what is there afterwards ------------------------------------------------------------------ */
+/* --- what is there afterwards ------------------------------------------------------------------
+ */
 
 static void
 expect_facts(const struct facts *facts)
@@ -135,7 +137,8 @@ expect_facts(const struct facts *facts)
 	ck_assert_int_eq(tape_close(&kit), 0);
 }
 
-/* --- each call fails in turn ------------------------------------------------------------------- */
+/* --- each call fails in turn -------------------------------------------------------------------
+ */
 
 struct failing {
 	enum tk_vfs_call call;
@@ -235,7 +238,8 @@ START_TEST(a_failed_sync_is_final)
 }
 END_TEST
 
-/* --- no room ----------------------------------------------------------------------------------- */
+/* --- no room -----------------------------------------------------------------------------------
+ */
 
 #define MANY 4000
 #define LARGE 20000
@@ -327,7 +331,8 @@ START_TEST(room_returns)
 }
 END_TEST
 
-/* --- a slow disk ------------------------------------------------------------------------------- */
+/* --- a slow disk -------------------------------------------------------------------------------
+ */
 
 /* What gathers during a sync shares the next one; nobody waits for the writer to hand over. */
 START_TEST(a_slow_sync_is_shared)

@@ -1,6 +1,6 @@
-/* Many clients in one process: 500 among the tests, 10,000 by make check-fleet. They lose their server
- * and come back within the governor's limits, which a server of our own counts; and none of them
- * forgets its pings. */
+/* Many clients in one process: 500 among the tests, 10,000 by make check-fleet. They lose their
+ * server and come back within the governor's limits, which a server of our own counts; and none of
+ * them forgets its pings. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -238,8 +238,8 @@ START_TEST(limits_at_the_listener)
 }
 END_TEST
 
-/* More deadlines at one moment than a turn of the loop looks after: they take several, and none comes
- * late for that. */
+/* More deadlines at one moment than a turn of the loop looks after: they take several, and none
+ * comes late for that. */
 START_TEST(all_ping_together)
 {
 	struct listener *l;

@@ -1,9 +1,10 @@
 /*
- * The session between a hostile server and a busy application: the input is a header of settings, then actions,
- * each an opcode and its arguments. Whatever comes: no operation is lost or completes twice, and the judge of the
- * test kit finds nothing wrong with the bytes that the session writes.
+ * The session between a hostile server and a busy application: the input is a header of settings,
+ * then actions, each an opcode and its arguments. Whatever comes: no operation is lost or completes
+ * twice, and the judge of the test kit finds nothing wrong with the bytes that the session writes.
  *
- * Header: version, clean (with it whether a store keeps the session, whose commits are late), flags, window. Each action takes what it needs of the rest; a missing byte is 0.
+ * Header: version, clean (with it whether a store keeps the session, whose commits are late),
+ * flags, window. Each action takes what it needs of the rest; a missing byte is 0.
  * make-corpus-session writes seeds.
  */
 #include <stdio.h>
@@ -258,7 +259,8 @@ arm(struct fuzz *f)
 	f->in_event = 1 + byte(&f->in) % 5;
 }
 
-/* --- the store --------------------------------------------------------------------------------- */
+/* --- the store ---------------------------------------------------------------------------------
+ */
 
 static void
 commit(struct fuzz *f)
@@ -404,7 +406,8 @@ begin(struct fuzz *f)
 	f->kept = (clean & 8) != 0 && f->v.s.version != MQEV_V31;
 	if (!f->kept)
 		return;
-	/* Answers that come late, and repeats of what was never sent, are more than the judge knows. */
+	/* Answers that come late, and repeats of what was never sent, are more than the judge
+	 * knows. */
 	f->vs.unsure = true;
 	set->inbox = (enum mqev_session_inbox)(clean / 16 % 3);
 	vjournal_init(&journal, &f->v);

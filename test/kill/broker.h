@@ -10,8 +10,8 @@
 
 /*
  * The file "broker", a line each: R qos mid dup i (taken over), L mid (its identifier is free), S i
- * mid (message i of its own will be sent), G i (PUBREC came), D i (done), B (the session begins). Runs
- * until it is killed.
+ * mid (message i of its own will be sent), G i (PUBREC came), D i (done), B (the session begins).
+ * Runs until it is killed.
  */
 void kill_broker(const struct kill_plan *plan, int listener) __attribute__((noreturn));
 

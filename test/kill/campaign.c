@@ -34,7 +34,8 @@ struct run {
 	bool good;
 };
 
-/* --- notes ------------------------------------------------------------------------------------- */
+/* --- notes -------------------------------------------------------------------------------------
+ */
 
 int
 kill_open_notes(const struct kill_plan *plan, const char *name)
@@ -63,7 +64,8 @@ kill_note(int fd, bool sync, const char *fmt, ...)
 		abort();
 }
 
-/* --- processes --------------------------------------------------------------------------------- */
+/* --- processes ---------------------------------------------------------------------------------
+ */
 
 static int
 listen_in(const char *folder)
@@ -127,7 +129,8 @@ on_end(struct run *r, pid_t pid, int status)
 	}
 }
 
-/* --- kills at random --------------------------------------------------------------------------- */
+/* --- kills at random ---------------------------------------------------------------------------
+ */
 
 static uint64_t
 draw(struct run *r, uint64_t below)
@@ -182,7 +185,8 @@ keep_folder(struct kill_plan *plan)
 		memcpy(plan->folder, kept, sizeof(kept));
 }
 
-/* --- syncs ------------------------------------------------------------------------------------- */
+/* --- syncs -------------------------------------------------------------------------------------
+ */
 
 static struct kill_syncs *
 share_syncs(void)
@@ -211,7 +215,8 @@ check_syncs(const struct kill_plan *plan, struct kill_counts *counts)
 	return good;
 }
 
-/* --- runs -------------------------------------------------------------------------------------- */
+/* --- runs --------------------------------------------------------------------------------------
+ */
 
 static const char *const names[KILL_POINTS] = {
     [KILL_NEVER] = "nowhere",

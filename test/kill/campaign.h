@@ -5,10 +5,12 @@
 #include "kill/history.h"
 
 /* One run of the plan, whose folder is made and removed; kills counts kills at random times, of
- * client and broker, beside the plan's own. False: a rule is broken; printed, and the folder stays. */
+ * client and broker, beside the plan's own. False: a rule is broken; printed, and the folder stays.
+ */
 bool kill_run(struct kill_plan *plan, int kills, struct kill_counts *counts);
 
-/* The plan's point at its first, second, ... passing, until a run passes it no more, or most runs. */
+/* The plan's point at its first, second, ... passing, until a run passes it no more, or most runs.
+ */
 bool kill_each(struct kill_plan *plan, long most, struct kill_counts *counts);
 
 /* All points, both versions, P1 and P2, with that seed. */

@@ -34,7 +34,8 @@ end_if_done(void)
 		event_base_loopbreak(app.base);
 }
 
-/* --- publishing -------------------------------------------------------------------------------- */
+/* --- publishing --------------------------------------------------------------------------------
+ */
 
 static void
 completed(struct mqev_client *client, const struct mqev_result *result, void *arg)
@@ -108,7 +109,8 @@ left_by_the_last(struct mqev_client *client, struct mqev_pending *pending, void 
 	app.open++;
 }
 
-/* --- receiving --------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------
+ */
 
 static void
 received(struct mqev_client *client, const struct mqev_message *message, void *userdata)
@@ -130,7 +132,8 @@ received(struct mqev_client *client, const struct mqev_message *message, void *u
 	crash_at(KILL_AFTER_EFFECT);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------
+ */
 
 static int
 first_unpublished(const struct kill_plan *plan)

@@ -1,5 +1,5 @@
-/* Two stores of which one has a session to give, and a fleet with a hand-over between them: what the
- * tests of hand-overs share. */
+/* Two stores of which one has a session to give, and a fleet with a hand-over between them: what
+ * the tests of hand-overs share. */
 #include "kill/handover_kit.h"
 
 #include <event2/event.h>
@@ -18,7 +18,8 @@ static char *folder;
 char path_of[2][300];
 struct both both;
 
-/* --- what is handed over ----------------------------------------------------------------------- */
+/* --- what is handed over -----------------------------------------------------------------------
+ */
 
 struct mqev_record
 record_of(int i)
@@ -96,7 +97,8 @@ begin_numbers_at(const char *path, uint64_t seq)
 	b->close(state);
 }
 
-/* --- what is there ----------------------------------------------------------------------------- */
+/* --- what is there -----------------------------------------------------------------------------
+ */
 
 static int
 see_seq(void *arg, uint64_t seq)
@@ -170,7 +172,8 @@ check_owner(void)
 		ck_assert_uint_eq(giver.flags >> TAG_SHIFT, taker.flags >> TAG_SHIFT);
 }
 
-/* --- in one process ---------------------------------------------------------------------------- */
+/* --- in one process ----------------------------------------------------------------------------
+ */
 
 void
 set_up(void)

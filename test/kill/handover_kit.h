@@ -1,5 +1,5 @@
-/* Two stores of which one has a session to give, and a fleet with a hand-over between them: what the
- * tests of hand-overs share. */
+/* Two stores of which one has a session to give, and a fleet with a hand-over between them: what
+ * the tests of hand-overs share. */
 #ifndef MQEV_TEST_HANDOVER_KIT_H
 #define MQEV_TEST_HANDOVER_KIT_H
 
@@ -35,7 +35,8 @@ struct found look(const char *path);
 /* Never two owners, never none; and who owns it, or will, has all of it. */
 void check_owner(void);
 
-/* --- in one process ---------------------------------------------------------------------------- */
+/* --- in one process ----------------------------------------------------------------------------
+ */
 
 extern struct both {
 	struct event_base *base;

@@ -50,7 +50,8 @@ known(struct history *h, int i, int count)
 	return false;
 }
 
-/* --- what the broker noted --------------------------------------------------------------------- */
+/* --- what the broker noted ---------------------------------------------------------------------
+ */
 
 static void
 on_receipt(struct history *h, int qos, int dup, int i)
@@ -87,7 +88,8 @@ broker_line(struct history *h, const char *line)
 	h->in_use |= line[0] == 'U';
 }
 
-/* --- what the client noted --------------------------------------------------------------------- */
+/* --- what the client noted ---------------------------------------------------------------------
+ */
 
 static void
 on_completion(struct history *h, int i, int error)
@@ -152,7 +154,8 @@ client_line(struct history *h, const char *line)
 		on_effect(h, qos, token, i);
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------
+ */
 
 static void
 read_notes(struct history *h, const char *name, void (*line_of)(struct history *, const char *))

@@ -20,10 +20,10 @@ struct kill_counts {
 };
 
 /*
- * Nothing accepted is lost, either way; at QoS 2 nothing comes twice (by token, for the application);
- * QoS 1 comes twice with DUP only; order within each QoS is kept; no completion fails, and none is
- * told twice by one process; a session that was in use is never begun anew. False: a rule is broken,
- * which was printed.
+ * Nothing accepted is lost, either way; at QoS 2 nothing comes twice (by token, for the
+ * application); QoS 1 comes twice with DUP only; order within each QoS is kept; no completion
+ * fails, and none is told twice by one process; a session that was in use is never begun anew.
+ * False: a rule is broken, which was printed.
  */
 bool kill_check(const struct kill_plan *plan, struct kill_counts *counts);
 

@@ -16,7 +16,8 @@ model_draw(struct model *m, uint64_t below)
 	return (x ^ x >> 31) % below;
 }
 
-/* --- changes ----------------------------------------------------------------------------------- */
+/* --- changes -----------------------------------------------------------------------------------
+ */
 
 static void
 bytes_of(uint64_t seq, uint8_t *bytes, size_t len)
@@ -152,7 +153,8 @@ model_change(struct model *m, const struct mqev_backend *backend, void *state)
 	return what < 98 ? put_seq(m, backend, state) : forget(m, backend, state);
 }
 
-/* --- digests ----------------------------------------------------------------------------------- */
+/* --- digests -----------------------------------------------------------------------------------
+ */
 
 static void
 add(uint64_t *digest, const void *bytes, size_t len)

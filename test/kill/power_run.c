@@ -53,7 +53,8 @@ open_at(const char *path, const char *vfs, void **state)
 	return mqev_backend_sqlite()->open(&options, state);
 }
 
-/* --- the life ---------------------------------------------------------------------------------- */
+/* --- the life ----------------------------------------------------------------------------------
+ */
 
 static void
 note(struct life *life, size_t begun, size_t durable)
@@ -137,7 +138,8 @@ live_once(struct life *life)
 	return error == 0;
 }
 
-/* --- images ------------------------------------------------------------------------------------ */
+/* --- images ------------------------------------------------------------------------------------
+ */
 
 /* The oldest that may be found at that moment. */
 static size_t

@@ -1,5 +1,5 @@
-/* Sessions handed over between running processes: what each side is told, and, with either of the two
- * killed at every commit, that the session has one owner and is whole. */
+/* Sessions handed over between running processes: what each side is told, and, with either of the
+ * two killed at every commit, that the session has one owner and is whole. */
 #include <check.h>
 #include <event2/event.h>
 #include <mqev/mqev.h>
@@ -16,7 +16,8 @@
 #include "kill/handover_kit.h"
 #include "lib/loop.h"
 
-/* --- processes --------------------------------------------------------------------------------- */
+/* --- processes ---------------------------------------------------------------------------------
+ */
 
 static struct {
 	struct mqev_backend backend;
@@ -142,7 +143,8 @@ START_TEST(killed_at_each_commit)
 }
 END_TEST
 
-/* --- in one process ---------------------------------------------------------------------------- */
+/* --- in one process ----------------------------------------------------------------------------
+ */
 
 static void
 count_pending(struct mqev_client *client, struct mqev_pending *pending, void *userdata)

@@ -33,7 +33,8 @@ struct tk_power {
 static const char *const suffixes[] = {"", "-wal", "-journal"};
 #define FILES (sizeof(suffixes) / sizeof(suffixes[0]))
 
-/* --- the record -------------------------------------------------------------------------------- */
+/* --- the record --------------------------------------------------------------------------------
+ */
 
 struct tk_power *
 tk_power_new(const char *path)
@@ -124,7 +125,8 @@ tk_power_moment(const struct tk_power *power)
 	return power->count;
 }
 
-/* --- images ------------------------------------------------------------------------------------ */
+/* --- images ------------------------------------------------------------------------------------
+ */
 
 struct image {
 	uint64_t seed;

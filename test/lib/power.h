@@ -28,8 +28,8 @@ size_t tk_power_moment(const struct tk_power *power);
 
 /*
  * Makes the files at to as they may be when the power fails at that moment. What was not synced is
- * there or not, a write also in part, by sectors of 512 bytes; seed decides, from 0 (nothing of it is
- * there) and 1 (all of it) on. The number of operations whose fate was open.
+ * there or not, a write also in part, by sectors of 512 bytes; seed decides, from 0 (nothing of it
+ * is there) and 1 (all of it) on. The number of operations whose fate was open.
  */
 size_t tk_power_image(const struct tk_power *power, size_t moment, uint64_t seed, const char *to);
 

@@ -392,8 +392,8 @@ tk_server_kill(struct tk_server *s, int sig)
 {
 	if (!tk_server_running(s))
 		return 0;
-	/* In this order: a SIGCONT takes back a SIGSTOP that is on its way, and the search for leaks at
-	 * the end of a program stops it by one, for which it would wait for ever. */
+	/* In this order: a SIGCONT takes back a SIGSTOP that is on its way, and the search for
+	 * leaks at the end of a program stops it by one, for which it would wait for ever. */
 	kill(s->pid, SIGCONT);
 	kill(s->pid, sig);
 	if (wait_end(s) == 0)

@@ -12,7 +12,8 @@
 enum { TK_SERVER_PORTS = 4 };
 
 /*
- * In `config`, `argv` and `env` these words are replaced: @PORT@ (the first port), @PORT2@ ... @PORT4@,
+ * In `config`, `argv` and `env` these words are replaced: @PORT@ (the first port), @PORT2@ ...
+ * @PORT4@,
  * @DIR@ (the server's folder), @CONFIG@ (the path of the written config).
  */
 struct tk_server_spec {

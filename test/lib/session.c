@@ -104,8 +104,9 @@ tk_session_release(struct tk_session *s, struct tk_out *o)
 	free(o);
 }
 
-/* Whether nothing of it can appear in the connection that begins. A message whose last acknowledgement
- * was told may: it can be lost, and the next connections can end before its turn to be sent again. */
+/* Whether nothing of it can appear in the connection that begins. A message whose last
+ * acknowledgement was told may: it can be lost, and the next connections can end before its turn to
+ * be sent again. */
 static int
 over(const struct tk_out *o)
 {

@@ -8,8 +8,8 @@ void tk_queue_push(struct tk_queue *q, unsigned id);
 long tk_queue_find(const struct tk_queue *q, unsigned id); /* index or -1 */
 void tk_queue_remove(struct tk_queue *q, size_t index);
 
-/* A PUBREC for a PUBLISH that stands behind so many PUBRELs of its identifier, which are to be answered
- * first. */
+/* A PUBREC for a PUBLISH that stands behind so many PUBRELs of its identifier, which are to be
+ * answered first. */
 #define TK_BEHIND(mid, pubrels) ((mid) | (unsigned)(pubrels) << 16)
 
 void tk_limits_default(struct tk_limits *l);

@@ -187,8 +187,8 @@ resend(struct tk_stream *s, struct tk_out *o)
 	take_quota(s, o);
 }
 
-/* The server acknowledged it in an earlier connection, but the client may never have learnt that; or in
- * this one, and it has not come yet: below version 5 the client may repeat until it does. */
+/* The server acknowledged it in an earlier connection, but the client may never have learnt that;
+ * or in this one, and it has not come yet: below version 5 the client may repeat until it does. */
 static int
 may_be_unknown(const struct tk_stream *s, const struct tk_out *o)
 {

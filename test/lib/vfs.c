@@ -1,5 +1,5 @@
-/* The file layer of SQLite's for tests: what passes through it, fails, waits and is counted. What is
- * written is recorded by power.c. */
+/* The file layer of SQLite's for tests: what passes through it, fails, waits and is counted. What
+ * is written is recorded by power.c. */
 #include "vfs.h"
 
 #include "power.h"
@@ -42,7 +42,8 @@ static struct {
 	struct tk_power *power;
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER, .limit = -1};
 
-/* --- faults ------------------------------------------------------------------------------------ */
+/* --- faults ------------------------------------------------------------------------------------
+ */
 
 static int
 fail_with(int code, int number)
@@ -97,7 +98,8 @@ posix_fallocate(int fd, off_t offset, off_t len)
 	return error;
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------
+ */
 
 static struct file *
 file_of(sqlite3_file *base)
@@ -286,7 +288,8 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = x_shm_unmap,
 };
 
-/* --- the layer --------------------------------------------------------------------------------- */
+/* --- the layer ---------------------------------------------------------------------------------
+ */
 
 static int
 open_real(const char *name, struct file *f, int flags, int *got)
@@ -355,7 +358,8 @@ register_layer(void)
 	(void)sqlite3_vfs_register(&disk.vfs, 0);
 }
 
-/* --- what a test says -------------------------------------------------------------------------- */
+/* --- what a test says --------------------------------------------------------------------------
+ */
 
 void
 tk_vfs_start(void)

@@ -28,7 +28,8 @@ enum tk_vfs_call {
 void tk_vfs_start(void);
 
 /* The nth call of that kind from now on (from 1) is not done but returns code, an extended result
- * of SQLite's, and number is the errno behind it; if lasting, all later ones of that kind as well. */
+ * of SQLite's, and number is the errno behind it; if lasting, all later ones of that kind as well.
+ */
 void tk_vfs_fail(enum tk_vfs_call call, long nth, int code, int number, bool lasting);
 void tk_vfs_heal(void);
 /* Whether that call came. */

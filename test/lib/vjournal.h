@@ -1,6 +1,6 @@
 /*
- * A store for a vclient that the test plays: what the session appends stands in the vclient's record
- * as text, and is durable when the test says so. Knows lib/core, as the vclient does.
+ * A store for a vclient that the test plays: what the session appends stands in the vclient's
+ *record as text, and is durable when the test says so. Knows lib/core, as the vclient does.
  *
  *	put 1 out accepted n0 q1          seq, direction, state, number, QoS
  *	put 2 in received #5 q2           identifier

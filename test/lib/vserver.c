@@ -29,8 +29,8 @@ end_connection(struct vserver *vs)
 	if (!vs->open)
 		return;
 	vserver_look(vs);
-	/* Of what it never read the client cannot know that its session is another one; and the judge
-	 * does not know what came after a fault on this side. */
+	/* Of what it never read the client cannot know that its session is another one; and the
+	 * judge does not know what came after a fault on this side. */
 	if (vs->stream.server_broke ||
 	    (vs->stream.phase == TK_PHASE_CONNECTED && vs->v->s.server.receive_maximum == 0))
 		vs->unsure = true;
@@ -135,7 +135,8 @@ vserver_look(struct vserver *vs)
 		tk_packet_clear(&p);
 		vs->seen += size;
 	}
-	/* Without memory for its payload a packet ends in the middle, and the connection with it. */
+	/* Without memory for its payload a packet ends in the middle, and the connection with it.
+	 */
 	if (vs->seen != len && vs->v->s.state == MQEV_SESSION_CONNECTED && vs->error[0] == '\0')
 		snprintf(vs->error, sizeof(vs->error), "half a packet was written");
 }

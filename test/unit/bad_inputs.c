@@ -85,7 +85,8 @@ static const struct bad_input framing[] = {
     {P4, "15 03 01 00 02 02 28", P, "a TLS alert on a plain port"},
 };
 
-/* --- CONNACK ----------------------------------------------------------------------------------- */
+/* --- CONNACK -----------------------------------------------------------------------------------
+ */
 
 static const struct bad_input connacks[] = {
     {P5, "20 03 00 00 00", FINE, "accepted"},
@@ -169,7 +170,8 @@ static const struct bad_input connacks[] = {
     {P5, "D0 00", P, "PINGRESP before CONNACK"},
 };
 
-/* --- PUBLISH ----------------------------------------------------------------------------------- */
+/* --- PUBLISH -----------------------------------------------------------------------------------
+ */
 
 static const struct bad_input publishes[] = {
     {A5, "36 06 0001 61 0001 00", M, "QoS 3"},
@@ -262,7 +264,8 @@ static const struct bad_input publishes[] = {
     {A5R, "30 0B 0001 61 07 26 0001 61 0001 62", FINE, "a User Property may stand here"},
 };
 
-/* --- acknowledgements -------------------------------------------------------------------------- */
+/* --- acknowledgements --------------------------------------------------------------------------
+ */
 
 static const struct bad_input acks[] = {
     {A5, "40 00", M, "empty"},
@@ -314,7 +317,8 @@ static const struct bad_input acks[] = {
     {A4, "40 02 0001", P, "PUBACK for a SUBSCRIBE"},
 };
 
-/* --- SUBACK, UNSUBACK --------------------------------------------------------------------------- */
+/* --- SUBACK, UNSUBACK ---------------------------------------------------------------------------
+ */
 
 static const struct bad_input subacks[] = {
     {A5, "90 05 0001 00 00 00", P, "two codes for one filter"},
@@ -356,7 +360,8 @@ static const struct bad_input subacks[] = {
     {A4, "B0 02 0001", P, "UNSUBACK for a SUBSCRIBE"},
 };
 
-/* --- DISCONNECT, AUTH --------------------------------------------------------------------------- */
+/* --- DISCONNECT, AUTH ---------------------------------------------------------------------------
+ */
 
 static const struct bad_input ends[] = {
     {A5, "E0 01 04", P, "a code that only a client sends"},

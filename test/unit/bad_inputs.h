@@ -7,12 +7,13 @@
 
 #include "core/packet.h"
 
-/* Everywhere the own limits are Topic Alias Maximum 10, Receive Maximum 2, Maximum Packet Size 1024.
- * Connected: a SUBSCRIBE of one filter with identifier 1 is not answered. */
+/* Everywhere the own limits are Topic Alias Maximum 10, Receive Maximum 2, Maximum Packet Size
+ * 1024. Connected: a SUBSCRIBE of one filter with identifier 1 is not answered. */
 enum bad_context {
 	A5,  /* 5.0, connected */
 	A5R, /* the same with Request Problem Information 0 */
-	A5U, /* the same with an UNSUBSCRIBE of one filter, identifier 1, in place of the SUBSCRIBE */
+	A5U, /* the same with an UNSUBSCRIBE of one filter, identifier 1, in place of the SUBSCRIBE
+	      */
 	AU,  /* the same with the authentication method "SCRAM" */
 	AUR, /* the same while authenticating again */
 	P5,  /* 5.0, waiting for CONNACK after Clean Start 1 */

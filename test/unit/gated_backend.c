@@ -150,7 +150,8 @@ gated_records(void)
 	return number_of(&gate.records);
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------
+ */
 
 static int
 strike(struct fault *fault)
@@ -318,7 +319,8 @@ gated_forget(void)
 	gate.records = 0;
 }
 
-/* --- what is kept ------------------------------------------------------------------------------ */
+/* --- what is kept ------------------------------------------------------------------------------
+ */
 
 static int
 take_bytes(void *arg, const void *bytes, size_t len)

@@ -1,5 +1,5 @@
-/* What the tests of a session that a store keeps share: the store that the test plays, and the steps that
- * all of them take. */
+/* What the tests of a session that a store keeps share: the store that the test plays, and the
+ * steps that all of them take. */
 #ifndef MQEV_TEST_KEPT_H
 #define MQEV_TEST_KEPT_H
 
@@ -21,8 +21,8 @@ see(struct vclient *v)
 }
 
 /*
- * A case prefix_scenario() over a session with an empty store, which is read to its end; settings are made before the
- * store is there.
+ * A case prefix_scenario() over a session with an empty store, which is read to its end; settings
+ * are made before the store is there.
  */
 #define OVER_A_STORE(prefix, scenario, in_versions, settings) \
 	static void prefix##_##scenario(struct vclient *v);   \

@@ -69,7 +69,8 @@ must_open(const char *at)
 	return state;
 }
 
-/* --- a store with something in it -------------------------------------------------------------- */
+/* --- a store with something in it --------------------------------------------------------------
+ */
 
 static void
 payload_of(uint64_t seq, char *text, size_t size)
@@ -202,7 +203,8 @@ make_store(const char *at)
 	backend()->close(state);
 }
 
-/* --- there again ------------------------------------------------------------------------------- */
+/* --- there again -------------------------------------------------------------------------------
+ */
 
 START_TEST(there_again)
 {
@@ -257,7 +259,8 @@ START_TEST(read_only_beside_a_writer)
 }
 END_TEST
 
-/* --- whose it is ------------------------------------------------------------------------------- */
+/* --- whose it is -------------------------------------------------------------------------------
+ */
 
 static void
 expect_refused(const char *at, int error)
@@ -337,7 +340,8 @@ START_TEST(open_once)
 }
 END_TEST
 
-/* --- what kind of file ------------------------------------------------------------------------- */
+/* --- what kind of file -------------------------------------------------------------------------
+ */
 
 static void
 run_sql(const char *sql)
@@ -446,7 +450,8 @@ START_TEST(arguments)
 }
 END_TEST
 
-/* --- damage ------------------------------------------------------------------------------------ */
+/* --- damage ------------------------------------------------------------------------------------
+ */
 
 static void
 remove_side_files(void)

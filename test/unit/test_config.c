@@ -69,7 +69,8 @@ START_TEST(other_options_do_not)
 }
 END_TEST
 
-/* With everything that concerns the way to the server; strings are copies, so that addresses differ. */
+/* With everything that concerns the way to the server; strings are copies, so that addresses
+ * differ. */
 static bool
 shared_way(const char *host, const char *header, const char *interface, uint32_t dial_ms)
 {

@@ -58,7 +58,8 @@ export_client(const char *name)
 	return mqev_store_export(gated_backend(), &options, name, write_stream, NULL);
 }
 
-/* --- what is kept ------------------------------------------------------------------------------ */
+/* --- what is kept ------------------------------------------------------------------------------
+ */
 
 static const struct mqev_store_client pump = {.client = 4,
     .epoch = 7,
@@ -207,7 +208,8 @@ expect_nothing(void)
 	ck_assert_int_eq(gated_records(), 0);
 }
 
-/* --- cases ------------------------------------------------------------------------------------- */
+/* --- cases -------------------------------------------------------------------------------------
+ */
 
 START_TEST(there_and_back)
 {

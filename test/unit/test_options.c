@@ -1,4 +1,5 @@
-/* Structs of applications that were built against another version: what is taken, what is refused. */
+/* Structs of applications that were built against another version: what is taken, what is refused.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +109,8 @@ START_TEST(larger_and_used)
 END_TEST
 
 /*
- * A struct that ends in padding would let a member that is appended later stand where an old program
- * has undefined bytes.
+ * A struct that ends in padding would let a member that is appended later stand where an old
+ * program has undefined bytes.
  */
 #define ENDS_WITH(type, member) \
 	ck_assert_uint_eq(sizeof(type), offsetof(type, member) + sizeof(((type *)0)->member))

@@ -1,5 +1,5 @@
-/* Packets as lines for logs: the facts of each type in both generations; what is never in them; what
- * hostile contents do to them. */
+/* Packets as lines for logs: the facts of each type in both generations; what is never in them;
+ * what hostile contents do to them. */
 #include "unit/unit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Where a Server Reference leads, and how long is waited after what. Nothing connects here: the wire
- * tests of the controller do. */
+/* Where a Server Reference leads, and how long is waited after what. Nothing connects here: the
+ * wire tests of the controller do. */
 #include "unit/unit.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* What a server must not send: each example in its state, uncut, cut at every place and with good
- * packets behind it, and what the session answers. States of several packets: test_session_rules.c. */
+ * packets behind it, and what the session answers. States of several packets: test_session_rules.c.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
-/* --- how they are played ----------------------------------------------------------------------- */
+/* --- how they are played -----------------------------------------------------------------------
+ */
 
 static const struct context_rule {
 	enum mqev_version version;
@@ -170,7 +172,8 @@ START_TEST(bad_end)
 }
 END_TEST
 
-/* --- every code -------------------------------------------------------------------------------- */
+/* --- every code --------------------------------------------------------------------------------
+ */
 
 static const struct coded {
 	enum bad_context context;

@@ -214,8 +214,8 @@ SCENARIO(clean_strict, V311 | V5)
 	expect(v, "connack 1 00");
 }
 
-/* The clean session ended with its connection; of the one that came after it, only the server knows: it
- * is refused once, not for ever. */
+/* The clean session ended with its connection; of the one that came after it, only the server
+ * knows: it is refused once, not for ever. */
 SCENARIO(session_of_a_lost_connack, V311)
 {
 	up(v, 0, "");

@@ -739,7 +739,8 @@ SCENARIO(cancel_in_flight_then_lose_the_session, V311 | V5)
 	ck_assert_uint_eq(mqev_session_queued(&v->s), 1);
 }
 
-/* --- topic aliases of one's own ---------------------------------------------------------------- */
+/* --- topic aliases of one's own ----------------------------------------------------------------
+ */
 
 SCENARIO(alias_given_and_used, V5)
 {

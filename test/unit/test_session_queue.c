@@ -1,5 +1,5 @@
-/* The queue as a whole: what makes room in it, what is taken out of it, and its marks. Its plain limits:
- * test_session_publish.c. */
+/* The queue as a whole: what makes room in it, what is taken out of it, and its marks. Its plain
+ * limits: test_session_publish.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,7 +81,8 @@ SCENARIO(drops_what_has_expired_first, VALL)
 	expect(v, "done 1 #0 DROPPED 00");
 }
 
-/* In flight is not touched, nor is a SUBSCRIBE; when these alone are there, the new one is rejected. */
+/* In flight is not touched, nor is a SUBSCRIBE; when these alone are there, the new one is
+ * rejected. */
 SCENARIO(in_flight_stays, V5)
 {
 	v->settings.queue.max.count = 4;

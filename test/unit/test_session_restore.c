@@ -1,5 +1,5 @@
-/* What a session goes on with after a crash or in the next client of a name: each state of a record,
- * and what the server may have made of it meanwhile. */
+/* What a session goes on with after a crash or in the next client of a name: each state of a
+ * record, and what the server may have made of it meanwhile. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,8 +161,8 @@ KEPT(failure_not_durable, V5)
 	expect(v, "> 3A ({'a'} 0001 () '1')");
 }
 
-/* The server has lost the session too: QoS 1 again as new, QoS 2 with an unknown end; what was never
- * sent is not concerned. */
+/* The server has lost the session too: QoS 1 again as new, QoS 2 with an unknown end; what was
+ * never sent is not concerned. */
 KEPT(session_lost, V45)
 {
 	v->settings.max_inflight = 2;

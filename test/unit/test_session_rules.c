@@ -1,5 +1,5 @@
-/* What a server may not send in a state that several packets make, and what the session answers. Single
- * packets: test_session_bad.c. */
+/* What a server may not send in a state that several packets make, and what the session answers.
+ * Single packets: test_session_bad.c. */
 #include <stdio.h>
 #include <string.h>
 

@@ -456,7 +456,8 @@ SCENARIO(ack_deadline_reports, VALL)
 	expect_nothing(v);
 }
 
-/* Before 5.0 on request: PUBLISH with DUP, and PUBREL; not SUBSCRIBE, which would be answered twice. */
+/* Before 5.0 on request: PUBLISH with DUP, and PUBREL; not SUBSCRIBE, which would be answered
+ * twice. */
 SCENARIO(ack_deadline_resends, V3)
 {
 	v->settings.ack_timeout_ms = 5000;

@@ -1,5 +1,5 @@
-/* Tapes and the writer: from a change in a fleet's turn to its being durable, and back. The back end
- * waits, fails and fills up as the test says. */
+/* Tapes and the writer: from a change in a fleet's turn to its being durable, and back. The back
+ * end waits, fails and fills up as the test says. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -31,7 +31,8 @@ static int gathered;
 static int failed;
 static struct mqev_kept kept;
 
-/* --- what tapes call --------------------------------------------------------------------------- */
+/* --- what tapes call ---------------------------------------------------------------------------
+ */
 
 static void
 on_gathered(void *arg)
@@ -84,7 +85,8 @@ on_failed(void *arg, int error)
 static const struct mqev_tape_events events = {
     on_gathered, on_durable, on_refused, on_loaded, on_failed};
 
-/* --- steps ------------------------------------------------------------------------------------- */
+/* --- steps -------------------------------------------------------------------------------------
+ */
 
 static void
 open_store(const struct mqev_store_options *options)
@@ -195,7 +197,8 @@ quiet(struct mqev_tape *of)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* --- there and back ---------------------------------------------------------------------------- */
+/* --- there and back ----------------------------------------------------------------------------
+ */
 
 START_TEST(one_change)
 {
@@ -329,7 +332,8 @@ count_durable(const struct owner *many, int count)
 	return durable;
 }
 
-/* What a commit held up comes back in turns, in order, and whoever is gone meanwhile is not told. */
+/* What a commit held up comes back in turns, in order, and whoever is gone meanwhile is not told.
+ */
 START_TEST(told_in_portions)
 {
 	struct owner many[150];
@@ -403,7 +407,8 @@ START_TEST(tape_freed_before_it_is_durable)
 }
 END_TEST
 
-/* --- names and numbers ------------------------------------------------------------------------- */
+/* --- names and numbers -------------------------------------------------------------------------
+ */
 
 START_TEST(a_name_is_used_once)
 {
@@ -500,7 +505,8 @@ START_TEST(numbers_of_a_new_store)
 }
 END_TEST
 
-/* --- no room ----------------------------------------------------------------------------------- */
+/* --- no room -----------------------------------------------------------------------------------
+ */
 
 START_TEST(what_may_be_refused_is)
 {
@@ -617,7 +623,8 @@ START_TEST(memory_that_comes_back)
 }
 END_TEST
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end -----------------------------------------------------------------------------------
+ */
 
 static void
 fail_in_append(int error)
@@ -673,7 +680,8 @@ START_TEST(failure)
 }
 END_TEST
 
-/* --- ciphers ----------------------------------------------------------------------------------- */
+/* --- ciphers -----------------------------------------------------------------------------------
+ */
 
 static int
 seal(void *arg, uint64_t seq, const void *from, size_t len, void *to, size_t *to_len)
@@ -737,7 +745,8 @@ START_TEST(sealed)
 }
 END_TEST
 
-/* --- arguments --------------------------------------------------------------------------------- */
+/* --- arguments ---------------------------------------------------------------------------------
+ */
 
 START_TEST(arguments)
 {
@@ -758,7 +767,8 @@ START_TEST(arguments)
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------
+ */
 
 /* A turn of a fleet that copes with each failure as a session does: it tries again later. */
 static void
@@ -827,7 +837,8 @@ START_TEST(opening_without_memory)
 }
 END_TEST
 
-/* --- several fleets ---------------------------------------------------------------------------- */
+/* --- several fleets ----------------------------------------------------------------------------
+ */
 
 #define FLEETS 3
 #define TURNS 300

@@ -337,8 +337,8 @@ call_remote(struct mqev_client *c)
 void (*const calls[])(struct mqev_client *) = {call_connect, call_connect_wrong, call_disconnect,
     call_disconnect_connect, call_publish, call_publish_large, call_subscribe, call_unsubscribe,
     call_questions, call_new_and_free, call_fleet, call_reconnect, call_settings,
-    call_set_callbacks, call_filters, call_attempt, call_network_changed, call_set_way, call_ack, call_cancel,
-    call_clear, call_pause, call_request, call_reauthenticate, call_remote};
+    call_set_callbacks, call_filters, call_attempt, call_network_changed, call_set_way, call_ack,
+    call_cancel, call_clear, call_pause, call_request, call_reauthenticate, call_remote};
 
 void
 hold_for_calls(const struct mqev_message *m)
@@ -382,7 +382,8 @@ happened(const int *more)
 	return sum;
 }
 
-/* Ticks, not time: with each of them everybody has had what came for them, however slow the system is.
+/* Ticks, not time: with each of them everybody has had what came for them, however slow the system
+ * is.
  */
 bool
 run_while_it_goes(int (*over)(void), const int *more, int calm_ticks)

@@ -1,5 +1,5 @@
-/* What the tests of re-entrancy share: everything that an application may call in a callback, a plan
- * of what is to be called where, and running a scenario until nothing comes of it any more. */
+/* What the tests of re-entrancy share: everything that an application may call in a callback, a
+ * plan of what is to be called where, and running a scenario until nothing comes of it any more. */
 #ifndef CALLBACKS_KIT_H
 #define CALLBACKS_KIT_H
 
@@ -35,7 +35,8 @@ void hold_for_calls(const struct mqev_message *m);
 void drop_acks(void);
 
 /* Runs the loop until `over` (NULL: never) says so, or nothing has happened for so many ticks of a
- * millisecond: no callback of the kit, and *more (NULL: nothing) stayed; false then. At most a second. */
+ * millisecond: no callback of the kit, and *more (NULL: nothing) stayed; false then. At most a
+ * second. */
 bool run_while_it_goes(int (*over)(void), const int *more, int calm_ticks);
 
 #endif

@@ -1,5 +1,6 @@
-/* Every function of the library, and freeing, in the callbacks that the usual client has not: of the
- * fleet, of queues, drains, requests, the store, authentication, WebSocket and other threads. */
+/* Every function of the library, and freeing, in the callbacks that the usual client has not: of
+ * the fleet, of queues, drains, requests, the store, authentication, WebSocket and other threads.
+ */
 #include "wire/callbacks_kit.h"
 
 #include <mqev/store.h>

@@ -451,7 +451,8 @@ START_TEST(wrong_calls)
 }
 END_TEST
 
-/* A session that was to end with its connection cannot be made to last at its end ([MQTT-3.1.2.11.2]). */
+/* A session that was to end with its connection cannot be made to last at its end
+ * ([MQTT-3.1.2.11.2]). */
 START_TEST(expiry_raised_from_zero)
 {
 	static const struct tk_step script[] = {TK_EXPECT_BYTES(KIT_CONNECT_V5),
@@ -475,8 +476,8 @@ END_TEST
 /* --- programs built against another version ----------------------------------------------------
  */
 
-/* The first members of each struct, as a version of long ago may have had them: cut where the padding
- * at the end of the old one covers no member of the new one. */
+/* The first members of each struct, as a version of long ago may have had them: cut where the
+ * padding at the end of the old one covers no member of the new one. */
 struct old_options {
 	size_t size;
 	const char *client_id;

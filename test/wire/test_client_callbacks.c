@@ -1,5 +1,5 @@
-/* What may be done inside callbacks: freeing the client, another one and the fleet, running the loop,
- * and every function of the library in every callback. */
+/* What may be done inside callbacks: freeing the client, another one and the fleet, running the
+ * loop, and every function of the library in every callback. */
 #include "wire/callbacks_kit.h"
 
 #include <stdio.h>
@@ -111,8 +111,8 @@ is_slow(int event)
 	return event == KIT_ACK_TIMEOUT || event == KIT_HOLD_TIMEOUT;
 }
 
-/* Their deadlines come with the fleet's tick, so all cases wait for it together, each with a fleet and
- * a server of its own, which the kit has while it is that one's turn. */
+/* Their deadlines come with the fleet's tick, so all cases wait for it together, each with a fleet
+ * and a server of its own, which the kit has while it is that one's turn. */
 struct slow_case {
 	int event;
 	int what;

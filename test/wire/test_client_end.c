@@ -463,7 +463,8 @@ END_TEST
 /* --- a polite end ------------------------------------------------------------------------------
  */
 
-/* A server that still sends while the client says good-bye: unread bytes must not become a reset. */
+/* A server that still sends while the client says good-bye: unread bytes must not become a reset.
+ */
 START_TEST(server_talks_on)
 {
 	static const struct tk_step script[] = {
@@ -609,8 +610,8 @@ is_not_connected(enum kit_event event, struct mqev_client *c, const void *what, 
 		ck_assert(!mqev_client_is_connected(c));
 }
 
-/* False when the end is told, whatever it was: the server's DISCONNECT, a broken rule, a lost link, our
- * own wish. */
+/* False when the end is told, whatever it was: the server's DISCONNECT, a broken rule, a lost link,
+ * our own wish. */
 START_TEST(not_connected_when_the_end_is_told)
 {
 	static const struct tk_step ends_of_all[][7] = {

@@ -83,7 +83,8 @@ static const struct row {
 
 static SSL_CTX *server_ctx;
 
-/* --- the server, in its thread ----------------------------------------------------------------- */
+/* --- the server, in its thread -----------------------------------------------------------------
+ */
 
 struct attack {
 	const struct row *row;
@@ -213,7 +214,8 @@ serve(struct tk_peer_conn *c, void *arg)
 	}
 }
 
-/* --- the client -------------------------------------------------------------------------------- */
+/* --- the client --------------------------------------------------------------------------------
+ */
 
 static const char *const fault_names[] = {
     "silence", "half-close", "close", "reset", "garbage", "drip", "too large"};

@@ -1,5 +1,6 @@
-/* What a server must not send: each example whole, cut into single bytes, and with good packets behind
- * it, is answered in the same way: by DISCONNECT with the right reason in 5.0, by a mere close below. */
+/* What a server must not send: each example whole, cut into single bytes, and with good packets
+ * behind it, is answered in the same way: by DISCONNECT with the right reason in 5.0, by a mere
+ * close below. */
 #include "wire/client_kit.h"
 
 #include <stdio.h>
@@ -553,7 +554,8 @@ static const char *const whole_packets[] = {
     "E0 (8B (1F {'why'} 26 {'k'} {'v'}))",
 };
 
-/* At every offset of each packet: the connection is lost and nothing of the fragment is delivered. */
+/* At every offset of each packet: the connection is lost and nothing of the fragment is delivered.
+ */
 START_TEST(ends_within_a_packet)
 {
 	struct tk_buf whole = tk_hex(whole_packets[_i]);

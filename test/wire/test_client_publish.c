@@ -109,8 +109,8 @@ START_TEST(properties)
 	kit_await_all(1000);
 	mqev_properties_clear(p);
 	mqev_properties_add_user(p, "k", "v");
-	kit_try_publish(
-	    kit.client, MQEV_MESSAGE(.topic = "a", .payload = "x", .payload_len = 1, .properties = p));
+	kit_try_publish(kit.client,
+	    MQEV_MESSAGE(.topic = "a", .payload = "x", .payload_len = 1, .properties = p));
 	mqev_properties_free(p);
 	KIT_PLAY(2000);
 	kit_await_all(1000);
@@ -650,8 +650,8 @@ START_TEST(own_queue_bytes)
 	ck_assert_int_ge(accepted, 5);
 	ck_assert_int_le(accepted, 10);
 	/* What is too large alone never fits. */
-	ck_assert_int_eq(
-	    kit_try_publish(kit.client, MQEV_MESSAGE(.topic = "b", .payload = text, .payload_len = 1000)),
+	ck_assert_int_eq(kit_try_publish(kit.client,
+			     MQEV_MESSAGE(.topic = "b", .payload = text, .payload_len = 1000)),
 	    MQEV_ERR_QUEUE_FULL);
 }
 END_TEST

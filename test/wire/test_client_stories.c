@@ -44,7 +44,8 @@ START_TEST(qos2_over_three_connections)
 END_TEST
 
 /* The server holds a session that is not ours. Before 5.0 a clean session ends with its connection,
- * so a connection of its own ends the foreign one; with a server that always has one there is a wait. */
+ * so a connection of its own ends the foreign one; with a server that always has one there is a
+ * wait. */
 START_TEST(a_foreign_session)
 {
 	static const struct tk_step script[] = {TK_EXPECT_BYTES("10 ({'MQTT'} 04 00 003C {'c'})"),
@@ -85,7 +86,8 @@ START_TEST(always_a_foreign_session)
 }
 END_TEST
 
-/* Twelve messages through a window of ten: ten after the reconnect, then one per acknowledgement. */
+/* Twelve messages through a window of ten: ten after the reconnect, then one per acknowledgement.
+ */
 START_TEST(window_of_ten)
 {
 	struct tk_step script[64];

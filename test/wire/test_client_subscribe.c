@@ -6,7 +6,8 @@
 
 #define ACCEPT_V311 TK_EXPECT(CONNECT), TK_SEND("20 (00 00)")
 #define ACCEPT_V5 TK_EXPECT(CONNECT), TK_SEND("20 (00 00 ())")
-#define RECONNECT_V311(present) TK_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (" present " 00)")
+#define RECONNECT_V311(present) \
+	TK_CLOSE(), TK_ACCEPT(), TK_EXPECT(CONNECT), TK_SEND("20 (" present " 00)")
 
 #define COUNT(rows) ((int)(sizeof(rows) / sizeof((rows)[0])))
 
@@ -183,7 +184,8 @@ START_TEST(server_limits)
 	ck_assert_int_eq(kit_error_of(3), 0);
 	ck_assert_int_eq(
 	    kit_try_subscribe(kit.client, MQEV_SUBSCRIPTION(.filter = "#"), 1), MQEV_ERR_WILDCARD);
-	ck_assert_int_eq(kit_try_subscribe(kit.client, MQEV_SUBSCRIPTION(.filter = "$share/g/b"), 1),
+	ck_assert_int_eq(
+	    kit_try_subscribe(kit.client, MQEV_SUBSCRIPTION(.filter = "$share/g/b"), 1),
 	    MQEV_ERR_SHARED);
 }
 END_TEST
@@ -245,8 +247,8 @@ keep_message(enum kit_event event, struct mqev_client *c, const void *what, void
 
 START_TEST(message_is_kept)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT_V5, TK_SEND("33 ({'a/b'} 0007 (03 {'text'} 26 {'k'} {'v'} 02 00000005) 'payload')"),
+	static const struct tk_step script[] = {ACCEPT_V5,
+	    TK_SEND("33 ({'a/b'} 0007 (03 {'text'} 26 {'k'} {'v'} 02 00000005) 'payload')"),
 	    TK_EXPECT(PUBACK), TK_SEND("30 ({'z'} () 'other')"), TK_QUIET(20), TK_END};
 	struct mqev_message *first;
 	struct mqev_property p;
@@ -583,7 +585,8 @@ change_subscriptions(
 	(void)userdata;
 	if (event != KIT_FILTER || kit.count[KIT_FILTER] > 1)
 		return;
-	/* The other filter that matches this message is gone before its turn, if it is the later. */
+	/* The other filter that matches this message is gone before its turn, if it is the later.
+	 */
 	op = KIT_CALL(mqev_unsubscribe(c, &filter, 1, NULL, kit_done, kit_op()));
 	kit_note_accepted(op);
 	filter = "a/b";

@@ -245,10 +245,9 @@ END_TEST
 /* Slow is not stopped. */
 START_TEST(packet_drips)
 {
-	static const struct tk_step script[] = {
-	    ACCEPT_V311, TK_SEND("30 06 00"), TK_WAIT(200), TK_SEND("01"), TK_WAIT(200),
-	    TK_SEND("61"), TK_WAIT(200), TK_SEND("'x'"), TK_WAIT(200), TK_SEND("'yz'"), TK_QUIET(100),
-	    TK_END};
+	static const struct tk_step script[] = {ACCEPT_V311, TK_SEND("30 06 00"), TK_WAIT(200),
+	    TK_SEND("01"), TK_WAIT(200), TK_SEND("61"), TK_WAIT(200), TK_SEND("'x'"), TK_WAIT(200),
+	    TK_SEND("'yz'"), TK_QUIET(100), TK_END};
 
 	KIT_CLIENT(.packet_timeout_ms = 500);
 	start(script);

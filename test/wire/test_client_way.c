@@ -1,6 +1,6 @@
-/* The way to the server changed after the client was made: TLS, proxy, socket and WebSocket options,
- * each for the next attempt, whatever is under way keeping what it began with; and how a TLS link that
- * fails is told of. */
+/* The way to the server changed after the client was made: TLS, proxy, socket and WebSocket
+ * options, each for the next attempt, whatever is under way keeping what it began with; and how a
+ * TLS link that fails is told of. */
 #include "wire/client_kit.h"
 
 #include <pthread.h>
@@ -32,7 +32,8 @@ serve_mqtt(struct tk_peer_conn *c)
 		tk_peer_read_to_end(c);
 }
 
-/* --- TLS --------------------------------------------------------------------------------------- */
+/* --- TLS ---------------------------------------------------------------------------------------
+ */
 
 static void
 serve_tls(struct tk_peer_conn *c, void *arg)
@@ -183,7 +184,8 @@ START_TEST(proxy)
 }
 END_TEST
 
-/* What the environment exempts stays exempt when something else is changed, and goes with the proxy. */
+/* What the environment exempts stays exempt when something else is changed, and goes with the
+ * proxy. */
 START_TEST(proxy_of_the_environment)
 {
 	setenv("mqtt_proxy", "http://127.0.0.1:1", 1);

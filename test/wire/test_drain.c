@@ -1,5 +1,5 @@
-/* Draining a client and a fleet: what is finished, what is left, how it ends, and from where it may be
- * called. */
+/* Draining a client and a fleet: what is finished, what is left, how it ends, and from where it may
+ * be called. */
 #include "wire/client_kit.h"
 
 #include "lib/auto.h"
@@ -589,7 +589,8 @@ publish_each(void)
 static void
 live(void)
 {
-	/* What a paused client writes into a connection that was reset is lost unseen by the judge. */
+	/* What a paused client writes into a connection that was reset is lost unseen by the judge.
+	 */
 	struct tk_auto *broker =
 	    tk_auto_new(kit.base, &(struct tk_auto_options){.lenient = plan.action == PAUSE});
 

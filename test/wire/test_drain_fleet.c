@@ -1,5 +1,5 @@
-/* Draining a large fleet: 2,000 clients with messages in flight, some of whose servers never answer and
- * some of which have none. One report, whose numbers are those of the completions, in time. */
+/* Draining a large fleet: 2,000 clients with messages in flight, some of whose servers never answer
+ * and some of which have none. One report, whose numbers are those of the completions, in time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,5 +1,6 @@
 /* Clients whose sessions a store in memory keeps: one after another under one name, as processes
- * would be. What the session does in detail: test/unit/test_session_gates.c, test_session_restore.c. */
+ * would be. What the session does in detail: test/unit/test_session_gates.c,
+ * test_session_restore.c. */
 #include "wire/client_kit.h"
 
 #include <stdarg.h>
@@ -416,7 +417,8 @@ START_TEST(bridged)
 }
 END_TEST
 
-/* Many that are not done at once, done in another order, one by an answer; what is left comes again.
+/* Many that are not done at once, done in another order, one by an answer; what is left comes
+ * again.
  */
 #define MANY 40
 
@@ -687,8 +689,8 @@ count(struct mqev_client *c, const struct mqev_result *result, void *arg)
 	completions++;
 }
 
-/* A client that finds two messages, takes one more, and ends. Whichever allocation fails, once: each
- * accepted operation completes once, and the store still has what it had, or what it took. */
+/* A client that finds two messages, takes one more, and ends. Whichever allocation fails, once:
+ * each accepted operation completes once, and the store still has what it had, or what it took. */
 static void
 short_life(size_t n)
 {

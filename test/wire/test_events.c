@@ -1,5 +1,5 @@
-/* Events as data, and the fleet's own sinks of lines and events: what comes, in which order, and that
- * no secret is in it. */
+/* Events as data, and the fleet's own sinks of lines and events: what comes, in which order, and
+ * that no secret is in it. */
 #include <stdio.h>
 
 #include "lib/auto.h"

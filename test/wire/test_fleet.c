@@ -1,5 +1,6 @@
-/* Many clients of one fleet: the governor seen from the listener, the order in which they come, what
- * happens to those that leave the line, descriptors that run out, and going through them all. */
+/* Many clients of one fleet: the governor seen from the listener, the order in which they come,
+ * what happens to those that leave the line, descriptors that run out, and going through them all.
+ */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -184,7 +185,8 @@ START_TEST(first_come_first_served)
 }
 END_TEST
 
-/* Each third is freed, each third disconnected while it waits: no callback, and no place is lost. */
+/* Each third is freed, each third disconnected while it waits: no callback, and no place is lost.
+ */
 START_TEST(leaving_the_line)
 {
 	struct watch w = {.wanted = MANY / 3};

@@ -87,8 +87,8 @@ START_TEST(timeouts_are_told)
 }
 END_TEST
 
-/* A large fleet is not walked over for each sleep: what comes and what is timed is not missed by that,
- * and at rest it sleeps long. */
+/* A large fleet is not walked over for each sleep: what comes and what is timed is not missed by
+ * that, and at rest it sleeps long. */
 START_TEST(many_clients)
 {
 	enum { MANY = 150, FAILS = 5 };

@@ -1,5 +1,5 @@
-/* A process with a store forks, while its writer is at work: whatever the child frees and closes, it
- * ends, and the parent's store and sessions go on. */
+/* A process with a store forks, while its writer is at work: whatever the child frees and closes,
+ * it ends, and the parent's store and sessions go on. */
 #include "wire/loop_kit.h"
 
 #include <signal.h>

@@ -262,7 +262,8 @@ START_TEST(not_to_be_read)
 }
 END_TEST
 
-/* --- which are --------------------------------------------------------------------------------- */
+/* --- which are ---------------------------------------------------------------------------------
+ */
 
 /* As long as something comes and goes, and without the option. */
 START_TEST(only_when_asked_and_idle)

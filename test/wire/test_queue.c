@@ -1,5 +1,5 @@
-/* The queue of a client and of a fleet: limits, what makes room, marks, looking, taking out; and pausing
- * what is received. The session's part alone: test/unit/test_session_queue.c. */
+/* The queue of a client and of a fleet: limits, what makes room, marks, looking, taking out; and
+ * pausing what is received. The session's part alone: test/unit/test_session_queue.c. */
 #include "wire/client_kit.h"
 
 #include <stdio.h>
@@ -163,8 +163,8 @@ START_TEST(payloads_by_reference_do_not_count)
 }
 END_TEST
 
-/* A flood of messages of that QoS to a server that stays silent: memory stays within the limit, what
- * one turn of the loop may drop, and what the link holds. */
+/* A flood of messages of that QoS to a server that stays silent: memory stays within the limit,
+ * what one turn of the loop may drop, and what the link holds. */
 static void
 flood(const struct tk_step *script, int qos, enum mqev_queue_full policy)
 {
@@ -329,7 +329,8 @@ START_TEST(wrong_options_of_a_fleet)
 }
 END_TEST
 
-/* --- looking and taking out -------------------------------------------------------------------- */
+/* --- looking and taking out --------------------------------------------------------------------
+ */
 
 static void
 assert_entry(const struct mqev_queued *e, uint64_t op, enum mqev_queued_kind kind,
@@ -475,7 +476,8 @@ START_TEST(cleared)
 }
 END_TEST
 
-/* Whichever allocation fails, each accepted operation completes once, and what the calls say is true. */
+/* Whichever allocation fails, each accepted operation completes once, and what the calls say is
+ * true. */
 static void
 use_the_queue(void)
 {

@@ -1,5 +1,5 @@
-/* Figures: what is counted for a client and its fleet while they talk to a broker, by its cause; and
- * the struct that hands it out. */
+/* Figures: what is counted for a client and its fleet while they talk to a broker, by its cause;
+ * and the struct that hands it out. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-/* Several fleets, each in a thread of its own, over one store: what other threads publish is durable,
- * acknowledged, and told of once; nobody waits for anybody for ever. */
+/* Several fleets, each in a thread of its own, over one store: what other threads publish is
+ * durable, acknowledged, and told of once; nobody waits for anybody for ever. */
 #include "wire/loop_kit.h"
 
 #include <mqev/store.h>
