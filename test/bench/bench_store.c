@@ -285,6 +285,7 @@ main(int argc, char **argv)
 	struct rig r = {
 	    .o = {.clients = 1000, .messages = 1000, .window = 10, .size = 256, .timeout_s = 300}};
 	int (*run)(struct rig * r);
+	int error;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!read_options(&r.o, argc, argv))
@@ -292,5 +293,7 @@ main(int argc, char **argv)
 	run = find_command(argv[optind]);
 	if (!run)
 		return usage(argv[0]);
-	return run(&r) ? 1 : 0;
+	error = run(&r);
+	free(r.count.rows);
+	return error ? 1 : 0;
 }

@@ -251,7 +251,6 @@ rig_close(struct rig *r)
 		event_base_free(r->base);
 	}
 	error = close_store(r);
-	free(r->count.rows);
 	free(r->clients);
 	free(r->payload);
 	return error;
