@@ -13,6 +13,7 @@ struct mqev_attempt {
 	struct mqev_turn turn;		  /* at the fleet's governor */
 	struct mqev_transport *transport; /* while DIALING */
 	struct mqev_config *config; /* that the transport uses, whatever the client's is by then */
+	struct mqev_servers *servers; /* likewise */
 	struct event timer;
 	enum mqev_stage stage;
 	int answer;  /* of mqev_attempt_go() */
@@ -87,6 +88,14 @@ use_config(struct mqev_attempt *a, struct mqev_config *config)
 	a->config = config;
 }
 
+static void
+use_servers(struct mqev_attempt *a, struct mqev_servers *servers)
+{
+	servers->refs++;
+	mqev_servers_unref(a->servers);
+	a->servers = servers;
+}
+
 int
 mqev_attempt_ask(struct mqev_client *c, bool *begin)
 {
@@ -125,6 +134,7 @@ mqev_attempt_dial(struct mqev_client *c)
 	a->stage = MQEV_STAGE_RESOLVE;
 	mqev_fleet_guard_sigpipe(c->fleet);
 	use_config(a, c->config);
+	use_servers(a, mqev_client_servers(c));
 	a->transport = mqev_transport_start(c->fleet->net, mqev_client_server(c),
 	    &a->config->transport, on_transport, on_progress, c);
 	return a->transport != NULL ? 0 : MQEV_ERR_NOMEM;
@@ -153,6 +163,7 @@ mqev_attempt_end(struct mqev_client *c)
 	if (a->transport != NULL)
 		mqev_transport_cancel(a->transport);
 	mqev_config_unref(a->config);
+	mqev_servers_unref(a->servers);
 	event_del(&a->timer);
 	mqev_free(a);
 }

@@ -139,6 +139,8 @@ void mqev_connect_prepare_tls(const struct mqev_client *c);
 /* redirect.c */
 /* The server that is in use, or will be used next; NULL: there was no mqev_connect(). */
 const struct mqev_endpoint *mqev_client_server(const struct mqev_client *c);
+/* The list that it is one of. */
+struct mqev_servers *mqev_client_servers(const struct mqev_client *c);
 /* Goes where the server of that ending says, if the application allows; false: it does not. */
 bool mqev_redirect_follow(struct mqev_client *c, const struct mqev_ending *ending);
 /* The next place that a redirect named; false: there is none, back to our own list. */

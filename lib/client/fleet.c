@@ -493,12 +493,16 @@ mqev_fleet_base(const struct mqev_fleet *fleet)
 }
 
 void
-mqev_fleet_guard_sigpipe(const struct mqev_fleet *fleet)
+mqev_fleet_guard_sigpipe(struct mqev_fleet *fleet)
 {
+	uint64_t now_ms = mqev_port_now_ms();
 	struct sigaction now;
 
-	if (fleet->keep_sigpipe || sigaction(SIGPIPE, NULL, &now) != 0)
+	/* Attempts that begin together need it once. */
+	if (fleet->keep_sigpipe || now_ms == fleet->guarded_ms ||
+	    sigaction(SIGPIPE, NULL, &now) != 0)
 		return;
+	fleet->guarded_ms = now_ms;
 	if ((now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL)
 		return;
 	memset(&now, 0, sizeof(now));

@@ -85,6 +85,7 @@ struct mqev_fleet {
 	uint8_t *scratch;	       /* MQEV_SCRATCH_SIZE bytes for reading; one user at a time */
 	struct mqev_fleet_walk *walks; /* in progress, the innermost first */
 	size_t client_count;
+	uint64_t guarded_ms;	/* when SIGPIPE was looked at last */
 	const char *error_text; /* of the last mqev_client_new() */
 	uint32_t start_spread_ms;
 	uint32_t ping_spread_ms; /* MQEV_NONE: off; 0: by the number of clients */
@@ -113,7 +114,7 @@ uint32_t mqev_fleet_start_delay_ms(const struct mqev_fleet *fleet);
 /* Gives a session that is connected now a place of its own among the pings of all. */
 void mqev_fleet_spread_pings(struct mqev_fleet *fleet, struct mqev_session *session);
 /* Sets SIGPIPE to SIG_IGN when nobody handles it and the application did not forbid it. */
-void mqev_fleet_guard_sigpipe(const struct mqev_fleet *fleet);
+void mqev_fleet_guard_sigpipe(struct mqev_fleet *fleet);
 
 /* own_base.c */
 /* A base without locks, for a fleet that is given none; NULL: no memory. */

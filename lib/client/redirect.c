@@ -15,6 +15,12 @@ struct mqev_detour {
 	bool permanent;
 };
 
+struct mqev_servers *
+mqev_client_servers(const struct mqev_client *c)
+{
+	return c->detour != NULL ? c->detour->servers : c->servers;
+}
+
 const struct mqev_endpoint *
 mqev_client_server(const struct mqev_client *c)
 {

@@ -238,6 +238,9 @@ mqev_properties_integer(
 {
 	struct mqev_property property;
 
+	/* Most lists are empty, and a CONNACK is asked for a dozen. */
+	if (mqev_properties_block(properties).len == 0)
+		return fallback;
 	if (mqev_properties_find(properties, id, &property) != 0 ||
 	    property.type > MQEV_TYPE_VARINT)
 		return fallback;

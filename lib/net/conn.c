@@ -106,7 +106,7 @@ plain_start(struct mqev_step_ctx *ctx)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
-	if (!make_bufferevent(conn, ctx->net->base)) {
+	if (!mqev_net_headroom() || !make_bufferevent(conn, ctx->net->base)) {
 		mqev_step_fail_nomem(ctx);
 		return;
 	}

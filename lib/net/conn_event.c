@@ -38,7 +38,7 @@ mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error 
 		return;
 	}
 	if (system_errno != 0)
-		mqev_net_error_set(error, MQEV_ERR_SYSTEM, system_errno, "connection");
+		mqev_net_error_say(error, MQEV_ERR_SYSTEM, system_errno, "connection");
 	else
-		mqev_net_error_set(error, MQEV_ERR_LOST, 0, "the server closed the connection");
+		mqev_net_error_say(error, MQEV_ERR_LOST, 0, "the server closed the connection");
 }

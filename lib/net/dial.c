@@ -3,6 +3,7 @@
 #include "net/step.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,6 +33,7 @@ struct attempt {
 	struct dial *dial;
 	const struct mqev_addr *addr;
 	int fd;
+	bool awaited; /* its event was added */
 	uint64_t deadline_ms;
 	struct event event;
 };
@@ -141,9 +143,18 @@ attempt_close(struct attempt *a)
 {
 	if (a->fd < 0)
 		return;
-	event_del(&a->event);
+	if (a->awaited)
+		event_del(&a->event);
 	evutil_closesocket(a->fd);
 	a->fd = -1;
+}
+
+/* A single address has nobody to wait for. */
+static void
+stop_stagger(struct dial *d)
+{
+	if (d->count > 1)
+		event_del(&d->stagger);
 }
 
 static void
@@ -153,7 +164,7 @@ dial_free(struct dial *d)
 
 	for (i = 0; i < d->count; i++)
 		attempt_close(&d->at[i]);
-	event_del(&d->stagger);
+	stop_stagger(d);
 	mqev_free(d);
 }
 
@@ -164,10 +175,11 @@ win(struct attempt *a)
 	struct mqev_step_ctx *ctx = d->ctx;
 
 	ctx->conn.fd = a->fd;
-	event_del(&a->event);
+	if (a->awaited)
+		event_del(&a->event);
 	a->fd = -1;
 	dial_free(d);
-	mqev_step_finish(ctx);
+	mqev_step_finish_last(ctx);
 }
 
 static void
@@ -213,16 +225,17 @@ final_error(const struct attempt *a)
 
 	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
-	if (error == 0 && connected_to_itself(a->fd, a->addr))
-		return ECONNREFUSED;
 	return error;
 }
 
+/* may_have_failed: the descriptor does not tell by itself that all is well. */
 static enum outcome
-conclude(struct attempt *a)
+conclude(struct attempt *a, bool may_have_failed)
 {
-	int error = final_error(a);
+	int error = may_have_failed ? final_error(a) : 0;
 
+	if (error == 0 && connected_to_itself(a->fd, a->addr))
+		error = ECONNREFUSED;
 	if (error == 0)
 		return CONNECTED;
 	note_errno(a, "connect to", error);
@@ -231,13 +244,14 @@ conclude(struct attempt *a)
 
 static void on_attempt(evutil_socket_t fd, short what, void *arg);
 
-/* Waits for the descriptor to become writable, or, with events 0, only for the time. */
+/* Waits for what becomes of the descriptor, or, with events 0, only for the time. */
 static enum outcome
 await(struct attempt *a, short events, uint64_t ms)
 {
 	struct timeval tv = timeval_of(ms);
 
 	errno = 0;
+	a->awaited = true;
 	event_assign(
 	    &a->event, a->dial->ctx->net->base, events ? a->fd : -1, events, on_attempt, a);
 	if (event_add(&a->event, &tv) == 0)
@@ -253,9 +267,9 @@ try_connect(struct attempt *a)
 	uint64_t left = a->deadline_ms > now ? a->deadline_ms - now : 0;
 
 	if (connect(a->fd, &a->addr->u.sa, a->addr->len) == 0)
-		return conclude(a);
+		return conclude(a, false);
 	if (errno == EINPROGRESS || errno == EINTR)
-		return await(a, EV_WRITE, left);
+		return await(a, EV_READ | EV_WRITE, left);
 	if (errno == EAGAIN && a->addr->u.sa.sa_family == AF_UNIX) {
 		if (left > 0)
 			return await(a, 0, left < UNIX_RETRY_MS ? left : UNIX_RETRY_MS);
@@ -317,7 +331,7 @@ arm_stagger(struct dial *d)
 static void
 start_next(struct dial *d)
 {
-	event_del(&d->stagger);
+	stop_stagger(d);
 	while (d->next < d->count) {
 		struct attempt *a = &d->at[d->next++];
 
@@ -348,11 +362,13 @@ on_stagger(evutil_socket_t fd, short what, void *arg)
 	start_next(arg);
 }
 
+/* One that has failed is readable as well as writable, and so is one on which the server spoke
+ * first: only then the kernel need be asked. */
 static enum outcome
 look_at(struct attempt *a, short what)
 {
 	if ((what & EV_TIMEOUT) == 0)
-		return conclude(a);
+		return conclude(a, (what & EV_READ) != 0);
 	if (a->addr->u.sa.sa_family == AF_UNIX)
 		return try_connect(a);
 	note_timeout(a);
@@ -404,12 +420,12 @@ dial_new(struct mqev_step_ctx *ctx)
 		return NULL;
 	d->ctx = ctx;
 	d->count = count;
-	event_assign(&d->stagger, ctx->net->base, -1, 0, on_stagger, d);
+	if (count > 1)
+		event_assign(&d->stagger, ctx->net->base, -1, 0, on_stagger, d);
 	for (i = 0; i < count; i++) {
 		d->at[i].dial = d;
 		d->at[i].addr = &ctx->addrs->at[i];
 		d->at[i].fd = -1;
-		event_assign(&d->at[i].event, ctx->net->base, -1, 0, on_attempt, &d->at[i]);
 	}
 	return d;
 }
@@ -450,6 +466,15 @@ dial_cancel(struct mqev_step_ctx *ctx)
 	dial_free(ctx->state);
 }
 
+/* The last address begins when all before it have had their time, at the latest. */
+static uint64_t
+dial_longest_ms(const struct mqev_step_ctx *ctx)
+{
+	const struct dial *d = ctx->state;
+
+	return (uint64_t)d->count * dial_ms(d);
+}
+
 static void
 dial_describe(const struct mqev_step_ctx *ctx, char *text, size_t size)
 {
@@ -475,4 +500,5 @@ const struct mqev_step mqev_dial_step = {
     .describe = dial_describe,
     .start = dial_start,
     .cancel = dial_cancel,
+    .longest_ms = dial_longest_ms,
 };

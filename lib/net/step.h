@@ -68,6 +68,10 @@ struct mqev_step {
 	 */
 	void (*start)(struct mqev_step_ctx *ctx);
 
+	/* How long it takes at most by deadlines of its own, where the stage has none; asked when it
+	 * has to wait. NULL: it has none. */
+	uint64_t (*longest_ms)(const struct mqev_step_ctx *ctx);
+
 	/* Only while running (after start, before finish or fail): a deadline passed or the attempt
 	 * was cancelled. Releases state; calls nothing back. */
 	void (*cancel)(struct mqev_step_ctx *ctx);
@@ -79,6 +83,9 @@ struct mqev_step {
  * copies the error and fills its stage.
  */
 void mqev_step_finish(struct mqev_step_ctx *ctx);
+/* finish as the last that a callback of the loop does: what comes next needs no turn of the loop
+ * then. The attempt may be gone when this returns. In start it is the same as finish. */
+void mqev_step_finish_last(struct mqev_step_ctx *ctx);
 void mqev_step_fail(struct mqev_step_ctx *ctx, const struct mqev_net_error *error);
 void mqev_step_fail_nomem(struct mqev_step_ctx *ctx);
 
@@ -99,6 +106,9 @@ bool mqev_step_leave(struct mqev_step_ctx *ctx);
  */
 void mqev_net_error_set(struct mqev_net_error *error, int code, int system_errno,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same with a text as it is, for what happens to thousands of links at once. */
+void mqev_net_error_say(struct mqev_net_error *error, int code, int system_errno, const char *text);
 
 /* No link yet: no bufferevent, descriptor -1. */
 void mqev_conn_init(struct mqev_conn *conn);

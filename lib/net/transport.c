@@ -58,15 +58,17 @@ enum verdict {
 
 struct mqev_transport {
 	struct mqev_step_ctx ctx; /* first: steps are given its address */
-	struct mqev_endpoint_list endpoint;
 	size_t step;
-	bool running;  /* a step has started and not ended */
-	bool starting; /* its start has not returned yet */
+	bool running;	     /* a step has started and not ended */
+	bool starting;	     /* its start has not returned yet */
+	bool timed;	     /* the timer is set */
+	bool timed_in_total; /* for the deadline of all steps, not for that of this one */
 	enum verdict verdict;
 	struct mqev_net_error error;
 	unsigned entered; /* depth of calls of the application from here */
 	bool cancelled;	  /* while entered */
-	struct event advance, stage_timer, total_timer;
+	uint64_t due_ms;  /* when all of it must have ended */
+	struct event advance, timer;
 	mqev_transport_done *done;
 	mqev_transport_progress *progress;
 	void *arg;
@@ -78,12 +80,23 @@ transport_of(struct mqev_step_ctx *ctx)
 	return (struct mqev_transport *)ctx;
 }
 
+static void
+add_system_text(struct mqev_net_error *error)
+{
+	size_t len = strlen(error->text);
+
+	if (error->system_errno == 0 || len + 2 >= sizeof error->text)
+		return;
+	memcpy(error->text + len, ": ", 2);
+	mqev_port_strerror(
+	    error->system_errno, error->text + len + 2, sizeof error->text - len - 2);
+}
+
 void
 mqev_net_error_set(
     struct mqev_net_error *error, int code, int system_errno, const char *format, ...)
 {
 	va_list ap;
-	size_t len;
 
 	memset(error, 0, sizeof *error);
 	error->error = code;
@@ -91,13 +104,21 @@ mqev_net_error_set(
 	va_start(ap, format);
 	vsnprintf(error->text, sizeof error->text, format, ap);
 	va_end(ap);
-	if (system_errno == 0)
-		return;
-	len = strlen(error->text);
-	if (len + 2 >= sizeof error->text)
-		return;
-	memcpy(error->text + len, ": ", 2);
-	mqev_port_strerror(system_errno, error->text + len + 2, sizeof error->text - len - 2);
+	add_system_text(error);
+}
+
+void
+mqev_net_error_say(struct mqev_net_error *error, int code, int system_errno, const char *text)
+{
+	size_t len = strlen(text);
+
+	memset(error, 0, sizeof *error);
+	error->error = code;
+	error->system_errno = system_errno;
+	if (len >= sizeof error->text)
+		len = sizeof error->text - 1;
+	memcpy(error->text, text, len);
+	add_system_text(error);
 }
 
 /* Deadlines ------------------------------------------------------------------------------------ */
@@ -121,11 +142,21 @@ total_ms(const struct mqev_transport *t)
 }
 
 static int
-arm(struct event *timer, uint32_t ms)
+arm(struct mqev_transport *t, uint64_t ms)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval tv = {
+	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 
-	return event_add(timer, &tv);
+	t->timed = event_add(&t->timer, &tv) == 0;
+	return t->timed ? 0 : -1;
+}
+
+static void
+disarm(struct mqev_transport *t)
+{
+	if (t->timed)
+		event_del(&t->timer);
+	t->timed = false;
 }
 
 /* The end of an attempt ------------------------------------------------------------------------ */
@@ -137,7 +168,7 @@ stop_step(struct mqev_transport *t)
 		steps[t->step]->cancel(&t->ctx);
 	t->running = false;
 	t->ctx.state = NULL;
-	event_del(&t->stage_timer);
+	disarm(t);
 }
 
 static void
@@ -156,9 +187,7 @@ transport_free(struct mqev_transport *t)
 	stop_step(t);
 	drop_link(t);
 	event_del(&t->advance);
-	event_del(&t->total_timer);
 	mqev_free(t->ctx.targets);
-	mqev_endpoint_list_free(&t->endpoint);
 	mqev_free(t);
 }
 
@@ -251,35 +280,45 @@ step_in(struct mqev_transport *t, const struct mqev_step *step)
 	return mqev_step_leave(&t->ctx);
 }
 
+/* Who has to wait is given its time. One timer does for both deadlines, and none is set where the
+ * step sees to its time itself. */
+static void
+set_deadline(struct mqev_transport *t, const struct mqev_step *step)
+{
+	uint64_t now = mqev_port_now_ms();
+	uint64_t left = t->due_ms > now ? t->due_ms - now : 0;
+	uint32_t ms = stage_ms(t, step->stage);
+
+	if (step->longest_ms != NULL && step->longest_ms(&t->ctx) <= left)
+		return;
+	t->timed_in_total = ms == 0 || left < ms;
+	if (arm(t, t->timed_in_total ? left : ms) == 0)
+		return;
+	stop_step(t);
+	mqev_step_fail_nomem(&t->ctx);
+}
+
 static void
 start_step(struct mqev_transport *t)
 {
 	const struct mqev_step *step = steps[t->step];
-	uint32_t ms = stage_ms(t, step->stage);
 
 	if (!report(t, step))
 		return;
 	t->running = true;
 	t->verdict = VERDICT_NONE;
 	t->ctx.state = NULL;
-	if (ms != 0 && arm(&t->stage_timer, ms) < 0) {
-		mqev_step_fail_nomem(&t->ctx);
+	if (!step_in(t, step))
 		return;
-	}
-	if (step_in(t, step) && t->verdict == VERDICT_FINISHED)
+	if (t->verdict == VERDICT_FINISHED)
 		run_from(t, t->step + 1);
+	else if (t->verdict == VERDICT_NONE)
+		set_deadline(t, step);
 }
 
 static void
-run_from(struct mqev_transport *t, size_t step)
+end(struct mqev_transport *t)
 {
-	while (step < STEP_COUNT && steps[step]->wanted != NULL && !steps[step]->wanted(&t->ctx))
-		step++;
-	t->step = step;
-	if (step < STEP_COUNT) {
-		start_step(t);
-		return;
-	}
 	if (link_is_as_wanted(t)) {
 		end_with_link(t);
 		return;
@@ -289,6 +328,19 @@ run_from(struct mqev_transport *t, size_t step)
 	t->error.stage =
 	    t->ctx.endpoint->tls && t->ctx.conn.tls == NULL ? MQEV_NET_TLS : MQEV_NET_WEBSOCKET;
 	end_with_error(t);
+}
+
+static void
+run_from(struct mqev_transport *t, size_t step)
+{
+	while (step < STEP_COUNT && steps[step]->wanted != NULL && !steps[step]->wanted(&t->ctx))
+		step++;
+	if (step == STEP_COUNT) {
+		end(t);
+		return;
+	}
+	t->step = step;
+	start_step(t);
 }
 
 void
@@ -377,7 +429,7 @@ note_verdict(struct mqev_transport *t, enum verdict verdict)
 {
 	t->running = false;
 	t->verdict = verdict;
-	event_del(&t->stage_timer);
+	disarm(t);
 	if (verdict != VERDICT_FINISHED || !t->starting)
 		event_active(&t->advance, 0, 0);
 }
@@ -386,6 +438,21 @@ void
 mqev_step_finish(struct mqev_step_ctx *ctx)
 {
 	note_verdict(transport_of(ctx), VERDICT_FINISHED);
+}
+
+void
+mqev_step_finish_last(struct mqev_step_ctx *ctx)
+{
+	struct mqev_transport *t = transport_of(ctx);
+
+	if (t->entered > 0) {
+		mqev_step_finish(ctx);
+		return;
+	}
+	t->running = false;
+	t->verdict = VERDICT_FINISHED;
+	disarm(t);
+	run_from(t, t->step + 1);
 }
 
 void
@@ -420,50 +487,24 @@ set_timeout_error(struct mqev_transport *t, const char *which, uint32_t ms)
 }
 
 static void
-on_stage_deadline(evutil_socket_t fd, short what, void *arg)
+on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct mqev_transport *t = arg;
 
 	(void)fd;
 	(void)what;
+	t->timed = false;
+	if (t->timed_in_total) {
+		set_timeout_error(t, "the total deadline", total_ms(t));
+		end_with_error(t);
+		return;
+	}
 	set_timeout_error(t, "the deadline", stage_ms(t, steps[t->step]->stage));
 	stop_step(t);
 	note_verdict(t, VERDICT_FAILED);
 }
 
-static void
-on_total_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	struct mqev_transport *t = arg;
-
-	(void)fd;
-	(void)what;
-	if (t->verdict != VERDICT_FAILED || t->running)
-		set_timeout_error(t, "the total deadline", total_ms(t));
-	end_with_error(t);
-}
-
 /* The public face ------------------------------------------------------------------------------ */
-
-static int
-prepare(struct mqev_transport *t, const struct mqev_endpoint *endpoint)
-{
-	struct event_base *base = t->ctx.net->base;
-
-	mqev_conn_init(&t->ctx.conn);
-	if (mqev_endpoint_copy(endpoint, &t->endpoint) != 0)
-		return -1;
-	t->ctx.endpoint = t->endpoint.at;
-	t->ctx.host = t->ctx.endpoint->host;
-	t->ctx.port = t->ctx.endpoint->port;
-	event_assign(&t->advance, base, -1, 0, on_advance, t);
-	event_assign(&t->stage_timer, base, -1, 0, on_stage_deadline, t);
-	event_assign(&t->total_timer, base, -1, 0, on_total_deadline, t);
-	if (arm(&t->total_timer, total_ms(t)) == 0)
-		return 0;
-	mqev_endpoint_list_free(&t->endpoint);
-	return -1;
-}
 
 struct mqev_transport *
 mqev_transport_start(struct mqev_net *net, const struct mqev_endpoint *endpoint,
@@ -474,15 +515,18 @@ mqev_transport_start(struct mqev_net *net, const struct mqev_endpoint *endpoint,
 
 	if (t == NULL)
 		return NULL;
+	mqev_conn_init(&t->ctx.conn);
 	t->ctx.net = net;
 	t->ctx.config = config;
+	t->ctx.endpoint = endpoint;
+	t->ctx.host = endpoint->host;
+	t->ctx.port = endpoint->port;
 	t->done = done;
 	t->progress = progress;
 	t->arg = arg;
-	if (prepare(t, endpoint) < 0) {
-		mqev_free(t);
-		return NULL;
-	}
+	event_assign(&t->advance, net->base, -1, 0, on_advance, t);
+	event_assign(&t->timer, net->base, -1, 0, on_deadline, t);
+	t->due_ms = mqev_port_now_ms() + total_ms(t);
 	event_active(&t->advance, 0, 0);
 	return t;
 }

@@ -148,8 +148,7 @@ struct mqev_transport;
 typedef void mqev_transport_progress(
     const struct mqev_transport *transport, enum mqev_net_stage stage, void *arg);
 
-/* Starts an attempt; NULL when memory runs out. The endpoint is copied, the config must outlive the
- * transport. */
+/* Starts an attempt; NULL when memory runs out. Endpoint and config must outlive the transport. */
 struct mqev_transport *mqev_transport_start(struct mqev_net *net,
     const struct mqev_endpoint *endpoint, const struct mqev_transport_config *config,
     mqev_transport_done *done, mqev_transport_progress *progress, void *arg);

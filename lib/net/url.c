@@ -286,34 +286,6 @@ mqev_url_parse(const char *text, struct mqev_endpoint_list *list, const char **w
 	return rc;
 }
 
-static int
-copy_string(char **to, const char *from)
-{
-	*to = from != NULL ? mqev_strdup(from) : NULL;
-	return *to == NULL && from != NULL ? MQEV_ERR_NOMEM : 0;
-}
-
-int
-mqev_endpoint_copy(const struct mqev_endpoint *endpoint, struct mqev_endpoint_list *list)
-{
-	struct mqev_endpoint *to = mqev_malloc(sizeof *to);
-
-	memset(list, 0, sizeof *list);
-	if (to == NULL)
-		return MQEV_ERR_NOMEM;
-	*to = *endpoint;
-	to->host = to->path = to->username = to->password = NULL;
-	list->at = to;
-	list->count = 1;
-	if (copy_string(&to->host, endpoint->host) == 0 &&
-	    copy_string(&to->path, endpoint->path) == 0 &&
-	    copy_string(&to->username, endpoint->username) == 0 &&
-	    copy_string(&to->password, endpoint->password) == 0)
-		return 0;
-	mqev_endpoint_list_free(list);
-	return MQEV_ERR_NOMEM;
-}
-
 static bool
 same_string(const char *a, const char *b)
 {

@@ -33,8 +33,6 @@ struct mqev_endpoint_list {
  * wrong; static text) or MQEV_ERR_NOMEM; on error the list is empty.
  */
 int mqev_url_parse(const char *text, struct mqev_endpoint_list *list, const char **why);
-/* A copy of one endpoint as a list of one. */
-int mqev_endpoint_copy(const struct mqev_endpoint *endpoint, struct mqev_endpoint_list *list);
 bool
 mqev_endpoint_list_same(const struct mqev_endpoint_list *a, const struct mqev_endpoint_list *b);
 void mqev_endpoint_list_free(struct mqev_endpoint_list *list);

@@ -129,9 +129,6 @@ check_endpoint(const struct mqev_endpoint *e)
 	REQUIRE(mqev_url_parse(url, &again, NULL) == 0 && again.count == 1);
 	require_same(e, &again.at[0]);
 	mqev_endpoint_list_free(&again);
-	REQUIRE(mqev_endpoint_copy(e, &again) == 0 && again.count == 1);
-	require_same(e, &again.at[0]);
-	mqev_endpoint_list_free(&again);
 	free(url);
 }
 

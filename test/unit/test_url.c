@@ -177,7 +177,7 @@ START_TEST(test_list)
 {
 	static const char *const want[] = {
 	    " a 1883 - - -", "tls+ b 8883 - u p", "tls+ws+ c 443 /mqtt - -"};
-	struct mqev_endpoint_list list, copy;
+	struct mqev_endpoint_list list;
 	char text[300];
 	size_t i;
 
@@ -186,11 +186,6 @@ START_TEST(test_list)
 	for (i = 0; i < 3; i++) {
 		render(&list.at[i], text, sizeof text);
 		ck_assert_str_eq(text, want[i]);
-		ck_assert_int_eq(mqev_endpoint_copy(&list.at[i], &copy), 0);
-		ck_assert_uint_eq(copy.count, 1);
-		render(&copy.at[0], text, sizeof text);
-		ck_assert_str_eq(text, want[i]);
-		mqev_endpoint_list_free(&copy);
 	}
 	mqev_endpoint_list_free(&list);
 	mqev_endpoint_list_free(&list);
@@ -201,9 +196,9 @@ END_TEST
 START_TEST(test_no_memory)
 {
 	static const char urls[] = "wss://u:p@h/path mqtt://[::1] unix:///a b";
-	struct mqev_endpoint_list list, copy;
+	struct mqev_endpoint_list list;
 	const char *why;
-	size_t n, copied;
+	size_t n;
 
 	for (n = 0; fail_mem_after(n), mqev_url_parse(urls, &list, &why) != 0; n++) {
 		ck_assert_str_eq(why, "out of memory");
@@ -211,12 +206,7 @@ START_TEST(test_no_memory)
 		ck_assert_uint_eq(fail_mem_live(), 0);
 	}
 	ck_assert_uint_ge(n, 11);
-	for (copied = 0; fail_mem_after(copied), mqev_endpoint_copy(&list.at[0], &copy) != 0;
-	     copied++)
-		ck_assert_uint_eq(copy.count, 0);
-	ck_assert_uint_eq(copied, 5);
 	fail_mem_never();
-	mqev_endpoint_list_free(&copy);
 	mqev_endpoint_list_free(&list);
 	ck_assert_uint_eq(fail_mem_live(), 0);
 }

@@ -273,7 +273,8 @@ START_TEST(socket_options)
 }
 END_TEST
 
-/* The hook frees or disconnects after it has been replaced: nothing is used that went with it. */
+/* The hook frees, disconnects or goes elsewhere after it has been replaced: nothing is used that
+ * went with it. */
 static int
 last_hook(int fd, void *arg)
 {
@@ -283,7 +284,9 @@ last_hook(int fd, void *arg)
 		kit_free_client();
 	else
 		kit_disconnect();
-	*(int *)arg = 2;
+	if (*(int *)arg == 2)
+		ck_assert_int_eq(mqev_connect(kit.client, "unix:///nonexistent/elsewhere"), 0);
+	*(int *)arg = 3;
 	return 0;
 }
 
@@ -296,7 +299,7 @@ START_TEST(socket_options_and_the_end)
 		       .on_socket = last_hook, .on_socket_arg = &what));
 	kit_connect();
 	kit_run(30);
-	ck_assert_int_eq(what, 2);
+	ck_assert_int_eq(what, 3);
 	ck_assert_int_eq(tk_broker_connections(kit.broker), 0);
 }
 END_TEST
@@ -470,7 +473,7 @@ main(void)
 	tcase_add_test(tc, proxy);
 	tcase_add_test(tc, proxy_of_the_environment);
 	tcase_add_test(tc, socket_options);
-	tcase_add_loop_test(tc, socket_options_and_the_end, 0, 2);
+	tcase_add_loop_test(tc, socket_options_and_the_end, 0, 3);
 	tcase_add_test(tc, websocket);
 	tcase_add_loop_test(tc, refused, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tc, shared);

@@ -81,6 +81,43 @@ START_TEST(test_descriptor)
 }
 END_TEST
 
+/* A descriptor that is readable when it is connected might have failed: it has not. */
+START_TEST(test_server_speaks_first)
+{
+	struct attempt a = {0};
+	char text[8];
+	uint16_t port;
+	int listener = listen_at("127.0.0.1", &port), peer;
+
+	attempt_start(&a, "mqtt://127.0.0.1:%u", port);
+	peer = accept_one(listener);
+	ck_assert_int_eq(send(peer, "first", 5, 0), 5);
+	attempt_await_link(&a, 2000);
+	ck_assert_int_eq(recv(a.conn.fd, text, sizeof text, 0), 5);
+	assert_link_works(&a, peer);
+	attempt_end(&a);
+	close(peer);
+	close(listener);
+}
+END_TEST
+
+/* One that is there and gone again is a link that ends, not an error of dialling. */
+START_TEST(test_server_closes_at_once)
+{
+	struct attempt a = {0};
+	char c;
+	uint16_t port;
+	int listener = listen_at("127.0.0.1", &port);
+
+	attempt_start(&a, "mqtt://127.0.0.1:%u", port);
+	close(accept_one(listener));
+	attempt_await_link(&a, 2000);
+	ck_assert_int_eq(recv(a.conn.fd, &c, 1, 0), 0);
+	attempt_end(&a);
+	close(listener);
+}
+END_TEST
+
 /* Unix sockets --------------------------------------------------------------------------------- */
 
 static void
@@ -246,6 +283,26 @@ START_TEST(test_total_deadline)
 	attempt_start(&a, "mqtt://127.0.0.1:%u", hole.port);
 	attempt_await_error(&a, 1000, MQEV_NET_DIAL, MQEV_ERR_TIMEOUT);
 	ck_assert_ptr_nonnull(strstr(a.error.text, "total deadline of 150 ms"));
+	attempt_end(&a);
+	black_hole_close(&hole);
+}
+END_TEST
+
+/* All addresses together may take longer than the whole attempt. */
+START_TEST(test_total_deadline_of_many)
+{
+	struct attempt a = {.config = {.dial_ms = 200, .dial_stagger_ms = 200, .total_ms = 300}};
+	struct black_hole hole, other;
+
+	black_hole_open(&hole, "127.0.0.1", 0);
+	other.listener = listen_at_port("::1", hole.port, 0);
+	if (other.listener >= 0) {
+		other.count = fill_backlog("::1", hole.port, other.fds, 16);
+		attempt_start(&a, "mqtt://localhost:%u", hole.port);
+		attempt_await_error(&a, 2000, MQEV_NET_DIAL, MQEV_ERR_TIMEOUT);
+		ck_assert_ptr_nonnull(strstr(a.error.text, "total deadline of 300 ms"));
+		black_hole_close(&other);
+	}
 	attempt_end(&a);
 	black_hole_close(&hole);
 }
@@ -656,6 +713,8 @@ main(void)
 	tcase_add_test(tcase, test_ipv6);
 	tcase_add_test(tcase, test_localhost);
 	tcase_add_test(tcase, test_descriptor);
+	tcase_add_test(tcase, test_server_speaks_first);
+	tcase_add_test(tcase, test_server_closes_at_once);
 	tcase_add_test(tcase, test_unix_path);
 	tcase_add_test(tcase, test_unix_abstract);
 	tcase_add_test(tcase, test_unix_missing);
@@ -665,6 +724,7 @@ main(void)
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_black_hole);
 	tcase_add_test(tcase, test_total_deadline);
+	tcase_add_test(tcase, test_total_deadline_of_many);
 	tcase_add_test(tcase, test_dead_first_address);
 	tcase_add_test(tcase, test_refused_first_address);
 	tcase_add_test(tcase, test_telling_error);

@@ -432,6 +432,24 @@ START_TEST(test_silence)
 }
 END_TEST
 
+/* Whichever deadline comes first. */
+START_TEST(test_silence_in_total)
+{
+	static const struct turn nothing[] = {{"never", 2000, "", 0}, {.request = NULL}};
+	struct fake fake;
+	struct mqev_proxy proxy;
+	struct attempt a = {.config = {.proxy = &proxy, .proxy_ms = 5000, .total_ms = 150}};
+
+	fake_open(&fake, nothing, 1, -1);
+	proxy = proxy_at(&each_type[0], &fake);
+	attempt_start(&a, "mqtt://broker.example:1884");
+	attempt_await_error(&a, 1000, MQEV_NET_PROXY, MQEV_ERR_TIMEOUT);
+	ck_assert_ptr_nonnull(strstr(a.error.text, "total deadline of 150 ms"));
+	attempt_end(&a);
+	fake_close(&fake);
+}
+END_TEST
+
 /* A header without end, byte by byte, does not move the deadline. */
 START_TEST(test_drip)
 {
@@ -600,6 +618,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_bad, 0, BAD_COUNT);
 	tcase_add_test(tcase, test_http_header_too_large);
 	tcase_add_loop_test(tcase, test_silence, 0, 3);
+	tcase_add_test(tcase, test_silence_in_total);
 	tcase_add_test(tcase, test_drip);
 	tcase_add_loop_test(tcase, test_cancel, 0, 3);
 	tcase_add_test(tcase, test_proxy_refused);
