@@ -362,7 +362,7 @@ mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *ca
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
 	if (c->link != NULL)
-		mqev_link_close(c->link);
+		mqev_link_close_lost(c->link);
 	c->link = NULL;
 }
 

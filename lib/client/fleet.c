@@ -211,6 +211,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	mqev_fleet_enter(fleet);
 	mqev_figures_tick(&fleet->figures, mqev_port_now_us());
+	mqev_net_trim(fleet->net, now);
 	for (int i = 0; i < TICK_BUDGET; i++) {
 		struct mqev_client *c;
 

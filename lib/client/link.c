@@ -113,13 +113,13 @@ on_parked_readable(evutil_socket_t fd, short what, void *arg)
 /* --- making and freeing ------------------------------------------------------------------------
  */
 
-/* libevent waits for a socket to be writable when it is told again, though there is nothing to
+/* libevent waits for a socket to be writable when it is told again, or when there is nothing to
  * write. */
-static void
+static bool
 enable_writing(struct mqev_link *link)
 {
-	if ((bufferevent_get_enabled(link->conn.bev) & EV_WRITE) == 0)
-		bufferevent_enable(link->conn.bev, EV_WRITE);
+	return (bufferevent_get_enabled(link->conn.bev) & EV_WRITE) != 0 ||
+	       bufferevent_enable(link->conn.bev, EV_WRITE) == 0;
 }
 
 static void
@@ -127,7 +127,8 @@ begin(struct mqev_link *link)
 {
 	bufferevent_setcb(link->conn.bev, on_readable, on_writable, on_event, link);
 	bufferevent_setwatermark(link->conn.bev, EV_WRITE, MQEV_LINK_OUTPUT_LOW, 0);
-	enable_writing(link);
+	if (!link->conn.plain)
+		enable_writing(link);
 	mqev_conn_resume(&link->conn);
 }
 
@@ -181,14 +182,33 @@ tell_drain(struct mqev_link *link, bool server_closed)
 	link->drain = NULL;
 }
 
-void
-mqev_link_close(struct mqev_link *link)
+static void
+part_from_others(struct mqev_link *link)
 {
 	if (mqev_conn_is_parked(&link->conn))
 		link->client->fleet->figures.parked--;
 	end_farewell(link);
 	tell_drain(link, false);
+}
+
+void
+mqev_link_close(struct mqev_link *link)
+{
+	part_from_others(link);
 	mqev_conn_close(&link->conn);
+	link->closed = true;
+	mqev_link_finish_reading(link);
+}
+
+void
+mqev_link_close_lost(struct mqev_link *link)
+{
+	if (link->triggered) {
+		mqev_link_close(link);
+		return;
+	}
+	part_from_others(link);
+	mqev_conn_recycle(&link->conn, link->client->fleet->net);
 	link->closed = true;
 	mqev_link_finish_reading(link);
 }
@@ -271,7 +291,8 @@ note_writing(struct mqev_link *link)
 void
 mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 {
-	if (has_bufferevent(link) && bufferevent_write(link->conn.bev, data, len) != 0)
+	if (has_bufferevent(link) &&
+	    (bufferevent_write(link->conn.bev, data, len) != 0 || !enable_writing(link)))
 		break_link(link);
 	note_writing(link);
 }
@@ -295,6 +316,8 @@ mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
 		return false;
 	if (evbuffer_add_reference(bufferevent_get_output(link->conn.bev), data, len, done, arg) ==
 	    0) {
+		if (!enable_writing(link))
+			break_link(link);
 		note_writing(link);
 		return true;
 	}
@@ -329,6 +352,7 @@ mqev_link_update_reading(struct mqev_link *link)
 	}
 	mqev_conn_resume(&link->conn);
 	/* What arrived before the stop will not be announced again. */
+	link->triggered = true;
 	bufferevent_trigger(
 	    link->conn.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
@@ -439,7 +463,8 @@ mqev_link_linger(struct mqev_link *link)
 	mqev_link_tell_when_empty(link);
 	bufferevent_setcb(
 	    link->conn.bev, on_linger_readable, on_linger_writable, on_linger_event, link);
-	enable_writing(link);
+	if (!link->conn.plain)
+		enable_writing(link);
 	mqev_conn_resume(&link->conn);
 	on_linger_readable(link->conn.bev, link);
 	if (mqev_link_unsent(link) == 0)

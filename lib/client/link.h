@@ -37,6 +37,8 @@ struct mqev_link {
 	bool closed : 1;    /* while reading: to be freed after it */
 	bool ended : 1;	    /* reading beside the bufferevent met the end */
 	bool awake : 1;	    /* there was no memory to park it: not before something comes */
+	bool triggered : 1; /* a callback of its bufferevent may be pending that libevent has not
+			       called for */
 };
 
 /* Takes the connection over; NULL when memory runs out (the caller still owns it). Reading starts.
@@ -71,6 +73,8 @@ void mqev_link_park(struct mqev_link *link);
 
 /* Frees at once. */
 void mqev_link_close(struct mqev_link *link);
+/* The same, in the callback that tells of the end of a link. */
+void mqev_link_close_lost(struct mqev_link *link);
 /* Parts from the client: sends what is left, closes our side, waits a little for the server's, then
  * frees. */
 void mqev_link_linger(struct mqev_link *link);

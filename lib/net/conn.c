@@ -90,9 +90,12 @@ plain_wanted(const struct mqev_step_ctx *ctx)
 	return !ctx->endpoint->tls;
 }
 
+/* libevent takes no notice when it lacks memory for the callback by which it writes. */
 static bool
 make_bufferevent(struct mqev_conn *conn, struct event_base *base)
 {
+	if (!mqev_net_headroom())
+		return false;
 	conn->bev = bufferevent_socket_new(base, conn->fd, BEV_OPT_DEFER_CALLBACKS);
 	if (conn->bev == NULL)
 		return false;
@@ -101,17 +104,27 @@ make_bufferevent(struct mqev_conn *conn, struct event_base *base)
 	return true;
 }
 
+static bool
+take_spare(struct mqev_conn *conn, struct mqev_net *net)
+{
+	conn->bev = mqev_spares_take(&net->spares);
+	if (conn->bev == NULL)
+		return false;
+	bufferevent_setfd(conn->bev, conn->fd);
+	conn->ops = &plain_ops;
+	return true;
+}
+
 static void
 plain_start(struct mqev_step_ctx *ctx)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
-	if (!mqev_net_headroom() || !make_bufferevent(conn, ctx->net->base)) {
-		mqev_step_fail_nomem(ctx);
-		return;
-	}
 	conn->plain = !ctx->endpoint->websocket;
-	mqev_step_finish(ctx);
+	if ((conn->plain && take_spare(conn, ctx->net)) || make_bufferevent(conn, ctx->net->base))
+		mqev_step_finish(ctx);
+	else
+		mqev_step_fail_nomem(ctx);
 }
 
 /* Never waits for anything, so there is nothing to cancel. */
@@ -159,6 +172,23 @@ is_drained(struct bufferevent *bev)
 	       evbuffer_get_length(bufferevent_get_output(bev)) == 0;
 }
 
+void
+mqev_conn_recycle(struct mqev_conn *conn, struct mqev_net *net)
+{
+	struct bufferevent *bev = conn->bev;
+
+	if (!conn->plain || mqev_conn_is_parked(conn) || !is_drained(bev)) {
+		mqev_conn_close(conn);
+		return;
+	}
+	bufferevent_disable(bev, EV_READ | EV_WRITE);
+	bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+	if (!mqev_spares_keep(&net->spares, bev))
+		bufferevent_free(bev);
+	evutil_closesocket(conn->fd);
+	mqev_conn_init(conn);
+}
+
 /* The new one waits for the socket before the old one ceases to: the kernel hears of neither. */
 bool
 mqev_conn_park(struct mqev_conn *conn, event_callback_fn readable, void *arg)
@@ -186,8 +216,7 @@ mqev_conn_unpark(struct mqev_conn *conn)
 {
 	struct event *event = conn->layer;
 
-	/* libevent takes no notice when it lacks memory for the callback by which it writes. */
-	if (!mqev_net_headroom() || !make_bufferevent(conn, event_get_base(event)))
+	if (!make_bufferevent(conn, event_get_base(event)))
 		return false;
 	conn->layer = NULL;
 	bufferevent_enable(conn->bev, EV_READ);

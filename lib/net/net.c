@@ -24,6 +24,7 @@ mqev_net_free(struct mqev_net *net)
 		return;
 	mqev_resolver_free(net->resolver);
 	mqev_tls_free(net->default_tls);
+	mqev_spares_free(&net->spares);
 	mqev_free(net);
 }
 
@@ -31,6 +32,12 @@ struct event_base *
 mqev_net_base(const struct mqev_net *net)
 {
 	return net->base;
+}
+
+void
+mqev_net_trim(struct mqev_net *net, uint64_t now_ms)
+{
+	mqev_spares_trim(&net->spares, now_ms);
 }
 
 void

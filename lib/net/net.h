@@ -2,6 +2,7 @@
 #ifndef MQEV_NET_NET_H
 #define MQEV_NET_NET_H
 
+#include "net/spares.h"
 #include "net/transport.h"
 
 struct mqev_resolver;
@@ -10,6 +11,7 @@ struct mqev_net {
 	struct event_base *base;
 	struct mqev_tls *default_tls;	/* for links without options; NULL until the first */
 	struct mqev_resolver *resolver; /* NULL until the first name is looked up */
+	struct mqev_spares spares;
 	struct mqev_net_stats stats;
 };
 

@@ -198,6 +198,7 @@ end_with_error(struct mqev_transport *t)
 	mqev_transport_done *done = t->done;
 	void *arg = t->arg;
 
+	mqev_net_trim(t->ctx.net, mqev_port_now_ms());
 	transport_free(t);
 	done(NULL, &error, arg);
 }

@@ -49,6 +49,8 @@ struct mqev_net *mqev_net_new(struct event_base *base);
 /* All transports must have ended. */
 void mqev_net_free(struct mqev_net *net);
 struct event_base *mqev_net_base(const struct mqev_net *net);
+/* Gives back what was kept for links that did not come; to be called now and then. */
+void mqev_net_trim(struct mqev_net *net, uint64_t now_ms);
 /* Does now what the first TLS link without a configuration would do in the loop. That it fails is
  * told by that link. */
 void mqev_net_prepare_tls(struct mqev_net *net);
@@ -84,7 +86,8 @@ struct mqev_transport_config {
 struct mqev_conn {
 	struct bufferevent *
 	    bev; /* NULL while it is parked; what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
-				    callbacks set, reading disabled */
+				    callbacks set, reading disabled; writing of a plain link may be
+				    disabled too, and need not be enabled before there are bytes */
 	evutil_socket_t fd; /* for socket options and for reading beside a plain bufferevent */
 	bool plain; /* bytes on fd are the MQTT stream itself: reading beside the bufferevent is
 		       allowed */
@@ -132,6 +135,13 @@ void mqev_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_e
 /* Frees bufferevent and descriptor at once, whatever is pending. Legal inside the bufferevent's
  * callbacks. */
 void mqev_conn_close(struct mqev_conn *conn);
+
+/*
+ * The same for a link that was lost; what it has may serve the next one. Legal only in the event
+ * callback of a bufferevent all of whose callbacks are set, and if bufferevent_trigger() was not
+ * called for it: then libevent has nothing more to tell of it.
+ */
+void mqev_conn_recycle(struct mqev_conn *conn, struct mqev_net *net);
 
 /*
  * Called once per transport, never before mqev_transport_start() returned, from the event loop.

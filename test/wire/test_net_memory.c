@@ -13,6 +13,7 @@
 
 #include "core/mem.h"
 #include "fault/fail_mem.h"
+#include "net/net.h"
 
 static int listener;
 static uint16_t port;
@@ -219,6 +220,142 @@ START_TEST(test_parking)
 }
 END_TEST
 
+/* --- links that are lost, and the next ones -----------------------------------------------------
+ */
+
+static void
+no_data(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	(void)arg;
+}
+
+static void
+on_lost(struct bufferevent *bev, short what, void *arg)
+{
+	struct attempt *a = arg;
+
+	ck_assert_ptr_eq(bev, a->conn.bev);
+	ck_assert_int_ne(what & (BEV_EVENT_EOF | BEV_EVENT_ERROR), 0);
+	mqev_conn_recycle(&a->conn, world.net);
+	ck_assert_ptr_null(a->conn.bev);
+	ck_assert_int_eq(a->conn.fd, -1);
+	a->done = 2;
+}
+
+static int
+open_link(struct attempt *a)
+{
+	attempt_start(a, "mqtt://127.0.0.1:%u", port);
+	attempt_await_link(a, 2000);
+	return accept_one(listener);
+}
+
+static bool
+is_lost(const struct attempt *a)
+{
+	return a->done == 2;
+}
+
+static void
+lose_link(struct attempt *a, int peer)
+{
+	bufferevent_setcb(a->conn.bev, no_data, no_data, on_lost, a);
+	bufferevent_enable(a->conn.bev, EV_READ);
+	close(peer);
+	while (!is_lost(a))
+		event_base_loop(world.base, EVLOOP_ONCE);
+	attempt_end(a);
+}
+
+/* What the old link had is the new one's, which hears nothing of the old one's end. */
+START_TEST(test_next_link)
+{
+	struct attempt first = {0}, second = {0}, third = {0};
+	struct bufferevent *old;
+	int peer;
+
+	listener = listen_at("127.0.0.1", &port);
+	peer = open_link(&first);
+	old = first.conn.bev;
+	lose_link(&first, peer);
+	ck_assert_uint_eq(world.net->spares.count, 1);
+
+	fail_mem_from(50); /* far more than it takes */
+	peer = open_link(&second);
+	fail_mem_never();
+	ck_assert_ptr_eq(second.conn.bev, old);
+	ck_assert_int_eq(bufferevent_getfd(old), second.conn.fd);
+	ck_assert_int_eq(bufferevent_get_enabled(old), 0);
+	ck_assert_uint_eq(world.net->spares.count, 0);
+	bufferevent_enable(old, EV_WRITE);
+	assert_link_works(&second, peer);
+	take_input(&second);
+	second.done = 1;
+	lose_link(&second, peer);
+
+	/* Not used for some seconds it is given back, by a look now and then. */
+	mqev_net_trim(world.net, 1000);
+	mqev_net_trim(world.net, 5999);
+	ck_assert_uint_eq(world.net->spares.count, 1);
+	mqev_net_trim(world.net, 6000);
+	ck_assert_uint_eq(world.net->spares.count, 0);
+	peer = open_link(&third);
+	bufferevent_enable(third.conn.bev, EV_WRITE);
+	assert_link_works(&third, peer);
+	attempt_end(&third);
+	close(peer);
+	close(listener);
+}
+END_TEST
+
+/* Bytes that nobody took are not the next one's. */
+START_TEST(test_not_for_the_next_link)
+{
+	struct attempt a = {0};
+	int peer;
+
+	listener = listen_at("127.0.0.1", &port);
+	peer = open_link(&a);
+	if (_i == 0) {
+		ck_assert_int_eq(send(peer, "input", 5, 0), 5);
+	} else {
+		bufferevent_disable(a.conn.bev, EV_WRITE);
+		bufferevent_write(a.conn.bev, "output", 6);
+	}
+	lose_link(&a, peer);
+	ck_assert_uint_eq(world.net->spares.count, 0);
+	close(listener);
+}
+END_TEST
+
+/* Without memory to note it, it is freed; and so are all when the net goes. */
+START_TEST(test_no_room_to_keep)
+{
+	struct attempt a = {0}, more[3];
+	int peer, peers[3];
+
+	memset(more, 0, sizeof more);
+	listener = listen_at("127.0.0.1", &port);
+	peer = open_link(&a);
+	bufferevent_setcb(a.conn.bev, no_data, no_data, on_lost, &a);
+	bufferevent_enable(a.conn.bev, EV_READ);
+	close(peer);
+	fail_mem_from(1); /* the first is for what is read */
+	while (!is_lost(&a))
+		event_base_loop(world.base, EVLOOP_ONCE);
+	fail_mem_never();
+	ck_assert_uint_eq(world.net->spares.count, 0);
+	attempt_end(&a);
+	for (int i = 0; i < 3; i++)
+		peers[i] = open_link(&more[i]);
+	for (int i = 0; i < 3; i++)
+		lose_link(&more[i], peers[i]);
+	ck_assert_uint_eq(world.net->spares.count, 3);
+	close(listener);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -228,5 +365,8 @@ main(void)
 	event_set_mem_functions(mqev_malloc, mqev_realloc, mqev_free);
 	tcase_add_loop_test(tcase, test_each_allocation, 0, SCENARIO_COUNT * 2);
 	tcase_add_test(tcase, test_parking);
+	tcase_add_test(tcase, test_next_link);
+	tcase_add_loop_test(tcase, test_not_for_the_next_link, 0, 2);
+	tcase_add_test(tcase, test_no_room_to_keep);
 	return net_main(suite);
 }
