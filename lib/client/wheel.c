@@ -27,10 +27,10 @@ take_out(struct mqev_wheel *wheel, struct mqev_wheel_node *node)
 	wheel->count--;
 }
 
-static struct mqev_wheel_node **
-slot_of(struct mqev_wheel *wheel, uint64_t ms)
+static uint64_t
+slot_of(uint64_t ms)
 {
-	return &wheel->slots[ms / MQEV_WHEEL_SLOT_MS % MQEV_WHEEL_SLOTS];
+	return ms / MQEV_WHEEL_SLOT_MS % MQEV_WHEEL_SLOTS;
 }
 
 void
@@ -45,7 +45,7 @@ mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t 
 	/* A deadline in the past goes where the wheel comes next. */
 	if (due_ms < wheel->turned_ms)
 		due_ms = wheel->turned_ms;
-	slot = slot_of(wheel, due_ms);
+	slot = &wheel->slots[slot_of(due_ms)];
 	node->due_ms = due_ms;
 	node->next = *slot;
 	node->at = slot;
@@ -71,7 +71,7 @@ mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
 	if (now > wheel->turned_ms + whole_turn)
 		wheel->turned_ms = begin_of_slot(now - whole_turn);
 	for (;;) {
-		struct mqev_wheel_node *node = due_in(*slot_of(wheel, wheel->turned_ms), now);
+		struct mqev_wheel_node *node = due_in(wheel->slots[slot_of(wheel->turned_ms)], now);
 
 		if (node != NULL) {
 			take_out(wheel, node);
@@ -81,4 +81,10 @@ mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
 			return NULL;
 		wheel->turned_ms += MQEV_WHEEL_SLOT_MS;
 	}
+}
+
+const struct mqev_wheel_node *
+mqev_wheel_peek(const struct mqev_wheel *wheel)
+{
+	return wheel->slots[slot_of(wheel->turned_ms)];
 }

@@ -26,5 +26,7 @@ void mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now);
 void mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t due_ms);
 /* Takes out one node that is due at now, or returns NULL: then the wheel has turned up to now. */
 struct mqev_wheel_node *mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now);
+/* What that is likely to return next time; NULL: it cannot be told cheaply. */
+const struct mqev_wheel_node *mqev_wheel_peek(const struct mqev_wheel *wheel);
 
 #endif
