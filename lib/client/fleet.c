@@ -19,7 +19,6 @@
 
 #define DEFAULT_MAX_HANDSHAKES 250
 #define DEFAULT_CONNECTS_PER_S 1000
-#define TICK_US (MQEV_WHEEL_SLOT_MS * 1000)
 #define PING_SPREAD_MS 25 /* for each client */
 
 /* How many clients a turn of the loop looks after, when many deadlines come together. */
@@ -121,7 +120,7 @@ static void
 set_ticking(struct mqev_fleet *fleet)
 {
 	if (fleet->wheel.count > 0 && !fleet->ticking) {
-		tick_in(fleet, TICK_US);
+		tick_in(fleet, mqev_wheel_wait_ms(&fleet->wheel, mqev_port_now_ms()) * 1000);
 	} else if (fleet->wheel.count == 0 && fleet->ticking) {
 		event_del(fleet->tick_event);
 		fleet->ticking = false;
