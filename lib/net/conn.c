@@ -108,13 +108,16 @@ plain_wanted(const struct mqev_step_ctx *ctx)
 	return !ctx->endpoint->tls;
 }
 
-/* libevent takes no notice when it lacks memory for the callback by which it writes. */
+/* A layer above calls from within our calls if it is let; the socket alone only from the loop, and
+ * there at once is best: what was read is still in the processor's caches. libevent takes no notice
+ * when it lacks memory for the callback by which it writes. */
 static bool
 make_bufferevent(struct mqev_conn *conn, struct event_base *base)
 {
 	if (!mqev_net_headroom())
 		return false;
-	conn->bev = bufferevent_socket_new(base, conn->fd, BEV_OPT_DEFER_CALLBACKS);
+	conn->bev =
+	    bufferevent_socket_new(base, conn->fd, conn->plain ? 0 : BEV_OPT_DEFER_CALLBACKS);
 	if (conn->bev == NULL)
 		return false;
 	conn->ops = &plain_ops;
