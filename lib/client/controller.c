@@ -49,12 +49,19 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 /* --- starting ----------------------------------------------------------------------------------
  */
 
+static void
+wake_in(struct mqev_client *c, uint32_t ms)
+{
+	c->wake_ms = mqev_port_now_ms() + ms;
+	c->wakes = true;
+}
+
 /* Without memory for a timer the fleet's tick wakes us, a little later. */
 static void
 set_timer(struct mqev_client *c, uint32_t ms)
 {
 	if (mqev_attempt_wait(c, ms) != 0)
-		c->wake_ms = mqev_port_now_ms() + ms;
+		wake_in(c, ms);
 }
 
 static void
@@ -157,7 +164,7 @@ end_preparing(struct mqev_client *c)
 {
 	int answer = mqev_attempt_answer(c);
 
-	c->wake_ms = 0;
+	c->wakes = false;
 	if (answer != 0)
 		fail_preparing(c, answer, "the application is not ready");
 	else if (c->refused != 0)
@@ -205,7 +212,6 @@ prepare(struct mqev_client *c)
 void
 mqev_controller_begin(struct mqev_client *c)
 {
-	c->attempt_number++;
 	mqev_figures_attempt(c);
 	if (c->config->on_pre_connect != NULL)
 		prepare(c);
@@ -256,9 +262,7 @@ mqev_controller_say_hello(struct mqev_client *c)
 	const struct mqev_endpoint *server = mqev_client_server(c);
 	const struct mqev_session_login login = {server->username, server->password};
 
-	c->session.login = &login;
-	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
-	c->session.login = NULL;
+	mqev_session_connect(&c->session, id_bytes(c), &login, mqev_port_now_ms());
 }
 
 /* False: the application gave the attempt up meanwhile. */
@@ -322,7 +326,7 @@ mqev_controller_connected(struct mqev_client *c)
 void
 mqev_controller_time_is_up(struct mqev_client *c)
 {
-	c->wake_ms = 0;
+	c->wakes = false;
 	switch ((enum mqev_client_state)c->state) {
 	case MQEV_CLIENT_WAITING:
 		take_turn(c);
@@ -348,6 +352,70 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
+/* --- what is to be told of its end -------------------------------------------------------------
+ */
+
+/* Without memory for them the end is told without them. */
+struct last_words {
+	struct mqev_part part;
+	struct mqev_properties *properties; /* of the server; NULL: none */
+	struct mqev_net_error cause;	    /* why the link failed */
+	bool link_failed;
+};
+
+static struct last_words *
+last_words(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_WORDS);
+}
+
+static struct last_words *
+make_words(struct mqev_client *c)
+{
+	struct last_words *words = last_words(c);
+
+	if (words != NULL)
+		return words;
+	words = mqev_calloc(1, sizeof(*words));
+	if (words != NULL)
+		mqev_part_add(&c->parts, &words->part, MQEV_PART_WORDS);
+	return words;
+}
+
+static void
+drop_words(struct mqev_client *c)
+{
+	struct last_words *words = last_words(c);
+
+	if (words == NULL)
+		return;
+	mqev_part_remove(&c->parts, &words->part);
+	mqev_properties_free(words->properties);
+	mqev_free(words);
+}
+
+void
+mqev_controller_keep_properties(struct mqev_client *c, const struct mqev_properties *properties)
+{
+	struct last_words *words = make_words(c);
+
+	if (words == NULL)
+		return;
+	mqev_properties_free(words->properties);
+	words->properties = mqev_properties_copy(properties);
+}
+
+static void
+keep_cause(struct mqev_client *c, const struct mqev_net_error *cause)
+{
+	struct last_words *words = make_words(c);
+
+	if (words == NULL || words->link_failed)
+		return;
+	words->cause = *cause;
+	words->link_failed = true;
+}
+
 /* The session keeps a pointer only. What the link itself says is told unless the session had ended
  * before. */
 void
@@ -356,8 +424,8 @@ mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *ca
 	static const char text[] = "the connection was lost";
 
 	mqev_session_abort(&c->session, cause->error, text);
-	if (c->session.end.text == text && c->link_error == NULL)
-		c->link_error = mqev_memdup(cause, sizeof(*cause));
+	if (c->session.end.text == text)
+		keep_cause(c, cause);
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
@@ -379,12 +447,10 @@ part_from_link(struct mqev_client *c, int error)
 	if (c->link == NULL)
 		return;
 	mqev_cork_flush(&c->fleet->cork);
-	if (c->link != NULL && polite) {
-		mqev_drain_watch(c->drain, c->link);
-		mqev_link_linger(c->link);
-	} else if (c->link != NULL) {
+	if (c->link != NULL && polite)
+		mqev_link_linger(c->link, mqev_drain_of(c));
+	else if (c->link != NULL)
 		mqev_link_close(c->link);
-	}
 	mqev_cork_forget(&c->fleet->cork, c);
 	c->link = NULL;
 }
@@ -424,26 +490,22 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 }
 
 static void
-take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
-{
-	memset(cause, 0, sizeof(*cause));
-	if (c->link_error != NULL)
-		*cause = *c->link_error;
-	else
-		set_text(cause, end->text);
-	cause->error = end->error;
-	mqev_free(c->link_error);
-	c->link_error = NULL;
-}
-
-static void
 take_farewell(struct mqev_client *c, struct farewell *f)
 {
+	struct last_words *words = last_words(c);
+
+	memset(f, 0, sizeof(*f));
 	f->end = c->session.end;
-	f->properties = c->end_properties;
 	f->got_connack = c->got_connack;
-	c->end_properties = NULL;
-	take_cause(c, &f->end, &f->cause);
+	if (words != NULL) {
+		f->properties = words->properties;
+		f->cause = words->cause;
+		words->properties = NULL;
+	}
+	if (words == NULL || !words->link_failed)
+		set_text(&f->cause, f->end.text);
+	f->cause.error = f->end.error;
+	drop_words(c);
 }
 
 static void
@@ -524,7 +586,7 @@ void
 mqev_controller_forget_attempt(struct mqev_client *c)
 {
 	mqev_attempt_end(c);
-	c->wake_ms = 0;
+	c->wakes = false;
 	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
 	mqev_fleet_plan(c->fleet, c);
 }
@@ -538,8 +600,5 @@ mqev_controller_drop(struct mqev_client *c)
 	if (c->link != NULL)
 		mqev_link_close(c->link);
 	c->link = NULL;
-	mqev_properties_free(c->end_properties);
-	c->end_properties = NULL;
-	mqev_free(c->link_error);
-	c->link_error = NULL;
+	drop_words(c);
 }

@@ -197,6 +197,7 @@ mqev_cork_init(struct mqev_cork *cork)
 		return false;
 	cork->pool->refs = 1;
 	cork->sink.methods = &cork_methods;
+	cork->sink.events = &mqev_client_events;
 	return true;
 }
 

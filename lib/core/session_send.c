@@ -175,8 +175,7 @@ mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
 	if (!lend)
 		mqev_write_bytes(&w, p->payload.data, p->payload.len);
 	mqev_sink_commit(s->sink, reserved);
-	if (lend &&
-	    !s->sink->methods->lend(s->sink, s->owner, o->op, p->payload.data, p->payload.len)) {
+	if (lend && !s->sink->methods->lend(s->sink, s, o->op, p->payload.data, p->payload.len)) {
 		mqev_session_no_memory(s);
 		return false;
 	}
