@@ -12,7 +12,6 @@
 #include "client/wheel.h"
 #include "core/session.h"
 
-struct mqev_attempt;
 struct mqev_drain;
 struct mqev_detour;
 struct mqev_link;
@@ -60,8 +59,7 @@ struct mqev_client {
 	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
 	void *userdata;
 	struct mqev_client *agenda_next;
-	struct mqev_attempt *attempt; /* while a connection is made or waited for */
-	struct mqev_client *next;     /* in the fleet */
+	struct mqev_client *next; /* in the fleet */
 	struct mqev_client **at;
 	struct mqev_servers *servers; /* of mqev_connect(); NULL: there was none */
 	char *client_id;	      /* NULL: none yet; mqev_client_take_id() */
