@@ -67,7 +67,6 @@ struct mqev_client {
 	uint64_t attempt_number;  /* of the attempt that began last: how many there were */
 	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
 	struct mqev_client_figures figures;
-	uint32_t next_subscription_id;
 	uint32_t retries;  /* since the backoff was reset */
 	uint32_t failures; /* in a row, since the last success */
 	int told_fd;	   /* of the last on_socket_open */

@@ -60,7 +60,7 @@ START_TEST(what_every_client_has)
 	if (sizeof(void *) != 8)
 		return;
 	ck_assert_uint_le(sizeof(struct mqev_session), 176);
-	ck_assert_uint_le(offsetof(struct mqev_client, given_id), 368);
+	ck_assert_uint_le(offsetof(struct mqev_client, given_id), 364);
 	ck_assert_uint_le(sizeof(struct mqev_link), 72);
 }
 END_TEST
