@@ -146,20 +146,35 @@ mqev_client_follow_config(struct mqev_client *c)
 }
 
 static struct mqev_client *
-make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+new_checked(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
-	struct mqev_client *c = new_with_id(options->client_id);
+	struct mqev_config *config = NULL;
+	struct mqev_client *c;
 
-	*error = MQEV_ERR_NOMEM;
-	if (c != NULL)
-		*error = mqev_config_get(&fleet->configs, options, &c->config, &fleet->error_text);
-	if (*error == 0 && needs_id(c) && !mqev_client_make_id(c))
+	*error = mqev_config_get(&fleet->configs, options, &config, &fleet->error_text);
+	if (*error != 0)
+		return NULL;
+	c = new_with_id(options->client_id);
+	if (c == NULL) {
+		mqev_config_unref(config);
 		*error = MQEV_ERR_NOMEM;
-	if (*error != 0) {
-		if (c != NULL)
-			free_memory(c);
 		return NULL;
 	}
+	c->config = config;
+	if (!needs_id(c) || mqev_client_make_id(c))
+		return c;
+	free_memory(c);
+	*error = MQEV_ERR_NOMEM;
+	return NULL;
+}
+
+static struct mqev_client *
+make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+{
+	struct mqev_client *c = new_checked(fleet, options, error);
+
+	if (c == NULL)
+		return NULL;
 	c->fleet = fleet;
 	c->userdata = options->userdata;
 	c->error_text = "";

@@ -212,6 +212,7 @@ prepare(struct mqev_client *c)
 void
 mqev_controller_begin(struct mqev_client *c)
 {
+	c->attempt_number++;
 	mqev_figures_attempt(c);
 	if (c->config->on_pre_connect != NULL)
 		prepare(c);

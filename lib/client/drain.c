@@ -207,7 +207,6 @@ mqev_drain_step(struct mqev_client *c)
 	    [LEAVING] = step_leaving,
 	    [PARTING] = step_parting,
 	};
-
 	const struct mqev_drain *drain;
 
 	while (!c->freed && (drain = mqev_drain_of(c)) != NULL && steps[drain->state](c))
