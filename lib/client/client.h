@@ -114,9 +114,6 @@ void mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_erro
 /* Does what is owed: ends a connection whose session has ended, reports an attempt that was given
  * up. */
 void mqev_controller_settle(struct mqev_client *c);
-/* Properties of the server's last packet, copied for what tells of the end. */
-void
-mqev_controller_keep_properties(struct mqev_client *c, const struct mqev_properties *properties);
 /* The server accepted the connection. */
 void mqev_controller_connected(struct mqev_client *c);
 /* Drops attempt and link at once, without callbacks. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/drain.h"
+#include "client/last_words.h"
 #include "client/link.h"
 #include "core/mem.h"
 #include "port/port.h"
@@ -353,70 +354,6 @@ mqev_controller_time_is_up(struct mqev_client *c)
 	}
 }
 
-/* --- what is to be told of its end -------------------------------------------------------------
- */
-
-/* Without memory for them the end is told without them. */
-struct last_words {
-	struct mqev_part part;
-	struct mqev_properties *properties; /* of the server; NULL: none */
-	struct mqev_net_error cause;	    /* why the link failed */
-	bool link_failed;
-};
-
-static struct last_words *
-last_words(const struct mqev_client *c)
-{
-	return mqev_part_find(c->parts, MQEV_PART_WORDS);
-}
-
-static struct last_words *
-make_words(struct mqev_client *c)
-{
-	struct last_words *words = last_words(c);
-
-	if (words != NULL)
-		return words;
-	words = mqev_calloc(1, sizeof(*words));
-	if (words != NULL)
-		mqev_part_add(&c->parts, &words->part, MQEV_PART_WORDS);
-	return words;
-}
-
-static void
-drop_words(struct mqev_client *c)
-{
-	struct last_words *words = last_words(c);
-
-	if (words == NULL)
-		return;
-	mqev_part_remove(&c->parts, &words->part);
-	mqev_properties_free(words->properties);
-	mqev_free(words);
-}
-
-void
-mqev_controller_keep_properties(struct mqev_client *c, const struct mqev_properties *properties)
-{
-	struct last_words *words = make_words(c);
-
-	if (words == NULL)
-		return;
-	mqev_properties_free(words->properties);
-	words->properties = mqev_properties_copy(properties);
-}
-
-static void
-keep_cause(struct mqev_client *c, const struct mqev_net_error *cause)
-{
-	struct last_words *words = make_words(c);
-
-	if (words == NULL || words->link_failed)
-		return;
-	words->cause = *cause;
-	words->link_failed = true;
-}
-
 /* The session keeps a pointer only. What the link itself says is told unless the session had ended
  * before. */
 void
@@ -426,7 +363,7 @@ mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *ca
 
 	mqev_session_abort(&c->session, cause->error, text);
 	if (c->session.end.text == text)
-		keep_cause(c, cause);
+		mqev_last_words_keep_cause(c, cause);
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
@@ -493,20 +430,12 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 static void
 take_farewell(struct mqev_client *c, struct farewell *f)
 {
-	struct last_words *words = last_words(c);
-
 	memset(f, 0, sizeof(*f));
 	f->end = c->session.end;
 	f->got_connack = c->got_connack;
-	if (words != NULL) {
-		f->properties = words->properties;
-		f->cause = words->cause;
-		words->properties = NULL;
-	}
-	if (words == NULL || !words->link_failed)
+	if (!mqev_last_words_take(c, &f->properties, &f->cause))
 		set_text(&f->cause, f->end.text);
 	f->cause.error = f->end.error;
-	drop_words(c);
 }
 
 static void
@@ -601,5 +530,5 @@ mqev_controller_drop(struct mqev_client *c)
 	if (c->link != NULL)
 		mqev_link_close(c->link);
 	c->link = NULL;
-	drop_words(c);
+	mqev_last_words_drop(c);
 }

@@ -4,6 +4,7 @@
 
 #include "client/client.h"
 #include "client/durable.h"
+#include "client/last_words.h"
 #include "client/rpc.h"
 #include "core/mem.h"
 #include "port/probe.h"
@@ -79,7 +80,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	if (packet->reason < 0x80)
 		prepare_connected(c, packet, &view);
 	else
-		mqev_controller_keep_properties(c, &view);
+		mqev_last_words_keep_properties(c, &view);
 	note_connack(c, connack.reason);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
@@ -94,7 +95,7 @@ on_disconnect(void *owner, const struct mqev_reason_packet *packet)
 	struct mqev_properties view = mqev_properties_view(packet->properties);
 
 	/* Without memory on_disconnect gets none; the reason is kept elsewhere. */
-	mqev_controller_keep_properties(c, &view);
+	mqev_last_words_keep_properties(c, &view);
 }
 
 /* --- messages ----------------------------------------------------------------------------------
