@@ -52,6 +52,7 @@ struct mqev_client {
 	bool watch_writing : 1; /* somebody wants to know of writing */
 	bool on_agenda : 1;
 	bool wakes : 1;
+	bool answer_awaited : 1; /* when tick was set; it may stand for the end of that wait */
 	bool freed : 1;
 	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
 			      is owed */
