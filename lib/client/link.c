@@ -17,6 +17,8 @@
 #include "port/port.h"
 
 #define READ_BUDGET 65536
+/* More than a socket holds. */
+#define LAST_READ_BUDGET (16 * 1024 * 1024)
 #define LINGER_MS 2000
 
 /* --- callbacks of a link in use ----------------------------------------------------------------
@@ -89,7 +91,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	mqev_client_enter(c);
 	/* The last bytes may say why: first what has arrived, then the end. */
-	mqev_link_read(link, SIZE_MAX);
+	mqev_link_read(link, LAST_READ_BUDGET);
 	if (c->link == link)
 		report_down(link, what, error);
 	mqev_client_leave(c);

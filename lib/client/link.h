@@ -87,7 +87,7 @@ void mqev_link_finish_reading(struct mqev_link *link);
 /* link_read.c */
 /* Frees the block for partial packets if it holds none. */
 void mqev_link_trim_partial(struct mqev_link *link);
-/* Passes all that has arrived to the session, at most about budget bytes from the socket itself. */
+/* Passes all that has arrived to the session, at most about budget bytes from past the bufferevent. */
 void mqev_link_read(struct mqev_link *link, size_t budget);
 
 #endif

@@ -1,10 +1,10 @@
-/* Bytes from the bufferevent, and beside it or without it from a plain socket, to the session;
- * packets that arrive in pieces. */
+/* Bytes from the bufferevent, and past it from the link's topmost layer, to the session; packets that
+ * arrive in pieces. */
 #include "client/link.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -13,13 +13,10 @@
 #include "core/mem.h"
 #include "port/port.h"
 
-/* libevent 2.1 reads no more than this at a time: when it is full there may be more in the socket.
- */
-#define LIBEVENT_READ 4096
 /* A block for partial packets above this size is given back as soon as it is empty. */
 #define KEEP_PARTIAL 1024
 /* From this much still missing on, a packet is read straight into its own block: from the socket,
- * where it may cost a read more, and from the bufferevent. */
+ * where it may cost a call more, and from the bufferevent and the layers above the socket. */
 #define READ_STRAIGHT_FROM 16384
 #define MOVE_STRAIGHT_FROM 1024
 
@@ -217,10 +214,11 @@ take_input(const struct reading *r, uint8_t *scratch)
 static ssize_t
 receive_scratch(const struct reading *r, uint8_t *scratch)
 {
-	ssize_t n = recv(r->link->conn.fd, scratch, MQEV_SCRATCH_SIZE, 0);
+	size_t len = 0;
+	ssize_t n = mqev_conn_read_on(&r->link->conn, scratch, MQEV_SCRATCH_SIZE, &len);
 
-	if (n > 0)
-		receive(r, scratch, (size_t)n);
+	if (len > 0)
+		receive(r, scratch, len);
 	return n;
 }
 
@@ -241,13 +239,14 @@ receive_straight(const struct reading *r, uint8_t *scratch)
 {
 	struct mqev_link *link = r->link;
 	size_t room = straight_room(link);
+	size_t len = 0;
 	ssize_t n;
 
 	if (room == 0)
 		return receive_scratch(r, scratch);
-	n = recv(link->conn.fd, link->partial + link->partial_len, room, 0);
-	if (n > 0)
-		received_straight(r, (size_t)n);
+	n = mqev_conn_read_on(&link->conn, link->partial + link->partial_len, room, &len);
+	if (len > 0)
+		received_straight(r, len);
 	return n;
 }
 
@@ -266,17 +265,24 @@ was_short(const struct mqev_link *link, size_t n)
 	return n < READ_STRAIGHT_FROM && mqev_conn_is_parked(&link->conn);
 }
 
-/* More than one read's worth was waiting: the rest is taken from the socket itself, without a loop
- * turn for each 4,096 bytes. */
+static bool
+may_go_on(const struct reading *r)
+{
+	return alive(r) && !r->link->stopped && !mqev_session_is_paused(&r->client->session);
+}
+
+/* More than one read's worth was waiting: the rest is taken past the bufferevent, without a loop
+ * turn for each 4,096 bytes. Nothing that a layer took from the socket is left in it for want of
+ * budget, since nothing would announce it. */
 static void
 read_on(const struct reading *r, uint8_t *scratch, size_t budget)
 {
+	size_t straight_from = r->link->conn.plain ? READ_STRAIGHT_FROM : MOVE_STRAIGHT_FROM;
 	size_t taken = 0;
 
-	while (taken < budget && alive(r) && !r->link->stopped &&
-	       !mqev_session_is_paused(&r->client->session)) {
-		ssize_t n = misses(r->link, READ_STRAIGHT_FROM) ? receive_straight(r, scratch)
-								: receive_scratch(r, scratch);
+	while (may_go_on(r) && (taken < budget || mqev_conn_has_more(&r->link->conn, 0))) {
+		ssize_t n = misses(r->link, straight_from) ? receive_straight(r, scratch)
+							   : receive_scratch(r, scratch);
 
 		if (n < 0)
 			note_error(r->link);
@@ -321,7 +327,7 @@ read_all(const struct reading *r, uint8_t *scratch, size_t budget)
 		return;
 	}
 	taken = take_input(r, scratch);
-	if (alive(r) && r->link->conn.plain && taken >= LIBEVENT_READ)
+	if (alive(r) && mqev_conn_has_more(&r->link->conn, taken))
 		read_on(r, scratch, budget);
 }
 

@@ -78,10 +78,28 @@ plain_close(struct mqev_conn *conn)
 	evutil_closesocket(conn->fd);
 }
 
+static ssize_t
+plain_read(struct mqev_conn *conn, void *data, size_t size, size_t *len)
+{
+	ssize_t n = recv(conn->fd, data, size, 0);
+
+	*len = n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static bool
+plain_has_more(const struct mqev_conn *conn, size_t taken)
+{
+	(void)conn;
+	return taken >= MQEV_LIBEVENT_READ;
+}
+
 static const struct mqev_conn_ops plain_ops = {
     .unsent = plain_unsent,
     .shutdown = plain_shutdown,
     .close = plain_close,
+    .read = plain_read,
+    .has_more = plain_has_more,
 };
 
 static bool
@@ -150,6 +168,8 @@ static const struct mqev_conn_ops parked_ops = {
     .unsent = parked_unsent,
     .shutdown = plain_shutdown,
     .close = parked_close,
+    .read = plain_read,
+    .has_more = plain_has_more,
 };
 
 static bool

@@ -19,6 +19,18 @@ mqev_conn_resume(struct mqev_conn *conn)
 		bufferevent_enable(conn->bev, EV_READ);
 }
 
+ssize_t
+mqev_conn_read_on(struct mqev_conn *conn, void *data, size_t size, size_t *len)
+{
+	return conn->ops->read(conn, data, size, len);
+}
+
+bool
+mqev_conn_has_more(const struct mqev_conn *conn, size_t taken)
+{
+	return conn->ops->has_more(conn, taken);
+}
+
 void
 mqev_conn_trim(struct mqev_conn *conn)
 {

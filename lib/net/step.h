@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <mqev/net.h>
 
@@ -111,6 +112,12 @@ struct mqev_conn_ops {
 	/* Frees conn->bev and conn->layer or conn->tls; closes the descriptor at once (a
 	 * bufferevent closes its own only in the next turn of the loop). */
 	void (*close)(struct mqev_conn *conn);
+	/* mqev_conn_read_on() and mqev_conn_has_more(). */
+	ssize_t (*read)(struct mqev_conn *conn, void *data, size_t size, size_t *len);
+	bool (*has_more)(const struct mqev_conn *conn, size_t taken);
 };
+
+/* libevent 2.1 reads no more than this at a time, whatever it is told. */
+#define MQEV_LIBEVENT_READ 4096
 
 #endif

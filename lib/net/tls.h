@@ -110,6 +110,8 @@ struct mqev_tls_link {
 	struct mqev_tls *tls;
 	struct mqev_tls_context *context;
 	struct mqev_tls_entry *entry; /* NULL: no sessions are kept */
+	unsigned long error;	      /* what ended it, when that was met beside the bufferevent */
+	bool ended;		      /* it was */
 	bool shutdown_sent;
 };
 

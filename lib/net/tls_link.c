@@ -1,5 +1,6 @@
 /* One TLS link: an SSL object that will verify its server by itself, and how the link ends. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 #include <mqev/reason.h>
 
 #include "core/mem.h"
+#include "net/beside.h"
 #include "net/step.h"
 #include "net/tls.h"
 #include "net/tls_link.h"
@@ -68,7 +70,8 @@ set_verification(SSL *ssl, enum mqev_tls_verify verify, const char *name)
 }
 
 /* A context of the application's brings its own versions and modes; what libevent cannot live with
- * is changed on the SSL alone. */
+ * is changed on the SSL alone: it reads till no record is pending, and with reading ahead there may
+ * be whole ones behind that, which nothing would announce. */
 static bool
 set_own_ways(SSL *ssl, const struct mqev_tls *tls)
 {
@@ -76,6 +79,7 @@ set_own_ways(SSL *ssl, const struct mqev_tls *tls)
 
 	SSL_clear_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_read_ahead(ssl, 0);
 	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	if (o->ssl_ctx == NULL)
 		return true;
@@ -239,10 +243,82 @@ tls_close(struct mqev_conn *conn)
 	evutil_closesocket(conn->fd);
 }
 
+/* The oldest is the cause. */
+static unsigned long
+oldest_error(void)
+{
+	unsigned long code;
+
+	do
+		code = ERR_get_error();
+	while (code != 0 && ERR_GET_LIB(code) == 0);
+	return code;
+}
+
+/* Judges as libevent does. */
+static void
+judge_failed_read(struct mqev_conn *conn, int result, int system_errno)
+{
+	SSL *ssl = conn->tls;
+	struct mqev_tls_link *link = SSL_get_app_data(ssl);
+	int why = SSL_get_error(ssl, result);
+
+	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+		return;
+	link->ended = true;
+	link->error = oldest_error();
+	mqev_beside_tell_end(conn->bev,
+	    why == SSL_ERROR_ZERO_RETURN && (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN)
+		? BEV_EVENT_EOF
+		: BEV_EVENT_ERROR,
+	    system_errno);
+}
+
+/*
+ * Between two reads of the bufferevent, and not while a message of the handshake's kind (a ticket, a
+ * change of keys) is half read or half answered: then the bufferevent may have to repeat what it
+ * was doing.
+ */
+static bool
+may_read(const struct mqev_conn *conn)
+{
+	const SSL *ssl = conn->tls;
+	const struct mqev_tls_link *link = SSL_get_app_data(ssl);
+
+	return !link->ended && SSL_is_init_finished(ssl) && mqev_beside_may_read(conn->bev);
+}
+
+static ssize_t
+tls_read(struct mqev_conn *conn, void *data, size_t size, size_t *len)
+{
+	int n;
+
+	*len = 0;
+	if (!may_read(conn))
+		return mqev_beside_nothing();
+	ERR_clear_error();
+	n = SSL_read(conn->tls, data, size < INT_MAX ? (int)size : INT_MAX);
+	if (n > 0) {
+		*len = (size_t)n;
+		return n;
+	}
+	judge_failed_read(conn, n, errno);
+	ERR_clear_error();
+	return mqev_beside_nothing();
+}
+
+static bool
+tls_has_more(const struct mqev_conn *conn, size_t taken)
+{
+	return taken >= MQEV_LIBEVENT_READ || SSL_pending(conn->tls) > 0;
+}
+
 const struct mqev_conn_ops mqev_tls_conn_ops = {
     .unsent = tls_unsent,
     .shutdown = tls_shutdown,
     .close = tls_close,
+    .read = tls_read,
+    .has_more = tls_has_more,
 };
 
 /* The bufferevent that talks to the socket, below whatever filters there are. */
@@ -306,11 +382,12 @@ void
 mqev_tls_conn_error(const struct mqev_conn *conn, short what, struct mqev_net_error *error)
 {
 	const SSL *ssl = conn->tls;
+	const struct mqev_tls_link *link = SSL_get_app_data(ssl);
 	int system_errno = what & BEV_EVENT_EOF ? 0 : EVUTIL_SOCKET_ERROR();
 	unsigned long code;
 	const char *reason;
 
-	code = first_error(bottom_of(conn->bev));
+	code = link->ended ? link->error : first_error(bottom_of(conn->bev));
 	reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 	if (verify_failed(ssl, code))
 		mqev_net_error_set(error, MQEV_ERR_TLS, 0, "TLS: server's certificate refused: %s",

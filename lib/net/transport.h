@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <event2/event.h>
 #include <event2/util.h>
@@ -85,9 +86,9 @@ struct mqev_conn {
 	struct bufferevent *
 	    bev; /* NULL while it is parked; what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
 				    callbacks set, reading disabled */
-	evutil_socket_t fd; /* for socket options and for reading beside a plain bufferevent */
-	bool plain; /* bytes on fd are the MQTT stream itself: reading beside the bufferevent is
-		       allowed */
+	evutil_socket_t fd; /* for socket options and for writing beside a plain bufferevent */
+	bool plain; /* bytes on fd are the MQTT stream itself: writing beside the bufferevent, and
+		       parking, are allowed */
 	bool tls_resumed;
 	void *tls;   /* SSL *, NULL when plain */
 	void *layer; /* WebSocket state, or the event of a parked link; NULL without */
@@ -105,6 +106,21 @@ void mqev_conn_shutdown(struct mqev_conn *conn);
  * bufferevent_enable(), which leaves asleep what came before and waits in a lower layer.
  */
 void mqev_conn_resume(struct mqev_conn *conn);
+/*
+ * Reads on past conn->bev, when its input is empty, from wherever the topmost layer has its bytes:
+ * a turn of the loop less for each 4,096 bytes, or for each record of TLS. Returns what was read
+ * from below, as recv() does: of size bytes at most; the first *len of data are the stream's
+ * then, which may be none of them. -1 with EAGAIN: no more now. The end and errors of a plain link
+ * are told by what is returned, and of a layered one only by the bufferevent's event callback,
+ * in a later turn.
+ */
+ssize_t mqev_conn_read_on(struct mqev_conn *conn, void *data, size_t size, size_t *len);
+/*
+ * Whether there may be more than the taken bytes that were in conn->bev. With 0 for them: whether a
+ * layer holds bytes that were read from the socket and that nothing will announce again. Reading on
+ * while it does ends soon: a layer holds a record of TLS at most.
+ */
+bool mqev_conn_has_more(const struct mqev_conn *conn, size_t taken);
 /*
  * Gives back what an idle link need not hold: after a read that found nothing but a ticket, OpenSSL
  * keeps 16 KiB and libevent 8 KiB. Cheap, legal in the bufferevent's callbacks; best called when

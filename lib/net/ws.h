@@ -86,18 +86,19 @@ enum mqev_ws_end {
 /* Both directions of one link, without I/O: what came goes in by mqev_ws_input(), what is to be
  * sent by mqev_ws_output(). */
 struct mqev_ws {
-	struct wslay_frame_context *in; /* only while a frame is unfinished */
-	struct evbuffer *source;	/* what wslay reads from; only during a call */
+	struct wslay_frame_context *in; /* only while it has a header or a short frame in hand */
+	struct mqev_ws_span *span;	/* what came; only during a call */
 	uint64_t fed;			/* bytes given to wslay */
 	uint64_t used;			/* bytes of them that belong to finished frames */
-	uint64_t frame_seen;		/* payload bytes of the unfinished frame */
+	uint64_t frame_left;		/* payload bytes that the unfinished frame lacks */
 	uint64_t max_frame;
 	uint64_t sent;	   /* bytes appended to the wire */
 	uint64_t pong_end; /* how many must have left it before the last pong has */
 	const char *why;   /* of a fault, static */
 	enum mqev_ws_end end;
 	uint16_t close_code; /* the peer's when it closed, ours in a fault; 0: none */
-	bool frame_open;
+	bool frame_open; /* its header is judged; with no wslay, the rest of it goes past wslay */
+	bool frame_fin;
 	bool message_open; /* a fragmented message waits for its next frame */
 	bool close_sent;
 	bool pong_waiting;
@@ -112,8 +113,13 @@ struct mqev_ws {
 
 void mqev_ws_init(struct mqev_ws *ws, uint64_t max_frame);
 void mqev_ws_clear(struct mqev_ws *ws);
-/* Takes all of from, appends payloads to to and answers to control frames to wire. After the end,
- * what comes is thrown away. */
+/*
+ * Takes frames apart where they stand: payloads move to the beginning of data, and how long they are
+ * is returned. Answers to control frames are appended to wire. After the end, what comes is thrown
+ * away.
+ */
+size_t mqev_ws_unframe(struct mqev_ws *ws, uint8_t *data, size_t len, struct evbuffer *wire);
+/* The same with all that is in from; payloads are appended to to. */
 void mqev_ws_input(
     struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *to, struct evbuffer *wire);
 /* Moves at most limit bytes as frames to wire. After a close frame, what comes is thrown away. */

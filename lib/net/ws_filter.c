@@ -1,5 +1,6 @@
 /* The WebSocket layer of a link: a bufferevent filter over the plain or TLS bufferevent, and how
  * such a link ends. */
+#include <errno.h>
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -13,6 +14,7 @@
 #include <mqev/reason.h>
 
 #include "core/mem.h"
+#include "net/beside.h"
 #include "net/headroom.h"
 #include "net/step.h"
 #include "net/ws.h"
@@ -32,6 +34,7 @@ struct layer {
 	struct bufferevent *filter;
 	struct evbuffer_cb_entry *wire_cb;
 	bool end_told;
+	bool was_full; /* the last input was as long as libevent reads: there may be more */
 };
 
 static struct evbuffer *
@@ -133,6 +136,7 @@ filter_input(struct evbuffer *from, struct evbuffer *to, ev_ssize_t limit,
 
 	(void)limit;
 	(void)mode;
+	layer->was_full = evbuffer_get_length(from) >= MQEV_LIBEVENT_READ;
 	mqev_ws_input(&layer->ws, from, to, wire_of(layer));
 	tell_end(layer);
 	return evbuffer_get_length(to) > before ? BEV_OK : BEV_NEED_MORE;
@@ -204,10 +208,72 @@ ws_close(struct mqev_conn *conn)
 	lower.ops->close(&lower);
 }
 
+static bool
+lower_holds_input(const struct layer *layer)
+{
+	return evbuffer_get_length(bufferevent_get_input(layer->lower.bev)) > 0;
+}
+
+/* From past the lower bufferevent. An end comes from that, too: a plain one can be met once more, an
+ * error of the socket is taken from it by the call. */
+static ssize_t
+read_on_below(struct layer *layer, void *data, size_t size)
+{
+	struct mqev_conn *lower = &layer->lower;
+	size_t len = 0;
+	ssize_t n;
+
+	if (!mqev_beside_may_read(lower->bev))
+		return mqev_beside_nothing();
+	n = lower->ops->read(lower, data, size, &len);
+	if (n > 0)
+		return n;
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		mqev_beside_tell_end(lower->bev, BEV_EVENT_ERROR, errno);
+	return mqev_beside_nothing();
+}
+
+static ssize_t
+read_below(struct layer *layer, void *data, size_t size)
+{
+	if (lower_holds_input(layer))
+		return evbuffer_remove(bufferevent_get_input(layer->lower.bev), data, size);
+	return read_on_below(layer, data, size);
+}
+
+static ssize_t
+ws_read(struct mqev_conn *conn, void *data, size_t size, size_t *len)
+{
+	struct layer *layer = conn->layer;
+	ssize_t n;
+
+	*len = 0;
+	layer->was_full = false;
+	if (layer->ws.end != MQEV_WS_OPEN)
+		return mqev_beside_nothing();
+	n = read_below(layer, data, size);
+	if (n > 0)
+		*len = mqev_ws_unframe(&layer->ws, data, (size_t)n, wire_of(layer));
+	tell_end(layer);
+	return n;
+}
+
+static bool
+ws_has_more(const struct mqev_conn *conn, size_t taken)
+{
+	const struct layer *layer = conn->layer;
+
+	(void)taken;
+	return layer->was_full || lower_holds_input(layer) ||
+	       layer->lower.ops->has_more(&layer->lower, 0);
+}
+
 static const struct mqev_conn_ops ws_conn_ops = {
     .unsent = ws_unsent,
     .shutdown = ws_shutdown,
     .close = ws_close,
+    .read = ws_read,
+    .has_more = ws_has_more,
 };
 
 /* The filter frees the layer with itself. */
@@ -254,7 +320,7 @@ mqev_ws_resume(struct mqev_conn *conn)
 	struct layer *layer = conn->layer;
 
 	bufferevent_enable(conn->bev, EV_READ);
-	if (evbuffer_get_length(bufferevent_get_input(layer->lower.bev)) > 0)
+	if (lower_holds_input(layer))
 		bufferevent_trigger(layer->lower.bev, EV_READ,
 		    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }

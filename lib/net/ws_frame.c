@@ -1,5 +1,5 @@
-/* Frames that come in: wslay takes them apart, the rules of RFC 6455 for a client and of MQTT are
- * kept here. No I/O. */
+/* Frames that come in: wslay takes them apart, but for the rest of a long one, which is nothing but
+ * payload; the rules of RFC 6455 for a client and of MQTT are kept here. No I/O. */
 #include <string.h>
 
 #include <event2/buffer.h>
@@ -10,6 +10,17 @@
 
 #define RESERVED_BITS_NONE 0
 
+/* From this much still missing on, a frame's payload goes past wslay, which would copy it 4,096
+ * bytes at a time. */
+#define DIRECT_FROM 1024
+
+/* What came, and payloads at its beginning; these never overtake it. */
+struct mqev_ws_span {
+	const uint8_t *at;
+	size_t left;
+	uint8_t *payload;
+};
+
 void
 mqev_ws_init(struct mqev_ws *ws, uint64_t max_frame)
 {
@@ -18,13 +29,20 @@ mqev_ws_init(struct mqev_ws *ws, uint64_t max_frame)
 }
 
 static void
-forget_frame(struct mqev_ws *ws)
+drop_wslay(struct mqev_ws *ws)
 {
 	if (ws->in != NULL)
 		wslay_frame_context_free(ws->in);
 	ws->in = NULL;
-	ws->fed = ws->used = ws->frame_seen = 0;
+	ws->fed = ws->used = 0;
 	ws->tail_len = 0;
+}
+
+static void
+forget_frame(struct mqev_ws *ws)
+{
+	drop_wslay(ws);
+	ws->frame_left = 0;
 	ws->frame_open = false;
 }
 
@@ -58,14 +76,18 @@ static ssize_t
 feed(uint8_t *buf, size_t len, int flags, void *arg)
 {
 	struct mqev_ws *ws = arg;
-	int n = evbuffer_remove(ws->source, buf, len);
+	struct mqev_ws_span *span = ws->span;
+	size_t n = len < span->left ? len : span->left;
 
 	(void)flags;
-	if (n <= 0)
+	if (n == 0)
 		return -1;
-	ws->fed += (uint64_t)n;
-	keep_tail(ws, buf, (size_t)n);
-	return n;
+	memcpy(buf, span->at, n);
+	span->at += n;
+	span->left -= n;
+	ws->fed += n;
+	keep_tail(ws, buf, n);
+	return (ssize_t)n;
 }
 
 static bool
@@ -190,7 +212,6 @@ finish_frame(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct ev
 
 	ws->used += 2u + (len > 65535 ? 8u : len > 125 ? 2u : 0u) + len;
 	ws->frame_open = false;
-	ws->frame_seen = 0;
 	if (frame->opcode == WSLAY_CONNECTION_CLOSE) {
 		on_close(ws, wire);
 	} else if (frame->opcode == WSLAY_PING) {
@@ -206,6 +227,8 @@ static void
 begin_frame(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *wire)
 {
 	ws->frame_open = true;
+	ws->frame_left = frame->payload_length;
+	ws->frame_fin = frame->fin;
 	judge_header(ws, frame, wire);
 	if (frame->opcode == WSLAY_PING || frame->opcode == WSLAY_CONNECTION_CLOSE) {
 		ws->pong_waiting = false;
@@ -213,16 +236,23 @@ begin_frame(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evb
 	}
 }
 
+/* From where they are, or out of wslay. */
 static void
-take_payload(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *to,
-    struct evbuffer *wire)
+move_payload(struct mqev_ws_span *span, const uint8_t *data, size_t len)
 {
-	ws->frame_seen += frame->data_length;
+	if (span->payload != data)
+		memmove(span->payload, data, len);
+	span->payload += len;
+}
+
+static void
+take_payload(struct mqev_ws *ws, const struct wslay_frame_iocb *frame)
+{
+	ws->frame_left -= frame->data_length;
 	if (frame->opcode == WSLAY_PONG || frame->data_length == 0)
 		return;
 	if (!wslay_is_ctrl_frame(frame->opcode)) {
-		if (evbuffer_add(to, frame->data, frame->data_length) < 0)
-			fault(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, "out of memory", wire);
+		move_payload(ws->span, frame->data, frame->data_length);
 		return;
 	}
 	/* wslay lets no control frame be longer than this. */
@@ -231,48 +261,101 @@ take_payload(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct ev
 }
 
 static void
-on_part(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *to,
-    struct evbuffer *wire)
+on_part(struct mqev_ws *ws, const struct wslay_frame_iocb *frame, struct evbuffer *wire)
 {
 	if (!ws->frame_open)
 		begin_frame(ws, frame, wire);
 	if (ws->end == MQEV_WS_OPEN)
-		take_payload(ws, frame, to, wire);
-	if (ws->end == MQEV_WS_OPEN && ws->frame_seen == frame->payload_length)
+		take_payload(ws, frame);
+	if (ws->end == MQEV_WS_OPEN && ws->frame_left == 0)
 		finish_frame(ws, frame, wire);
 }
 
+/* The rest of a frame whose header wslay has read. */
 static void
-take_frames(struct mqev_ws *ws, struct evbuffer *to, struct evbuffer *wire)
+take_direct(struct mqev_ws *ws)
+{
+	struct mqev_ws_span *span = ws->span;
+	size_t n = span->left < ws->frame_left ? span->left : (size_t)ws->frame_left;
+
+	move_payload(span, span->at, n);
+	span->at += n;
+	span->left -= n;
+	ws->frame_left -= n;
+	if (ws->frame_left > 0)
+		return;
+	ws->frame_open = false;
+	ws->message_open = !ws->frame_fin;
+}
+
+/* Asked when wslay is through with what it has been fed. Control frames are never so long. */
+static bool
+is_long(const struct mqev_ws *ws)
+{
+	return ws->end == MQEV_WS_OPEN && ws->frame_open && ws->frame_left >= DIRECT_FROM;
+}
+
+static bool
+is_direct(const struct mqev_ws *ws)
+{
+	return ws->frame_open && ws->in == NULL;
+}
+
+/* Until wslay wants more than there is, or has met a long frame. */
+static void
+take_frames(struct mqev_ws *ws, struct evbuffer *wire)
 {
 	struct wslay_frame_iocb frame;
 	ssize_t n = 0;
 
 	memset(&frame, 0, sizeof(frame));
-	while (ws->end == MQEV_WS_OPEN && (n = wslay_frame_recv(ws->in, &frame)) >= 0)
-		on_part(ws, &frame, to, wire);
+	while (
+	    ws->end == MQEV_WS_OPEN && !is_long(ws) && (n = wslay_frame_recv(ws->in, &frame)) >= 0)
+		on_part(ws, &frame, wire);
 	if (ws->end != MQEV_WS_OPEN)
 		return;
-	if (n == WSLAY_ERR_PROTO)
+	if (is_long(ws))
+		drop_wslay(ws);
+	else if (n == WSLAY_ERR_PROTO)
 		protocol_fault(ws, "an ill-formed frame header", wire);
 	else if (announces_too_much(ws))
 		fault(ws, WSLAY_CODE_MESSAGE_TOO_BIG, "a frame above the limit", wire);
 }
 
-/* A link between two frames holds nothing of wslay's: its context is 4.8 KiB. */
-void
-mqev_ws_input(struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *to, struct evbuffer *wire)
+/* A link between two frames, or in the middle of a long one, holds nothing of wslay's: its context
+ * is 4.8 KiB. */
+size_t
+mqev_ws_unframe(struct mqev_ws *ws, uint8_t *data, size_t len, struct evbuffer *wire)
 {
-	ws->source = from;
-	if (ws->end == MQEV_WS_OPEN && evbuffer_get_length(from) > 0) {
-		if (begin(ws))
-			take_frames(ws, to, wire);
+	struct mqev_ws_span span = {data, len, data};
+
+	ws->span = &span;
+	while (ws->end == MQEV_WS_OPEN && span.left > 0) {
+		if (is_direct(ws))
+			take_direct(ws);
+		else if (begin(ws))
+			take_frames(ws, wire);
 		else
 			fault(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, "out of memory", wire);
 	}
-	ws->source = NULL;
+	ws->span = NULL;
 	if (ws->end != MQEV_WS_OPEN)
-		evbuffer_drain(from, evbuffer_get_length(from));
-	if (ws->end != MQEV_WS_OPEN || ws->fed == ws->used)
 		forget_frame(ws);
+	else if (ws->fed == ws->used)
+		drop_wslay(ws);
+	return (size_t)(span.payload - data);
+}
+
+void
+mqev_ws_input(struct mqev_ws *ws, struct evbuffer *from, struct evbuffer *to, struct evbuffer *wire)
+{
+	struct evbuffer_iovec part;
+
+	while (evbuffer_peek(from, -1, NULL, &part, 1) > 0 && part.iov_len > 0) {
+		size_t len = mqev_ws_unframe(ws, part.iov_base, part.iov_len, wire);
+
+		if (len > 0 && evbuffer_add(to, part.iov_base, len) < 0)
+			fault(ws, WSLAY_CODE_INTERNAL_SERVER_ERROR, "out of memory", wire);
+		evbuffer_drain(from, part.iov_len);
+	}
 }

@@ -31,9 +31,21 @@ storm-c1k            -                -      1
 storm-c10k           -                -      1
 tls-storm-c1k        -                -      0.4
 idle-c10k            -                1      -
+idle-c10k-parked     -                1      -
 conn-c10k            bytes_per_client 1350   -
+conn-c10k-parked     bytes_per_client 800    -
 tls-conn-c1k         bytes_per_client 40000  -
+tls-conn-c10k        bytes_per_client 34000  -
 """
+# of a message's instructions: the row, that which it is compared with, at most so many times as much
+INSTRUCTION_GOALS = (
+    ("pub-q1-256B-w100-c1k", "pub-q1-256B-w100", 1.1),
+    ("pub-q1-256B-w100-c10k", "pub-q1-256B-w100", 1.1),
+    ("sub-q1-256B-c1k", "sub-q1-256B", 1.1),
+    ("sub-q1-256B-c10k", "sub-q1-256B", 1.1),
+    ("pub-q1-256B-w100-v5", "pub-q1-256B-w100", 1.15),
+    ("sub-q1-256B-v5", "sub-q1-256B", 1.15),
+)
 UNITS = {"conn": "us CPU/client", "storm": "us CPU/client", "idle": "% of a core"}
 
 

@@ -6,7 +6,9 @@ import platform
 import re
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 
 # program -> the name that its JSON line gives; libmosquitto and raw are what others are compared with
@@ -25,6 +27,9 @@ MISSING = {
     "bench_bev": "not built",
 }
 LEFT_OUT = 77
+TOO_SLOW = "takes minutes; --client paho.mqtt.c runs it"
+# to start, and to end with all its connections
+BROKER_S = 60
 SIZES = {"16B": 16, "256B": 256, "4K": 4096, "64K": 65536}
 
 ROW = re.compile(
@@ -82,6 +87,11 @@ def row_options(name):
     return options, m["link"] in ("tls-", "wss-")
 
 
+def too_slow(name, row):
+    """What takes a client minutes is run only when that client or that row is asked for."""
+    return name == "paho.mqtt.c" and row_options(row)[0].get("clients", 1) > 1000
+
+
 def find_programs(folder, wanted):
     """The programs to run, in order; says by name what is left out."""
     found = []
@@ -104,8 +114,35 @@ def pinned(cpu):
     return lambda: os.sched_setaffinity(0, {cpus[cpu]})
 
 
+class AtMost:
+    """Kills a process when the block takes longer, so that a read of what it says ends, too."""
+
+    def __init__(self, process, seconds):
+        self.process, self.late = process, False
+        self.timer = threading.Timer(seconds, self.kill)
+        self.timer.daemon = True
+
+    def kill(self):
+        self.late = True
+        self.process.kill()
+
+    def __enter__(self):
+        self.timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self.timer.cancel()
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end a script as an exception does: with what it started, and its files."""
+    for number_of in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number_of) != signal.SIG_IGN:
+            signal.signal(number_of, lambda n, _: sys.exit(128 + n))
+
+
 class Broker:
-    """A null broker of its own for one run of a program."""
+    """A null broker of its own for one run of a program. It ends when this program does."""
 
     def __init__(self, folder, tls, websocket=False):
         self.report = {}
@@ -119,22 +156,33 @@ class Broker:
             command += ["--tls", self.certificate]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, preexec_fn=pinned(1))
-        first = self.process.stdout.readline()
+        with AtMost(self.process, BROKER_S):
+            first = self.process.stdout.readline()
         if not first:
+            self.end()
             raise Failure("the null broker did not start")
         self.port = json.loads(first)["port"]
+
+    def end(self):
+        """Returns what it says last; nothing when it had to be killed."""
+        self.process.send_signal(signal.SIGTERM)
+        with AtMost(self.process, BROKER_S):
+            last = self.process.stdout.read()
+            self.process.wait()
+        self.process.stdout.close()
+        if self.certificate:
+            os.unlink(self.certificate)
+        return last
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        last = self.process.stdout.read()
-        self.process.wait(timeout=60)
-        if self.certificate:
-            os.unlink(self.certificate)
+    def __exit__(self, raised, *_):
+        last = self.end()
         if last:
             self.report = json.loads(last)
+        elif not raised:
+            raise Failure("the null broker did not end as it should")
 
 
 def command_line(path, options, broker):

@@ -3,10 +3,13 @@
 #include "bench/scale.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -32,7 +35,8 @@ usage(void)
 	      "  --keepalive  in seconds (60)\n"
 	      "  --sources    the number of the first source address in 127.0.0.0/8 (0: none)\n"
 	      "  --park       milliseconds until an idle link gives its bufferevent up (0: never)\n"
-	      "  --seconds    how long to measure (1)\n",
+	      "  --seconds    how long to measure (1)\n"
+	      "  --parent     end when the program that started this one does, whose process it is\n",
 	    stderr);
 	return 2;
 }
@@ -63,6 +67,13 @@ read_count(unsigned *out, const char *text)
 	return *text && !*end && v <= 1000000;
 }
 
+/* It may have ended before it could be watched. */
+static bool
+end_with_parent(const char *pid)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == atol(pid);
+}
+
 static bool
 read_option(struct scale_options *o, int name, const char *value)
 {
@@ -90,6 +101,8 @@ read_option(struct scale_options *o, int name, const char *value)
 		return read_count(&o->first_source, value);
 	case 'P':
 		return read_count(&o->park_after_ms, value);
+	case 'w':
+		return end_with_parent(value);
 	case 's':
 		o->seconds = strtod(value, &end);
 		return end != value && !*end && o->seconds > 0;
@@ -109,6 +122,7 @@ static const struct option long_options[] = {
     {"sources", required_argument, NULL, 'b'},
     {"park", required_argument, NULL, 'P'},
     {"seconds", required_argument, NULL, 's'},
+    {"parent", required_argument, NULL, 'w'},
     {NULL, 0, NULL, 0},
 };
 

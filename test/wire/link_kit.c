@@ -1,11 +1,53 @@
 /* Links in the hands of tests. */
 #include "wire/link_kit.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+
+#define BUDGET 65536
+
+bool link_reads_on;
+
+static void
+read_on_setup(void)
+{
+	link_reads_on = true;
+}
+
+static void
+read_on_teardown(void)
+{
+	link_reads_on = false;
+}
+
+void
+link_case_reads_on(TCase *tcase)
+{
+	tcase_add_checked_fixture(tcase, read_on_setup, read_on_teardown);
+}
+
+static void
+read_on(struct link *l)
+{
+	size_t taken = 0;
+	ssize_t n;
+
+	do {
+		size_t len = 0;
+
+		tk_buf_reserve(&l->in, BUDGET);
+		n = mqev_conn_read_on(&l->a.conn, l->in.data + l->in.len, BUDGET, &len);
+		ck_assert(n <= 0 ? len == 0 : len <= (size_t)n && n <= BUDGET);
+		l->in.len += len;
+		taken += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && (taken < BUDGET || mqev_conn_has_more(&l->a.conn, 0)));
+	ck_assert_uint_lt(taken, 3 * BUDGET);
+}
 
 static void
 on_read(struct bufferevent *bev, void *arg)
@@ -17,6 +59,8 @@ on_read(struct bufferevent *bev, void *arg)
 	tk_buf_reserve(&l->in, len);
 	evbuffer_remove(input, l->in.data + l->in.len, len);
 	l->in.len += len;
+	if (link_reads_on && mqev_conn_has_more(&l->a.conn, len))
+		read_on(l);
 	if (l->in.len >= l->wanted)
 		l->came = 1;
 }
@@ -32,6 +76,14 @@ on_event(struct bufferevent *bev, short what, void *arg)
 	l->what = what;
 	l->ended = l->came = 1;
 	bufferevent_disable(bev, EV_READ);
+}
+
+void
+link_await_end_of_socket(const struct link *l, int ms)
+{
+	struct pollfd end = {.fd = l->a.conn.fd, .events = POLLRDHUP};
+
+	ck_assert_int_eq(poll(&end, 1, ms), 1);
 }
 
 void

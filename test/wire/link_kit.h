@@ -11,6 +11,11 @@
 #include <mqev/tls.h>
 #include <mqev/websocket.h>
 
+/* Whether links are read on past the bufferevent, as the client does. */
+extern bool link_reads_on;
+/* Adds fixtures that make it so. */
+void link_case_reads_on(TCase *tcase);
+
 struct link {
 	struct attempt a;
 	struct tk_buf in;
@@ -18,10 +23,12 @@ struct link {
 	size_t wanted;
 	int ended;
 	short what;
-	bool may_end_twice; /* reading and writing may both fail */
+	bool may_end_twice;	   /* reading and writing may both fail */
 	struct mqev_net_error why; /* of the end */
 };
 
+/* Until the server's end is in the socket, with all before it; nothing is read yet. */
+void link_await_end_of_socket(const struct link *l, int ms);
 /* Waits for the attempt and takes the link over: reads from then on. */
 void link_take(struct link *l, int ms);
 /* Runs the loop until so many bytes have come in all. */

@@ -11,6 +11,7 @@
 #include <event2/bufferevent.h>
 
 #include "lib/loop.h"
+#include "net/tls.h"
 
 /* Resumption and reload ------------------------------------------------------------------------ */
 
@@ -380,6 +381,133 @@ START_TEST(test_ends)
 }
 END_TEST
 
+/* More than libevent reads in a turn, and the end behind it. */
+static void
+much_then_end(struct tk_peer_conn *c, void *arg)
+{
+	struct linger now = {1, 0};
+	enum ending ending = *(enum ending *)arg;
+	unsigned char *data = pattern(3 * 16384 + 1000);
+
+	if (tk_peer_tls(c, ctx)) {
+		for (size_t at = 0; at < 3 * 16384; at += 16384)
+			tk_peer_write(c, data + at, 16384);
+		tk_peer_write(c, data + 3 * 16384, 1000);
+	}
+	free(data);
+	if (ending == FAREWELL)
+		SSL_shutdown(c->ssl);
+	else if (ending == RUBBISH)
+		ck_assert_int_eq(send(c->fd, "rubbish rubbish", 15, MSG_NOSIGNAL), 15);
+	else if (ending == RESET)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	if (ending == RESET)
+		poll(NULL, 0, 100); /* a reset would overtake the rest */
+}
+
+static bool
+ended_beside(const struct link *l)
+{
+	const struct mqev_tls_link *tls = SSL_get_app_data((SSL *)l->a.conn.tls);
+
+	return tls->ended;
+}
+
+/* All that came before it, then the end: the same whoever meets it. */
+START_TEST(test_ends_after_much)
+{
+	static const struct {
+		short what;
+		int error;
+		const char *text;
+	} want[] = {
+	    [FAREWELL] = {BEV_EVENT_EOF, MQEV_ERR_LOST, "TLS: the server closed the connection"},
+	    [CUT] = {BEV_EVENT_EOF, MQEV_ERR_LOST, "TLS: the server closed the connection"},
+	    [RESET] = {BEV_EVENT_ERROR, MQEV_ERR_SYSTEM, "TLS: Connection reset by peer"},
+	    [RUBBISH] = {BEV_EVENT_ERROR, MQEV_ERR_TLS, "TLS: wrong version number"},
+	};
+	enum ending ending = (enum ending)_i;
+	struct mqev_tls *tls = tls_of(MQEV_TLS_OPTIONS(TRUST));
+	struct tk_peer *peer = tk_peer_start("127.0.0.1", much_then_end, &ending);
+	unsigned char *data = pattern(3 * 16384 + 1000);
+	struct link l = {0};
+
+	start(&l, peer, tls);
+	attempt_await_link(&l.a, 5000);
+	link_await_end_of_socket(&l, 5000);
+	link_take(&l, 5000);
+	link_await_end(&l, 5000);
+	tk_assert_mem(data, 3 * 16384 + 1000, l.in.data, l.in.len);
+	ck_assert_int_eq(l.what, BEV_EVENT_READING | want[ending].what);
+	ck_assert_int_eq(l.why.error, want[ending].error);
+	ck_assert_int_eq(l.why.stage, MQEV_NET_TLS);
+	ck_assert_int_eq(l.why.tls_error != 0, ending == RUBBISH);
+	ck_assert(!l.why.untrusted);
+	ck_assert_str_eq(l.why.text, want[ending].text);
+	ck_assert_int_eq(ended_beside(&l), link_reads_on);
+	/* It is told once. */
+	mqev_conn_resume(&l.a.conn);
+	l.may_end_twice = true;
+	run_for(5);
+	link_end(&l);
+	tk_peer_stop(peer);
+	mqev_tls_free(tls);
+	free(data);
+}
+END_TEST
+
+/* Many records that come at once, then nothing: none of them stays behind. */
+static void
+many_records(struct tk_peer_conn *c, void *arg)
+{
+	unsigned char *data = arg;
+	size_t at = 0;
+
+	if (!tk_peer_tls(c, ctx))
+		return;
+	for (size_t size = 1; at < 300000; at += size) {
+		size = size * 7 % 5000 + 1;
+		if (size > 300000 - at)
+			size = 300000 - at;
+		tk_peer_write(c, data + at, size);
+		if (at % 3 == 0)
+			SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED);
+	}
+	tk_peer_read_to_end(c);
+}
+
+static SSL_CTX *
+ahead(void)
+{
+	SSL_CTX *own = SSL_CTX_new(TLS_client_method());
+
+	ck_assert_int_eq(SSL_CTX_load_verify_locations(own, tk_pki_ca_file(pki), NULL), 1);
+	SSL_CTX_set_read_ahead(own, 1);
+	SSL_CTX_set_default_read_buffer_len(own, 100000);
+	return own;
+}
+
+START_TEST(test_burst_then_silence)
+{
+	unsigned char *data = pattern(300000);
+	SSL_CTX *own = _i == 0 ? NULL : ahead();
+	struct mqev_tls *tls = own != NULL ? tls_of(MQEV_TLS_OPTIONS(.ssl_ctx = own))
+					   : tls_of(MQEV_TLS_OPTIONS(TRUST));
+	struct tk_peer *peer = tk_peer_start("127.0.0.1", many_records, data);
+	struct link l = {0};
+
+	start(&l, peer, tls);
+	link_take(&l, 5000);
+	link_await_bytes(&l, 300000, 10000);
+	tk_assert_mem(data, 300000, l.in.data, l.in.len);
+	link_end(&l);
+	tk_peer_stop(peer);
+	mqev_tls_free(tls);
+	SSL_CTX_free(own);
+	free(data);
+}
+END_TEST
+
 static void
 await_farewell(struct tk_peer_conn *c, void *arg)
 {
@@ -491,22 +619,33 @@ main(void)
 {
 	Suite *suite = suite_create("tls_links");
 	TCase *tcase = tls_case(suite, "sessions");
+	static const char *const data[] = {"data", "data, read on"};
+	static const char *const ends[] = {"ends", "ends, read on"};
 
 	tcase_add_loop_test(tcase, test_resumption, 0, 4);
 	tcase_add_test(tcase, test_one_session_for_many);
 	tcase_add_test(tcase, test_no_resumption);
 	tcase_add_test(tcase, test_reload);
 
-	tcase = tls_case(suite, "data");
-	tcase_add_loop_test(tcase, test_large_both_ways, 0, 2);
-	tcase_add_test(tcase, test_pause);
-	tcase_add_test(tcase, test_trim);
-	tcase_add_test(tcase, test_ticket_and_key_update_flood);
-	tcase_add_test(tcase, test_renegotiation_request);
+	for (int on = 0; on < 2; on++) {
+		tcase = tls_case(suite, data[on]);
+		if (on)
+			link_case_reads_on(tcase);
+		tcase_add_loop_test(tcase, test_large_both_ways, 0, 2);
+		tcase_add_test(tcase, test_pause);
+		tcase_add_test(tcase, test_trim);
+		tcase_add_loop_test(tcase, test_burst_then_silence, 0, 2);
+		tcase_add_test(tcase, test_ticket_and_key_update_flood);
+		tcase_add_test(tcase, test_renegotiation_request);
 
-	tcase = tls_case(suite, "ends");
-	tcase_add_loop_test(tcase, test_ends, 0, ENDINGS);
-	tcase_add_test(tcase, test_shutdown_says_farewell_once);
+		tcase = tls_case(suite, ends[on]);
+		if (on)
+			link_case_reads_on(tcase);
+		tcase_add_loop_test(tcase, test_ends, 0, ENDINGS);
+		tcase_add_loop_test(tcase, test_ends_after_much, 0, ENDINGS);
+		tcase_add_test(tcase, test_shutdown_says_farewell_once);
+	}
+	tcase = tls_case(suite, "closing in callbacks");
 	tcase_add_test(tcase, test_close_in_callback);
 	tcase_add_test(tcase, test_close_in_release);
 	return net_main(suite);

@@ -418,6 +418,91 @@ START_TEST(test_vanished)
 }
 END_TEST
 
+/* More than libevent reads in a turn, and the end behind it ------------------------------------ */
+
+enum ending { CLOSE_FRAME, FAULT, CUT, RESET, CUT_IN_FRAME, ENDINGS };
+
+#define MUCH 30000 /* fits into the socket */
+
+/* Frames of every size, the last ones long; a ping in between, unless the answer would meet the
+ * reset before all is read. */
+static void
+send_frames(struct tk_peer_conn *c, const unsigned char *data, bool ping)
+{
+	size_t at = 0;
+
+	for (size_t size = 0; at + size < 10000; at += size, size = size * 5 % 3001 + 1)
+		tk_ws_write_frame(c, 0x82, data + at, size);
+	if (ping)
+		tk_ws_write_frame(c, 0x89, "ping", 4);
+	tk_ws_write_frame(c, 0x02, data + at, 10000);
+	tk_ws_write_frame(c, 0x80, data + at + 10000, MUCH - at - 10000);
+}
+
+static void
+much_then_end(struct tk_peer_conn *c, void *arg)
+{
+	static const struct linger now = {1, 0};
+	enum ending ending = *(enum ending *)arg;
+	unsigned char *data = pattern(MUCH);
+
+	if (ready_and_upgraded(c))
+		send_frames(c, data, ending != RESET);
+	free(data);
+	if (ending == CLOSE_FRAME)
+		tk_ws_write_frame(c, 0x88, "\x03\xf3why", 5);
+	else if (ending == FAULT)
+		tk_ws_write_frame(c, 0xc2, "reserved bit", 12);
+	else if (ending == CUT_IN_FRAME)
+		tk_peer_write(c, "\x82\x05", 2);
+	else if (ending == RESET)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	if (ending == RESET)
+		poll(NULL, 0, 100); /* a reset would overtake the rest */
+}
+
+/* All that came before it, then the end: the same whoever meets it. */
+START_TEST(test_ends_after_much)
+{
+	static const struct {
+		short what;
+		int error;
+		const char *text[2]; /* ws, wss */
+	} want[] = {
+	    [CLOSE_FRAME] = {BEV_EVENT_EOF, MQEV_ERR_LOST,
+		{"WebSocket: closed by the server, code 1011",
+		    "WebSocket: closed by the server, code 1011"}},
+	    [FAULT] = {BEV_EVENT_ERROR, MQEV_ERR_WEBSOCKET,
+		{"WebSocket: a reserved bit is set", "WebSocket: a reserved bit is set"}},
+	    [CUT] = {BEV_EVENT_EOF, MQEV_ERR_LOST,
+		{"the server closed the connection", "TLS: the server closed the connection"}},
+	    [RESET] = {BEV_EVENT_ERROR, MQEV_ERR_SYSTEM,
+		{"connection: Connection reset by peer", "TLS: Connection reset by peer"}},
+	    [CUT_IN_FRAME] = {BEV_EVENT_EOF, MQEV_ERR_LOST,
+		{"the server closed the connection", "TLS: the server closed the connection"}},
+	};
+	enum ending ending = (enum ending)(_i / 2);
+	unsigned char *data = pattern(MUCH);
+	struct tk_peer *peer;
+	struct link l = {0};
+
+	secure = _i % 2 == 1;
+	peer = tk_peer_start("127.0.0.1", much_then_end, &ending);
+	start(&l, peer, NULL);
+	attempt_await_link(&l.a, 5000);
+	link_await_end_of_socket(&l, 5000);
+	link_take(&l, 5000);
+	link_await_end(&l, 5000);
+	tk_assert_mem(data, MUCH, l.in.data, l.in.len);
+	ck_assert_int_eq(l.what, BEV_EVENT_READING | want[ending].what);
+	ck_assert_int_eq(l.why.error, want[ending].error);
+	ck_assert_str_eq(l.why.text, want[ending].text[secure]);
+	link_end(&l);
+	tk_peer_stop(peer);
+	free(data);
+}
+END_TEST
+
 START_TEST(test_ping)
 {
 	struct seen seen = {.send = "89 04 'ping'"};
@@ -571,22 +656,33 @@ int
 main(void)
 {
 	Suite *suite = suite_create("ws_links");
-	TCase *tcase = ws_case(suite, "data");
+	static const char *const data[] = {"data", "data, read on"};
+	static const char *const frames[] = {"frames", "frames, read on"};
+	TCase *tcase;
 
-	tcase_add_loop_test(tcase, test_there_and_back, 0, 2);
+	for (int on = 0; on < 2; on++) {
+		tcase = ws_case(suite, data[on]);
+		if (on)
+			link_case_reads_on(tcase);
+		tcase_add_loop_test(tcase, test_there_and_back, 0, 2);
+		tcase_add_loop_test(tcase, test_bytes_glued_to_the_answer, 0, 2);
+		tcase_add_loop_test(tcase, test_pause, 0, 2);
+		tcase_add_loop_test(tcase, test_server_of_wslay, 0, 2);
+
+		tcase = ws_case(suite, frames[on]);
+		if (on)
+			link_case_reads_on(tcase);
+		tcase_add_loop_test(tcase, test_faults, 0, COUNT(faults));
+		tcase_add_loop_test(tcase, test_limit_of_frames, 0, 2);
+		tcase_add_loop_test(tcase, test_closed_by_server, 0, 2);
+		tcase_add_loop_test(tcase, test_vanished, 0, 2);
+		tcase_add_loop_test(tcase, test_ends_after_much, 0, 2 * ENDINGS);
+		tcase_add_loop_test(tcase, test_ping, 0, 2);
+		tcase_add_loop_test(tcase, test_ping_flood, 0, 2);
+	}
+	tcase = ws_case(suite, "writing");
 	tcase_add_loop_test(tcase, test_unsent_counts_both_layers, 0, 2);
 	tcase_add_loop_test(tcase, test_write_callback, 0, 2);
-	tcase_add_loop_test(tcase, test_bytes_glued_to_the_answer, 0, 2);
-	tcase_add_loop_test(tcase, test_pause, 0, 2);
-	tcase_add_loop_test(tcase, test_server_of_wslay, 0, 2);
-
-	tcase = ws_case(suite, "frames");
-	tcase_add_loop_test(tcase, test_faults, 0, COUNT(faults));
-	tcase_add_loop_test(tcase, test_limit_of_frames, 0, 2);
-	tcase_add_loop_test(tcase, test_closed_by_server, 0, 2);
-	tcase_add_loop_test(tcase, test_vanished, 0, 2);
-	tcase_add_loop_test(tcase, test_ping, 0, 2);
-	tcase_add_loop_test(tcase, test_ping_flood, 0, 2);
 
 	tcase = ws_case(suite, "callbacks");
 	tcase_add_loop_test(tcase, test_close_in_callback, 0, 2);
