@@ -38,6 +38,7 @@ struct mqev_link {
 	bool closed : 1;    /* while reading: to be freed after it */
 	bool ended : 1;	    /* reading beside the bufferevent met the end */
 	bool awake : 1;	    /* there was no memory to park it: not before something comes */
+	bool holds : 1;	    /* there may be something unsent; false: there is not, unasked */
 };
 
 /* Takes the connection over; NULL when memory runs out (the caller still owns it). Reading starts.
