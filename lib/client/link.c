@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -306,14 +307,24 @@ mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 	note_writing(link);
 }
 
+static ssize_t
+send_pieces(evutil_socket_t fd, struct iovec *pieces, size_t count)
+{
+	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+
+	if (count == 1)
+		return send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+	return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 size_t
-mqev_link_send(struct mqev_link *link, const void *data, size_t len)
+mqev_link_send(struct mqev_link *link, struct iovec *pieces, size_t count)
 {
 	ssize_t n;
 
 	if (!link->conn.plain || link->broken || mqev_link_unsent(link) > 0)
 		return 0;
-	n = send(link->conn.fd, data, len, MSG_NOSIGNAL);
+	n = send_pieces(link->conn.fd, pieces, count);
 	return n > 0 ? (size_t)n : 0;
 }
 
