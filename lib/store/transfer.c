@@ -168,6 +168,18 @@ mqev_transfer_do(struct mqev_transfer *t, struct mqev_tape *tape, mqev_transfer_
 	return false;
 }
 
+int
+mqev_transfer_commit(struct mqev_store *store, const struct mqev_change *changes, size_t count)
+{
+	int error = store->backend->append(store->state, changes, count);
+
+	if (error == 0)
+		error = store->backend->commit(store->state, true);
+	if (error != 0)
+		store->backend->rollback(store->state);
+	return error;
+}
+
 /* --- reading -----------------------------------------------------------------------------------
  */
 
@@ -231,18 +243,6 @@ mqev_transfer_read(struct mqev_store *store, struct mqev_job *job)
 /* --- leaving -----------------------------------------------------------------------------------
  */
 
-static int
-commit(struct mqev_store *store, const struct mqev_change *changes, size_t count)
-{
-	int error = store->backend->append(store->state, changes, count);
-
-	if (error == 0)
-		error = store->backend->commit(store->state, true);
-	if (error != 0)
-		store->backend->rollback(store->state);
-	return error;
-}
-
 /* Whether that is durable is not known after an error that is final, so nobody goes on with it. */
 int
 mqev_transfer_leave(struct mqev_store *store, struct mqev_job *job)
@@ -256,7 +256,7 @@ mqev_transfer_leave(struct mqev_store *store, struct mqev_job *job)
 
 	row.flags = (row.flags & MQEV_STREAM_SESSION_FLAGS) | MQEV_STORE_CLIENT_GONE |
 		    t->tag << MQEV_STREAM_TAG_SHIFT;
-	error = commit(store, changes, 2);
+	error = mqev_transfer_commit(store, changes, 2);
 	t->owned = error != 0 && error != MQEV_ERR_STORE;
 	if (error != 0)
 		return error;
@@ -274,7 +274,7 @@ mqev_transfer_forget(struct mqev_store *store, struct mqev_job *job)
 	struct mqev_transfer *t = (struct mqev_transfer *)job;
 	const struct mqev_store_client row = {.client = t->number};
 	const struct mqev_change change = {.kind = MQEV_CHANGE_FORGET, .client = &row};
-	int error = commit(store, &change, 1);
+	int error = mqev_transfer_commit(store, &change, 1);
 
 	if (error != 0)
 		return error;

@@ -48,6 +48,11 @@ void mqev_transfer_let_go(struct mqev_transfer *t);
 /* Room for so many more bytes; false: no memory. */
 bool mqev_transfer_reserve(struct mqev_transfer *t, size_t len);
 
+/* A transaction of these alone, durably; from a step only. After MQEV_ERR_STORE it is not known
+ * whether it is there, after any other error it is not. */
+int mqev_transfer_commit(
+    struct mqev_store *store, const struct mqev_change *changes, size_t count);
+
 /* Gives the step to the writer; t->job.done follows. False: no memory. */
 typedef int mqev_transfer_step(struct mqev_store *store, struct mqev_job *job);
 bool mqev_transfer_do(struct mqev_transfer *t, struct mqev_tape *tape, mqev_transfer_step *step);

@@ -336,25 +336,13 @@ find_kept(struct mqev_transfer *t)
 	return client;
 }
 
-static int
-commit_row(struct mqev_store *store, const struct mqev_store_client *row)
-{
-	const struct mqev_change change = {.kind = MQEV_CHANGE_CLIENT, .client = row};
-	int error = store->backend->append(store->state, &change, 1);
-
-	if (error == 0)
-		error = store->backend->commit(store->state, true);
-	if (error != 0)
-		store->backend->rollback(store->state);
-	return error;
-}
-
 int
 mqev_transfer_own(struct mqev_store *store, struct mqev_job *job)
 {
 	struct mqev_transfer *t = (struct mqev_transfer *)job;
 	struct mqev_index_client *client;
 	struct mqev_store_client row;
+	const struct mqev_change change = {.kind = MQEV_CHANGE_CLIENT, .client = &row};
 	int error;
 
 	mqev_store_lock(store);
@@ -364,7 +352,7 @@ mqev_transfer_own(struct mqev_store *store, struct mqev_job *job)
 		return MQEV_ERR_STATE;
 	row = client->row;
 	row.flags &= MQEV_STREAM_SESSION_FLAGS;
-	error = commit_row(store, &row);
+	error = mqev_transfer_commit(store, &change, 1);
 	mqev_store_lock(store);
 	if (error == 0)
 		client->row.flags = row.flags;
