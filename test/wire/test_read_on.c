@@ -4,7 +4,6 @@
 
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -209,15 +208,18 @@ on_message(enum kit_event event, struct mqev_client *client, const void *what, v
 		stop(client);
 }
 
+#define CHOOSE(kind)                                            \
+	do {                                                    \
+		if (!choose(kind))                              \
+			tk_skip("this build has no WebSocket"); \
+	} while (0)
+
 static bool
-may_run(enum kind kind)
+choose(enum kind kind)
 {
 	scene.tls = kind == TLS || kind == WSS;
 	scene.websocket = kind == WS || kind == WSS;
-	if (!scene.websocket || mqev_ws_supported())
-		return true;
-	printf("SKIP: read_on %s: this build has no WebSocket\n", schemes[kind]);
-	return false;
+	return !scene.websocket || mqev_ws_supported();
 }
 
 static void
@@ -250,6 +252,7 @@ setup(void)
 	kit_setup();
 	memset(&scene, 0, sizeof(scene));
 	scene.ctx = tk_peer_ctx(pki, "server");
+	peer = NULL;
 	stop = NULL;
 	came = 0;
 }
@@ -258,7 +261,8 @@ static void
 teardown(void)
 {
 	kit_free_client();
-	tk_peer_stop(peer);
+	if (peer != NULL)
+		tk_peer_stop(peer);
 	SSL_CTX_free(scene.ctx);
 	kit_teardown();
 }
@@ -306,8 +310,7 @@ START_TEST(burst_then_silence)
 {
 	enum kind kind = (enum kind)(_i % KINDS);
 
-	if (!may_run(kind))
-		return;
+	CHOOSE(kind);
 	scene.messages = bursts[_i / KINDS % BURSTS].messages;
 	scene.payload = bursts[_i / KINDS % BURSTS].payload;
 	scene.split = _i / KINDS >= BURSTS;
@@ -330,8 +333,7 @@ START_TEST(burst_in_a_turn)
 {
 	enum kind kind = (enum kind)_i;
 
-	if (!may_run(kind))
-		return;
+	CHOOSE(kind);
 	scene.messages = 100;
 	scene.payload = 300;
 	scene.ending = END;
@@ -355,8 +357,7 @@ START_TEST(pause_and_resume)
 {
 	enum kind kind = (enum kind)(_i % KINDS);
 
-	if (!may_run(kind))
-		return;
+	CHOOSE(kind);
 	scene.messages = _i / KINDS == 0 ? 1000 : 20;
 	scene.payload = _i / KINDS == 0 ? 300 : 30000;
 	scene.split = true;
@@ -401,8 +402,7 @@ START_TEST(gone_in_a_callback)
 {
 	enum kind kind = (enum kind)(_i % KINDS);
 
-	if (!may_run(kind))
-		return;
+	CHOOSE(kind);
 	scene.messages = 100;
 	scene.payload = 300;
 	scene.ending = END;
@@ -440,8 +440,7 @@ static const struct {
 
 START_TEST(messages_then_the_end)
 {
-	if (!may_run(ends[_i].kind))
-		return;
+	CHOOSE(ends[_i].kind);
 	scene.messages = 100;
 	scene.payload = 300;
 	scene.ending = ends[_i].ending;
@@ -468,8 +467,7 @@ START_TEST(failing_allocations)
 {
 	enum kind kind = (enum kind)(_i % KINDS);
 
-	if (!may_run(kind))
-		return;
+	CHOOSE(kind);
 	scene.messages = 20;
 	scene.payload = 30000;
 	scene.split = true;
