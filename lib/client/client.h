@@ -75,6 +75,7 @@ struct mqev_client {
 	bool writing_told : 1;	/* likewise on_socket_register_write */
 	bool watch_writing : 1; /* somebody wants to know of writing */
 	bool on_agenda : 1;
+	bool answer_awaited : 1; /* when tick was set; it may stand for the end of that wait */
 	bool freed : 1;
 };
 

@@ -19,7 +19,6 @@
 
 #define DEFAULT_MAX_HANDSHAKES 250
 #define DEFAULT_CONNECTS_PER_S 1000
-#define TICK_US (MQEV_WHEEL_SLOT_MS * 1000)
 #define PING_SPREAD_MS 25 /* for each client */
 
 /* How many clients a turn of the loop looks after, when many deadlines come together. */
@@ -114,18 +113,18 @@ tick_in(struct mqev_fleet *fleet, uint32_t us)
 	const struct timeval wait = {0, (suseconds_t)us};
 
 	mqev_figures_expect_tick(&fleet->figures, mqev_port_now_us() + us);
-	event_add(fleet->tick_event, &wait);
+	fleet->ticking = event_add(fleet->tick_event, &wait) == 0;
 }
 
 static void
 set_ticking(struct mqev_fleet *fleet)
 {
-	bool ticking = event_pending(fleet->tick_event, EV_TIMEOUT, NULL);
-
-	if (fleet->wheel.count > 0 && !ticking)
-		tick_in(fleet, TICK_US);
-	else if (fleet->wheel.count == 0 && ticking)
+	if (fleet->wheel.count > 0 && !fleet->ticking) {
+		tick_in(fleet, mqev_wheel_wait_ms(&fleet->wheel, mqev_port_now_ms()) * 1000);
+	} else if (fleet->wheel.count == 0 && fleet->ticking) {
 		event_del(fleet->tick_event);
+		fleet->ticking = false;
+	}
 }
 
 /* A link gives back what the handshake left with the tick after the CONNACK, so that those who
@@ -165,17 +164,31 @@ due_of(const struct mqev_client *c)
 	return due;
 }
 
+/* A deadline that moved on is found out when its old time comes. Not so that of an answer: nearly
+ * all come at once, and each would cost one more look at a client that has left the caches. */
+static bool
+may_stand(const struct mqev_client *c, uint64_t due)
+{
+	if (c->tick.at == NULL || due == UINT64_MAX || due < c->tick.due_ms)
+		return false;
+	return !c->answer_awaited || c->session.ping_sent_ms > 0;
+}
+
+static void
+put_in_wheel(struct mqev_fleet *fleet, struct mqev_client *c, uint64_t due)
+{
+	c->answer_awaited = c->session.ping_sent_ms > 0;
+	mqev_wheel_set(&fleet->wheel, &c->tick, due);
+}
+
 void
 mqev_fleet_set_tick(struct mqev_fleet *fleet, struct mqev_client *c)
 {
 	uint64_t due = due_of(c);
 
-	if (c->freed)
+	if (c->freed || may_stand(c, due))
 		return;
-	/* A deadline that moved on is found out when its old time comes. */
-	if (c->tick.at != NULL && due != UINT64_MAX && due >= c->tick.due_ms)
-		return;
-	mqev_wheel_set(&fleet->wheel, &c->tick, due);
+	put_in_wheel(fleet, c, due);
 	set_ticking(fleet);
 }
 
@@ -185,12 +198,10 @@ client_of(struct mqev_wheel_node *node)
 	return (struct mqev_client *)((char *)node - offsetof(struct mqev_client, tick));
 }
 
+/* What is not needed now: memory, a bufferevent. */
 static void
-tick_client(struct mqev_client *c, uint64_t now)
+give_back(struct mqev_client *c, uint64_t now)
 {
-	if (c->wake_ms != 0 && now >= c->wake_ms)
-		mqev_controller_time_is_up(c);
-	mqev_session_tick(&c->session, now);
 	mqev_session_trim(&c->session);
 	if (now >= trim_ms(c))
 		c->trims_owed--;
@@ -198,6 +209,57 @@ tick_client(struct mqev_client *c, uint64_t now)
 		mqev_link_trim(c->link);
 	if (c->fleet->park_after_ms != 0 && now >= park_ms(c))
 		mqev_link_park(c->link);
+}
+
+static void
+tick_client(struct mqev_client *c, uint64_t now)
+{
+	mqev_client_enter(c);
+	if (c->wake_ms != 0 && now >= c->wake_ms)
+		mqev_controller_time_is_up(c);
+	mqev_session_tick(&c->session, now);
+	give_back(c, now);
+	mqev_client_leave(c);
+}
+
+/* The time has come at which something was due when it was last put into the wheel. */
+static void
+look_after(struct mqev_client *c, uint64_t now)
+{
+	uint64_t due = due_of(c);
+
+	if (due <= now) {
+		tick_client(c, now);
+		return;
+	}
+	give_back(c, now);
+	put_in_wheel(c->fleet, c, due);
+}
+
+#define CACHE_LINE 64
+
+static void
+fetch(const void *from, size_t size)
+{
+	for (size_t at = 0; at < size; at += CACHE_LINE)
+		MQEV_PREFETCH((const char *)from + at);
+	MQEV_PREFETCH((const char *)from + size - 1);
+}
+
+/* Who is due has left the processor's caches long ago. So it is asked for what two more clients
+ * will need, and that comes while the kernel takes this one's ping. */
+static void
+fetch_ahead(const struct mqev_wheel_node *next)
+{
+	const struct mqev_client *c;
+
+	if (next == NULL)
+		return;
+	c = (const struct mqev_client *)((const char *)next - offsetof(struct mqev_client, tick));
+	if (c->link != NULL)
+		fetch(c->link, sizeof(*c->link));
+	if (next->next != NULL)
+		fetch((const char *)next->next - offsetof(struct mqev_client, tick), sizeof(*c));
 }
 
 static void
@@ -210,17 +272,14 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	mqev_fleet_enter(fleet);
+	fleet->ticking = false;
 	mqev_figures_tick(&fleet->figures, mqev_port_now_us());
 	for (int i = 0; i < TICK_BUDGET; i++) {
-		struct mqev_client *c;
-
 		node = mqev_wheel_next(&fleet->wheel, now);
 		if (node == NULL)
 			break;
-		c = client_of(node);
-		mqev_client_enter(c);
-		tick_client(c, now);
-		mqev_client_leave(c);
+		fetch_ahead(mqev_wheel_peek(&fleet->wheel));
+		look_after(client_of(node), now);
 	}
 	/* After a long sleep all are due at once: the links get their turn in between. */
 	if (node != NULL && !fleet->freed)

@@ -92,6 +92,7 @@ struct mqev_fleet {
 	uint32_t ping_phase;	 /* of the last one, as a fraction of 2^32 */
 	uint32_t depth;		 /* calls from the event loop that are in progress */
 	bool scratch_busy;
+	bool ticking; /* tick_event waits for its time */
 	bool keep_sigpipe;
 	bool freed;
 	bool owns_base;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -22,6 +23,13 @@
 
 /* --- callbacks of a link in use ----------------------------------------------------------------
  */
+
+/* Where a layer writes of its own accord it is asked each time. */
+static void
+note_output(struct mqev_link *link)
+{
+	link->holds = !link->conn.plain || mqev_conn_unsent(&link->conn) > 0;
+}
 
 static void
 on_readable(struct bufferevent *bev, void *arg)
@@ -43,6 +51,7 @@ on_writable(struct bufferevent *bev, void *arg)
 	struct mqev_client *c = link->client;
 
 	(void)bev;
+	note_output(link);
 	mqev_client_enter(c);
 	mqev_client_pump(c);
 	mqev_client_leave(c);
@@ -142,6 +151,7 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 		return NULL;
 	link->conn = *conn;
 	link->client = client;
+	note_output(link);
 	begin(link);
 	return link;
 }
@@ -273,19 +283,30 @@ note_writing(struct mqev_link *link)
 void
 mqev_link_write(struct mqev_link *link, const void *data, size_t len)
 {
+	link->holds = true;
 	if (has_bufferevent(link) && bufferevent_write(link->conn.bev, data, len) != 0)
 		break_link(link);
 	note_writing(link);
 }
 
+static ssize_t
+send_pieces(evutil_socket_t fd, struct iovec *pieces, size_t count)
+{
+	const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+
+	if (count == 1)
+		return send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL);
+	return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 size_t
-mqev_link_send(struct mqev_link *link, const void *data, size_t len)
+mqev_link_send(struct mqev_link *link, struct iovec *pieces, size_t count)
 {
 	ssize_t n;
 
 	if (!link->conn.plain || link->broken || mqev_link_unsent(link) > 0)
 		return 0;
-	n = send(link->conn.fd, data, len, MSG_NOSIGNAL);
+	n = send_pieces(link->conn.fd, pieces, count);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -295,6 +316,7 @@ mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
 {
 	if (!has_bufferevent(link))
 		return false;
+	link->holds = true;
 	if (evbuffer_add_reference(bufferevent_get_output(link->conn.bev), data, len, done, arg) ==
 	    0) {
 		note_writing(link);
@@ -307,7 +329,7 @@ mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
 size_t
 mqev_link_unsent(const struct mqev_link *link)
 {
-	return mqev_conn_unsent(&link->conn);
+	return link->holds ? mqev_conn_unsent(&link->conn) : 0;
 }
 
 void

@@ -8,13 +8,14 @@
 
 #include "net/transport.h"
 
+struct iovec;
 struct mqev_client;
 struct mqev_drain;
 struct mqev_farewell;
 struct mqev_fleet;
 
 /* Above this much unsent output queued messages wait; below the lower mark they go on. */
-#define MQEV_LINK_OUTPUT_HIGH ((size_t)256 * 1024)
+#define MQEV_LINK_OUTPUT_HIGH ((size_t)512 * 1024)
 #define MQEV_LINK_OUTPUT_LOW ((size_t)64 * 1024)
 /* A server that takes nothing while it makes us answer is not listened to beyond this. */
 #define MQEV_LINK_OUTPUT_MAX ((size_t)1024 * 1024)
@@ -37,6 +38,7 @@ struct mqev_link {
 	bool closed : 1;    /* while reading: to be freed after it */
 	bool ended : 1;	    /* reading beside the bufferevent met the end */
 	bool awake : 1;	    /* there was no memory to park it: not before something comes */
+	bool holds : 1;	    /* there may be something unsent; false: there is not, unasked */
 };
 
 /* Takes the connection over; NULL when memory runs out (the caller still owns it). Reading starts.
@@ -51,7 +53,7 @@ void mqev_link_write(struct mqev_link *link, const void *data, size_t len);
  * none of the calls by which room is watched for. Returns how much the socket took; what is left is
  * for the bufferevent, and so is what went wrong.
  */
-size_t mqev_link_send(struct mqev_link *link, const void *data, size_t len);
+size_t mqev_link_send(struct mqev_link *link, struct iovec *pieces, size_t count);
 /* As mqev_link_write() without a copy; done(data, len, arg) is called when they have left or are
  * given up. False: not taken, done is not called. */
 bool mqev_link_lend(struct mqev_link *link, const void *data, size_t len,

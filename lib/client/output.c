@@ -31,6 +31,16 @@ write_more(struct mqev_client *c)
 		mqev_session_pump(&c->session, mqev_port_now_ms(), MQEV_LINK_OUTPUT_HIGH - unsent);
 }
 
+/* What waits first: then what completions publish may follow it at once. */
+static void
+work_off(struct mqev_client *c)
+{
+	write_more(c);
+	mqev_session_sent(&c->session, mqev_client_unsent(c));
+	if (c->link != NULL)
+		write_more(c);
+}
+
 void
 mqev_client_pump(struct mqev_client *c)
 {
@@ -38,11 +48,8 @@ mqev_client_pump(struct mqev_client *c)
 		mqev_session_tell(&c->session);
 	if (c->link == NULL)
 		return;
-	/* What waits first: then what completions publish may follow it at once. */
-	write_more(c);
-	mqev_session_sent(&c->session, mqev_client_unsent(c));
-	if (c->link != NULL)
-		write_more(c);
+	if (mqev_session_has_work(&c->session))
+		work_off(c);
 	if (c->link != NULL)
 		mqev_link_update_reading(c->link);
 }

@@ -4,17 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 
-static uint64_t
-begin_of_slot(uint64_t ms)
-{
-	return ms - ms % MQEV_WHEEL_SLOT_MS;
-}
-
 void
 mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now)
 {
 	memset(wheel, 0, sizeof(*wheel));
-	wheel->turned_ms = begin_of_slot(now);
+	wheel->first_ms = wheel->turned_ms = now;
 }
 
 static void
@@ -27,10 +21,10 @@ take_out(struct mqev_wheel *wheel, struct mqev_wheel_node *node)
 	wheel->count--;
 }
 
-static struct mqev_wheel_node **
-slot_of(struct mqev_wheel *wheel, uint64_t ms)
+static size_t
+slot_of(const struct mqev_wheel *wheel, uint64_t ms)
 {
-	return &wheel->slots[ms / MQEV_WHEEL_SLOT_MS % MQEV_WHEEL_SLOTS];
+	return (size_t)((ms - wheel->first_ms) / MQEV_WHEEL_SLOT_MS % MQEV_WHEEL_SLOTS);
 }
 
 void
@@ -45,7 +39,7 @@ mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t 
 	/* A deadline in the past goes where the wheel comes next. */
 	if (due_ms < wheel->turned_ms)
 		due_ms = wheel->turned_ms;
-	slot = slot_of(wheel, due_ms);
+	slot = &wheel->slots[slot_of(wheel, due_ms)];
 	node->due_ms = due_ms;
 	node->next = *slot;
 	node->at = slot;
@@ -63,22 +57,43 @@ due_in(struct mqev_wheel_node *node, uint64_t now)
 	return node;
 }
 
-struct mqev_wheel_node *
-mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
+/* No slot need be visited twice after a long sleep. */
+static void
+skip_whole_turns(struct mqev_wheel *wheel, uint64_t now)
 {
 	uint64_t whole_turn = (uint64_t)MQEV_WHEEL_SLOTS * MQEV_WHEEL_SLOT_MS;
 
 	if (now > wheel->turned_ms + whole_turn)
-		wheel->turned_ms = begin_of_slot(now - whole_turn);
-	for (;;) {
-		struct mqev_wheel_node *node = due_in(*slot_of(wheel, wheel->turned_ms), now);
+		wheel->turned_ms +=
+		    (now - wheel->turned_ms - whole_turn) / MQEV_WHEEL_SLOT_MS * MQEV_WHEEL_SLOT_MS;
+}
+
+/* In a slot that is not over some would not be due yet, and be passed over for each that is. */
+struct mqev_wheel_node *
+mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now)
+{
+	skip_whole_turns(wheel, now);
+	while (wheel->turned_ms + MQEV_WHEEL_SLOT_MS <= now) {
+		struct mqev_wheel_node *node =
+		    due_in(wheel->slots[slot_of(wheel, wheel->turned_ms)], now);
 
 		if (node != NULL) {
 			take_out(wheel, node);
 			return node;
 		}
-		if (wheel->turned_ms + MQEV_WHEEL_SLOT_MS > now)
-			return NULL;
 		wheel->turned_ms += MQEV_WHEEL_SLOT_MS;
 	}
+	return NULL;
+}
+
+const struct mqev_wheel_node *
+mqev_wheel_peek(const struct mqev_wheel *wheel)
+{
+	return wheel->slots[slot_of(wheel, wheel->turned_ms)];
+}
+
+uint32_t
+mqev_wheel_wait_ms(const struct mqev_wheel *wheel, uint64_t now)
+{
+	return MQEV_WHEEL_SLOT_MS - (uint32_t)((now - wheel->first_ms) % MQEV_WHEEL_SLOT_MS);
 }

@@ -17,6 +17,7 @@ struct mqev_wheel_node {
 
 struct mqev_wheel {
 	struct mqev_wheel_node *slots[MQEV_WHEEL_SLOTS];
+	uint64_t first_ms;  /* when the first slot began: each fleet has moments of its own */
 	uint64_t turned_ms; /* all slots up to this time were visited */
 	uint32_t count;
 };
@@ -24,7 +25,12 @@ struct mqev_wheel {
 void mqev_wheel_init(struct mqev_wheel *wheel, uint64_t now);
 /* Puts the node where due_ms falls; out of where it was. UINT64_MAX: nowhere. */
 void mqev_wheel_set(struct mqev_wheel *wheel, struct mqev_wheel_node *node, uint64_t due_ms);
-/* Takes out one node that is due at now, or returns NULL: then the wheel has turned up to now. */
+/* Takes out one node whose slot is over at now, so up to a slot after it was due. NULL: there are
+ * no more. */
 struct mqev_wheel_node *mqev_wheel_next(struct mqev_wheel *wheel, uint64_t now);
+/* What that is likely to return next time; NULL: it cannot be told cheaply. */
+const struct mqev_wheel_node *mqev_wheel_peek(const struct mqev_wheel *wheel);
+/* From now to the end of a slot; never 0. */
+uint32_t mqev_wheel_wait_ms(const struct mqev_wheel *wheel, uint64_t now);
 
 #endif

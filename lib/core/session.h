@@ -271,6 +271,13 @@ mqev_session_is_paused(const struct mqev_session *s)
 /* Completes what was dropped or withdrawn, and tells of marks that were passed. */
 void mqev_session_tell(struct mqev_session *s);
 
+/* False: mqev_session_pump() and mqev_session_sent() would find nothing to do. */
+static inline bool
+mqev_session_has_work(const struct mqev_session *s)
+{
+	return s->out != NULL || s->gates != NULL || s->pump_asked;
+}
+
 /* Writes what may be sent now until budget bytes are passed. True: there is more, call again when
  * the link has room. */
 bool mqev_session_pump(struct mqev_session *s, uint64_t now, size_t budget);

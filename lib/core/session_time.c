@@ -73,9 +73,13 @@ mqev_session_deadline(const struct mqev_session *s)
 		at = earlier(at, s->ping_sent_ms + ping_timeout_ms(s));
 	if (s->partial)
 		at = earlier(at, s->last_received_ms + s->settings->packet_timeout_ms);
-	at = earlier(at, mqev_owed_deadline(s));
-	at = earlier(at, mqev_auth_deadline(s));
-	return earlier(at, mqev_outbox_deadline(s));
+	if (s->settings->hold_timeout_ms > 0)
+		at = earlier(at, mqev_owed_deadline(s));
+	if (s->exchange != NULL)
+		at = earlier(at, mqev_auth_deadline(s));
+	if (s->out != NULL)
+		at = earlier(at, mqev_outbox_deadline(s));
+	return at;
 }
 
 static void
@@ -100,8 +104,6 @@ send_ping(struct mqev_session *s, uint64_t now)
 static void
 rest_while_paused(struct mqev_session *s, uint64_t now)
 {
-	if (!mqev_session_is_paused(s) && !s->rested)
-		return;
 	s->rested = mqev_session_is_paused(s);
 	s->last_received_ms = now;
 	if (s->ping_sent_ms > 0)
@@ -125,11 +127,14 @@ is_overdue(struct mqev_session *s, uint64_t now)
 static void
 tick_connection(struct mqev_session *s, uint64_t now)
 {
-	rest_while_paused(s, now);
+	if (mqev_session_is_paused(s) || s->rested)
+		rest_while_paused(s, now);
 	if (is_overdue(s, now))
 		return;
-	mqev_owed_tick(s, now);
-	mqev_auth_tick(s, now);
+	if (s->settings->hold_timeout_ms > 0)
+		mqev_owed_tick(s, now);
+	if (s->exchange != NULL)
+		mqev_auth_tick(s, now);
 	if (now >= ping_due(s))
 		send_ping(s, now);
 }
@@ -139,7 +144,8 @@ mqev_session_tick(struct mqev_session *s, uint64_t now)
 {
 	if (s->state == MQEV_SESSION_CONNECTED || s->state == MQEV_SESSION_CONNECTING)
 		tick_connection(s, now);
-	mqev_outbox_tick(s, now);
+	if (s->out != NULL)
+		mqev_outbox_tick(s, now);
 }
 
 void
@@ -152,6 +158,8 @@ mqev_session_probe(struct mqev_session *s, uint64_t now)
 void
 mqev_session_trim(struct mqev_session *s)
 {
-	mqev_outbox_trim(s);
-	mqev_inbox_trim(s);
+	if (s->out != NULL)
+		mqev_outbox_trim(s);
+	if (s->in != NULL)
+		mqev_inbox_trim(s);
 }

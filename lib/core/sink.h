@@ -43,6 +43,13 @@ mqev_sink_reserve(struct mqev_sink *sink, void *owner, size_t n)
 	return sink->at;
 }
 
+/* So many bytes can be reserved without asking for more. */
+static inline size_t
+mqev_sink_room(const struct mqev_sink *sink, const void *owner)
+{
+	return sink->owner == owner ? (size_t)(sink->end - sink->at) : 0;
+}
+
 static inline void
 mqev_sink_commit(struct mqev_sink *sink, size_t n)
 {

@@ -108,10 +108,13 @@ plain_wanted(const struct mqev_step_ctx *ctx)
 	return !ctx->endpoint->tls;
 }
 
+/* A layer above calls from within our calls if it is let; the socket alone only from the loop, and
+ * there at once is best: what was read is still in the processor's caches. */
 static bool
 make_bufferevent(struct mqev_conn *conn, struct event_base *base)
 {
-	conn->bev = bufferevent_socket_new(base, conn->fd, BEV_OPT_DEFER_CALLBACKS);
+	conn->bev =
+	    bufferevent_socket_new(base, conn->fd, conn->plain ? 0 : BEV_OPT_DEFER_CALLBACKS);
 	if (conn->bev == NULL)
 		return false;
 	conn->ops = &plain_ops;
@@ -124,11 +127,11 @@ plain_start(struct mqev_step_ctx *ctx)
 {
 	struct mqev_conn *conn = &ctx->conn;
 
+	conn->plain = !ctx->endpoint->websocket;
 	if (!make_bufferevent(conn, ctx->net->base)) {
 		mqev_step_fail_nomem(ctx);
 		return;
 	}
-	conn->plain = !ctx->endpoint->websocket;
 	mqev_step_finish(ctx);
 }
 

@@ -83,9 +83,9 @@ struct mqev_transport_config {
 /* A connected link. Owner closes it with mqev_conn_close(). It may be copied by value: one copy is
  * then the link. */
 struct mqev_conn {
-	struct bufferevent *
-	    bev; /* NULL while it is parked; what MQTT bytes go through: BEV_OPT_DEFER_CALLBACKS, no
-				    callbacks set, reading disabled */
+	struct bufferevent
+	    *bev; /* NULL while it is parked; what MQTT bytes go through: its callbacks run
+				    from the loop only, none is set, reading disabled */
 	evutil_socket_t fd; /* for socket options and for writing beside a plain bufferevent */
 	bool plain; /* bytes on fd are the MQTT stream itself: writing beside the bufferevent, and
 		       parking, are allowed */

@@ -27,7 +27,7 @@ START_TEST(nothing_in_it)
 }
 END_TEST
 
-/* Never before its time, and at once when that has come. */
+/* Never before its time, and when its slot is over. */
 START_TEST(in_time)
 {
 	struct mqev_wheel_node node = {0};
@@ -36,8 +36,8 @@ START_TEST(in_time)
 	mqev_wheel_set(&wheel, &node, 20000);
 	ck_assert_uint_eq(wheel.count, 1);
 	expect(NULL, 12345);
-	expect(NULL, 19999);
-	expect(&node, 20000);
+	expect(NULL, 12345 + 31 * MQEV_WHEEL_SLOT_MS - 1);
+	expect(&node, 12345 + 31 * MQEV_WHEEL_SLOT_MS);
 	ck_assert_ptr_null(node.at);
 	ck_assert_uint_eq(wheel.count, 0);
 	expect(NULL, 30000);
@@ -57,7 +57,7 @@ START_TEST(moved_and_taken_out)
 	expect(&b, 4000);
 	expect(NULL, 4000);
 	mqev_wheel_set(&wheel, &a, 4100);
-	expect(&a, 4100);
+	expect(&a, 4250);
 	mqev_wheel_set(&wheel, &a, 9000);
 	mqev_wheel_set(&wheel, &a, UINT64_MAX);
 	ck_assert_uint_eq(wheel.count, 0);
@@ -67,7 +67,7 @@ START_TEST(moved_and_taken_out)
 }
 END_TEST
 
-/* A deadline in the past is due at once. */
+/* A deadline in the past is due with the slot that has begun. */
 START_TEST(in_the_past)
 {
 	struct mqev_wheel_node node = {0};
@@ -75,7 +75,8 @@ START_TEST(in_the_past)
 	mqev_wheel_init(&wheel, 0);
 	expect(NULL, 50000);
 	mqev_wheel_set(&wheel, &node, 10);
-	expect(&node, 50001);
+	expect(NULL, 50001);
+	expect(&node, 50000 + MQEV_WHEEL_SLOT_MS);
 }
 END_TEST
 
@@ -89,7 +90,7 @@ START_TEST(far_ahead)
 	mqev_wheel_set(&wheel, &node, due);
 	for (uint64_t now = 0; now < due; now += 5000)
 		expect(NULL, now);
-	expect(&node, due);
+	expect(&node, due + MQEV_WHEEL_SLOT_MS);
 }
 END_TEST
 
@@ -107,7 +108,7 @@ START_TEST(leap)
 	while (mqev_wheel_next(&wheel, 50 * TURN) != NULL)
 		count++;
 	ck_assert_uint_eq(count, 100);
-	expect(&late, 100 * TURN);
+	expect(&late, 100 * TURN + MQEV_WHEEL_SLOT_MS);
 }
 END_TEST
 
@@ -121,15 +122,15 @@ START_TEST(put_back)
 	mqev_wheel_set(&wheel, &a, 1000);
 	mqev_wheel_set(&wheel, &b, 1010);
 	for (int i = 0; i < 2; i++) {
-		struct mqev_wheel_node *node = mqev_wheel_next(&wheel, 1100);
+		struct mqev_wheel_node *node = mqev_wheel_next(&wheel, 1250);
 
 		ck_assert_ptr_nonnull(node);
 		mqev_wheel_set(&wheel, node, 1100 + TURN); /* the same slot */
 	}
-	expect(NULL, 1100);
+	expect(NULL, 1250);
 	ck_assert_uint_eq(wheel.count, 2);
-	expect(NULL, 1099 + TURN);
-	ck_assert_ptr_nonnull(mqev_wheel_next(&wheel, 1100 + TURN));
+	expect(NULL, 1249 + TURN);
+	ck_assert_ptr_nonnull(mqev_wheel_next(&wheel, 1250 + TURN));
 }
 END_TEST
 
@@ -157,7 +158,7 @@ take_due(struct mqev_wheel_node *nodes, uint64_t *due, uint64_t now)
 		due[i] = UINT64_MAX;
 	}
 	for (size_t i = 0; i < NODES; i++)
-		ck_assert(due[i] > now);
+		ck_assert(due[i] == UINT64_MAX || due[i] + MQEV_WHEEL_SLOT_MS > now);
 }
 
 START_TEST(random_deadlines)
@@ -183,6 +184,43 @@ START_TEST(random_deadlines)
 }
 END_TEST
 
+/* Waiting ends when the slot does, whenever one begins to. */
+START_TEST(waits)
+{
+	mqev_wheel_init(&wheel, 12345);
+	ck_assert_uint_eq(mqev_wheel_wait_ms(&wheel, 12345), MQEV_WHEEL_SLOT_MS);
+	for (uint64_t now = 12345; now < 14000; now++) {
+		struct mqev_wheel_node node = {0};
+		uint32_t wait_ms = mqev_wheel_wait_ms(&wheel, now);
+
+		ck_assert_uint_gt(wait_ms, 0);
+		ck_assert_uint_le(wait_ms, MQEV_WHEEL_SLOT_MS);
+		mqev_wheel_set(&wheel, &node, now);
+		expect(NULL, now + wait_ms - 1);
+		expect(&node, now + wait_ms);
+	}
+}
+END_TEST
+
+/* What is asked for beforehand is what comes next. */
+START_TEST(peek)
+{
+	struct mqev_wheel_node nodes[3] = {0};
+	const struct mqev_wheel_node *next;
+
+	mqev_wheel_init(&wheel, 0);
+	ck_assert_ptr_null(mqev_wheel_peek(&wheel));
+	for (size_t i = 0; i < 3; i++)
+		mqev_wheel_set(&wheel, &nodes[i], 100);
+	for (size_t i = 0; i < 3; i++) {
+		next = mqev_wheel_peek(&wheel);
+		ck_assert_ptr_nonnull(next);
+		ck_assert_ptr_eq(mqev_wheel_next(&wheel, 250), next);
+	}
+	ck_assert_ptr_null(mqev_wheel_peek(&wheel));
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
@@ -194,6 +232,8 @@ add_tests(TCase *tc)
 	tcase_add_test(tc, leap);
 	tcase_add_test(tc, put_back);
 	tcase_add_test(tc, random_deadlines);
+	tcase_add_test(tc, waits);
+	tcase_add_test(tc, peek);
 }
 
 int

@@ -1,6 +1,8 @@
 /* The kit of tests of loops and threads. */
 #include "wire/loop_kit.h"
 
+#include <sys/wait.h>
+
 struct world world;
 
 enum { RUN_MS = 8000 };
@@ -118,6 +120,16 @@ void
 world_connect(void)
 {
 	ck_assert_int_eq(mqev_connect(world.client, tk_auto_url(world.server)), 0);
+}
+
+void
+world_await_child(pid_t child)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_msg(
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
 }
 
 static void

@@ -50,6 +50,9 @@ TCase *world_case(Suite *suite, const char *name);
 struct mqev_client *world_client(struct mqev_fleet *fleet, struct mqev_options options);
 void world_connect(void); /* mqev_connect() to the server */
 
+/* Waits for its end, which is to be a good one. */
+void world_await_child(pid_t child);
+
 /* A completion that counts. */
 void world_done(struct mqev_client *c, const struct mqev_result *result, void *arg);
 

@@ -2,8 +2,6 @@
  * go on. */
 #include "wire/loop_kit.h"
 
-#include <sys/wait.h>
-
 #include "lib/certs.h"
 #include "lib/peer.h"
 
@@ -17,16 +15,6 @@ be_child(enum child what)
 	if (what == CHILD_FREES_CLIENT)
 		mqev_client_free(world.client);
 	_exit(what == CHILD_EXITS || world.done > 0 ? 0 : 1);
-}
-
-static void
-await_child(pid_t child)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_msg(
-	    WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
 }
 
 static void
@@ -64,7 +52,7 @@ START_TEST(fork_with_a_live_client)
 	child = fork();
 	if (child == 0)
 		be_child((enum child)_i);
-	await_child(child);
+	world_await_child(child);
 	ck_assert_int_eq(world.disconnects, 0);
 	/* Nothing was taken out of the parent's poller, and nothing was sent in its name. */
 	ck_assert_int_eq(mqev_loop(world.fleet, 20), 1);
@@ -89,7 +77,7 @@ START_TEST(fork_and_go_on)
 	child = fork();
 	if (child == 0)
 		be_child((enum child)_i);
-	await_child(child);
+	world_await_child(child);
 	publish_on();
 	ck_assert_int_eq(world.disconnects, 0);
 	ck_assert_int_eq(tk_auto_stats(world.server)->connections, 1);
@@ -115,7 +103,7 @@ START_TEST(fork_with_a_background_loop)
 		child = fork();
 		if (child == 0)
 			_exit(0);
-		await_child(child);
+		world_await_child(child);
 	}
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), 1);
 	ck_assert_int_eq(mqev_loop_stop(world.fleet, MQEV_STOP_FLUSH, 8000), 0);
@@ -125,7 +113,7 @@ START_TEST(fork_with_a_background_loop)
 	child = fork();
 	if (child == 0)
 		be_child(CHILD_FREES_ALL);
-	await_child(child);
+	world_await_child(child);
 	ck_assert_int_eq(mqev_loop_start(world.fleet), 0);
 	op = mqev_remote_publish(world.remote, MQEV_MESSAGE(.topic = "x", .qos = 1), NULL, NULL);
 	ck_assert_int_eq(mqev_wait_published(world.remote, op, 8000), 1);
@@ -159,7 +147,7 @@ START_TEST(fork_with_the_applications_base)
 			event_base_free(base);
 			_exit(0);
 		}
-		await_child(child);
+		world_await_child(child);
 	}
 	ck_assert_int_eq(world.connects, 1);
 	ck_assert_int_eq(world.disconnects, 0);
@@ -223,7 +211,7 @@ START_TEST(fork_with_tls)
 		child = fork();
 		if (child == 0)
 			be_child(CHILD_FREES_ALL);
-		await_child(child);
+		world_await_child(child);
 	}
 	ck_assert_int_eq(world.failed, 0);
 	ck_assert_int_eq(world.connects, 1);

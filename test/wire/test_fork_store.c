@@ -3,7 +3,6 @@
 #include "wire/loop_kit.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <sqlite3.h>
 
@@ -113,16 +112,6 @@ be_child(enum child what)
 	_exit(wrong);
 }
 
-static void
-await_child(pid_t child)
-{
-	int status;
-
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_msg(
-	    WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
-}
-
 static int
 integrity(void *ok, int columns, char **values, char **names)
 {
@@ -173,7 +162,7 @@ START_TEST(fork_while_the_writer_works)
 			be_child((enum child)_i);
 		publish(BURST);
 		mqev_loop(world.fleet, 0);
-		await_child(child);
+		world_await_child(child);
 		wanted += 2 * BURST;
 		WORLD_RUN(world.done, wanted);
 	}
@@ -216,7 +205,7 @@ START_TEST(closed_and_opened_while_a_child_lives)
 	open_store();
 	close(line[1]);
 	close(line[0]);
-	await_child(child);
+	world_await_child(child);
 	end();
 }
 END_TEST
