@@ -1,22 +1,35 @@
-/* The sink of all sessions of a fleet: gathers what one client writes, and hands it to its link in
- * one piece. */
+/* The sink of all sessions of a fleet: gathers what one client writes, and hands it to its link at
+ * once, when the turn of the loop ends or there is much of it. */
 #ifndef MQEV_CLIENT_CORK_H
 #define MQEV_CLIENT_CORK_H
 
 #include "core/sink.h"
 
+struct mqev_block;
 struct mqev_block_pool;
 struct mqev_client;
+struct mqev_op;
 
-/* One gathered block: up to here small packets are put together before they reach the bufferevent.
- */
-#define MQEV_CORK_BLOCK 65536
+#define MQEV_CORK_PIECES 64
+
+/* What precedes the bytes that are being written, in their order. */
+struct mqev_piece {
+	const uint8_t *data;
+	size_t len;
+	struct mqev_op *op;	  /* a payload of this operation, of which it has a reference */
+	struct mqev_block *block; /* a full block, given back when the bytes have left; neither: they
+				     stand in the block that is written, or a full one behind */
+};
 
 struct mqev_cork {
 	struct mqev_sink sink; /* first: the sink's methods come back here */
 	struct mqev_block_pool *pool;
 	struct mqev_block *block; /* where the sink writes now; NULL: nowhere */
-	bool owner_has_room;	  /* mqev_client_has_room() when its bytes began to gather */
+	uint8_t *from;		  /* in it: what stands here and behind is in no piece yet */
+	bool owner_has_room;	  /* mqev_client_has_room() when the block was begun */
+	uint32_t piece_count;
+	size_t piece_bytes;
+	struct mqev_piece pieces[MQEV_CORK_PIECES];
 };
 
 bool mqev_cork_init(struct mqev_cork *cork);

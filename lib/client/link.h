@@ -8,13 +8,14 @@
 
 #include "net/transport.h"
 
+struct iovec;
 struct mqev_client;
 struct mqev_drain;
 struct mqev_farewell;
 struct mqev_fleet;
 
 /* Above this much unsent output queued messages wait; below the lower mark they go on. */
-#define MQEV_LINK_OUTPUT_HIGH ((size_t)256 * 1024)
+#define MQEV_LINK_OUTPUT_HIGH ((size_t)512 * 1024)
 #define MQEV_LINK_OUTPUT_LOW ((size_t)64 * 1024)
 /* A server that takes nothing while it makes us answer is not listened to beyond this. */
 #define MQEV_LINK_OUTPUT_MAX ((size_t)1024 * 1024)
@@ -22,16 +23,18 @@ struct mqev_fleet;
 /* Every client has one: what it holds only at times is elsewhere. */
 struct mqev_link {
 	struct mqev_conn conn;
-	struct mqev_client *client;	/* NULL while it says good-bye */
-	struct mqev_farewell *farewell; /* while it says good-bye */
-	struct mqev_drain *drain;	/* waits for the end of that; NULL: nobody does */
-	uint8_t *partial;		/* the packet that has begun to arrive */
+	union {
+		struct mqev_client *client;	/* until it is parted from it */
+		struct mqev_farewell *farewell; /* then; NULL: it does not linger */
+	};
+	uint8_t *partial; /* the packet that has begun to arrive */
 	uint32_t partial_len;
 	uint32_t partial_capacity;
 	uint32_t need;	    /* its size, 0 when not known yet */
 	int16_t read_errno; /* what reading beside the bufferevent met */
 	bool broken : 1;    /* the bufferevent took no more bytes */
 	bool stopped : 1;   /* not reading: too much output, or the application paused */
+	bool parted : 1;    /* it says good-bye, or there was no memory for that */
 	bool shut : 1;	    /* good-bye: our side is closed */
 	bool reading : 1;   /* callbacks may run that look at the partial packet */
 	bool closed : 1;    /* while reading: to be freed after it */
@@ -54,7 +57,7 @@ void mqev_link_write(struct mqev_link *link, const void *data, size_t len);
  * none of the calls by which room is watched for. Returns how much the socket took; what is left is
  * for the bufferevent, and so is what went wrong.
  */
-size_t mqev_link_send(struct mqev_link *link, const void *data, size_t len);
+size_t mqev_link_send(struct mqev_link *link, struct iovec *pieces, size_t count);
 /* As mqev_link_write() without a copy; done(data, len, arg) is called when they have left or are
  * given up. False: not taken, done is not called. */
 bool mqev_link_lend(struct mqev_link *link, const void *data, size_t len,
@@ -77,8 +80,10 @@ void mqev_link_close(struct mqev_link *link);
 /* The same, in the callback that tells of the end of a link. */
 void mqev_link_close_lost(struct mqev_link *link);
 /* Parts from the client: sends what is left, closes our side, waits a little for the server's, then
- * frees. */
-void mqev_link_linger(struct mqev_link *link);
+ * frees. A drain (NULL: none) that wants to know of the end hears of it. */
+void mqev_link_linger(struct mqev_link *link, struct mqev_drain *drain);
+/* The drain goes first. */
+void mqev_link_forget_drain(struct mqev_link *link);
 /* All of a fleet that still do. */
 void mqev_link_close_lingering(struct mqev_fleet *fleet);
 

@@ -8,8 +8,10 @@
 
 #define LAST_ID 65535u
 
-/* From this size on a payload is not copied into the sink. */
+/* From this size on a payload is not copied into the sink together with its header, and if there is
+ * an operation not at all. */
 #define LEND_FROM 4096u
+#define COPIED_AT_ONCE ((size_t)65536)
 
 /* --- what the server takes ---------------------------------------------------------------------
  */
@@ -154,34 +156,69 @@ count_publish(struct mqev_session *s, uint8_t qos, size_t size)
 	tally->message_bytes_out[qos] += size;
 }
 
-bool
-mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
+static bool
+lend_payload(struct mqev_session *s, struct mqev_op *op, struct mqev_bytes payload)
+{
+	if (s->sink->methods->lend(s->sink, s, op, payload.data, payload.len))
+		return true;
+	mqev_session_no_memory(s);
+	return false;
+}
+
+/* In pieces, as the sink has room: no block has to be as large as the payload. */
+static bool
+copy_payload(struct mqev_session *s, struct mqev_bytes payload)
+{
+	struct mqev_writer w;
+	size_t n;
+
+	for (; payload.len > 0; payload.data += n, payload.len -= n) {
+		n = mqev_sink_room(s->sink, s);
+		if (n == 0)
+			n = COPIED_AT_ONCE;
+		if (n > payload.len)
+			n = payload.len;
+		if (!mqev_session_write(s, n, &w))
+			return false;
+		mqev_write_bytes(&w, payload.data, n);
+		mqev_sink_commit(s->sink, n);
+	}
+	return true;
+}
+
+/* All but the payload, unless that stands there too. */
+static bool
+write_head(struct mqev_session *s, const struct mqev_outgoing *o, bool apart)
 {
 	enum mqev_version version = (enum mqev_version)s->version;
 	const struct mqev_publish_packet *p = &o->packet;
-	bool lend = o->op != NULL && p->payload.len >= LEND_FROM;
+	size_t size = apart ? o->size - p->payload.len : o->size;
 	struct mqev_writer w;
-	uint8_t *properties_end;
-	size_t reserved;
 
-	use_alias(s, o);
-	reserved = lend ? o->size - p->payload.len : o->size;
-	if (!mqev_session_write(s, reserved, &w))
+	if (!mqev_session_write(s, size, &w))
 		return false;
 	mqev_publish_write_head(&w, version, p);
-	properties_end = w.at;
 	if (o->expiry_at != MQEV_OP_NO_EXPIRY && version == MQEV_V5)
-		write_seconds(properties_end - p->properties.len + o->expiry_at, p->expiry_s);
-	if (!lend)
+		write_seconds(w.at - p->properties.len + o->expiry_at, p->expiry_s);
+	if (!apart)
 		mqev_write_bytes(&w, p->payload.data, p->payload.len);
-	mqev_sink_commit(s->sink, reserved);
-	if (lend &&
-	    !s->sink->methods->lend(s->sink, s->owner, o->op, p->payload.data, p->payload.len)) {
-		mqev_session_no_memory(s);
+	mqev_sink_commit(s->sink, size);
+	return true;
+}
+
+bool
+mqev_session_write_publish(struct mqev_session *s, struct mqev_outgoing *o)
+{
+	struct mqev_bytes payload = o->packet.payload;
+	bool apart = payload.len >= LEND_FROM;
+
+	use_alias(s, o);
+	if (!write_head(s, o, apart))
 		return false;
-	}
+	if (apart && !(o->op != NULL ? lend_payload(s, o->op, payload) : copy_payload(s, payload)))
+		return false;
 	s->written += o->size;
-	count_publish(s, p->qos, o->size);
+	count_publish(s, o->packet.qos, o->size);
 	return true;
 }
 

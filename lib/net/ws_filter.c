@@ -252,9 +252,10 @@ ws_read(struct mqev_conn *conn, void *data, size_t size, size_t *len)
 	if (layer->ws.end != MQEV_WS_OPEN)
 		return mqev_beside_nothing();
 	n = read_below(layer, data, size);
-	if (n > 0)
+	if (n > 0) {
 		*len = mqev_ws_unframe(&layer->ws, data, (size_t)n, wire_of(layer));
-	tell_end(layer);
+		tell_end(layer);
+	}
 	return n;
 }
 

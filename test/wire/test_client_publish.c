@@ -947,6 +947,60 @@ START_TEST(ten_mib_out)
 }
 END_TEST
 
+#define MIXED 120
+
+/* Now below, now above each size from which on bytes are lent, split or sent by themselves. */
+static size_t
+mixed_size(size_t i)
+{
+	static const size_t around[] = {10, 300, 4096, 16384, 65536, 150000};
+
+	return around[i * 7 % 6] + i * 37 % 101 - (i % 3 == 0 ? 9 : 0);
+}
+
+static size_t mixed_sizes[MIXED];
+
+/* They stay in their order, whole, whether the server reads at once or only when all waits. */
+START_TEST(mixed_sizes_out)
+{
+	static struct tk_step script[MIXED + 6];
+	char *data = pattern(200000);
+	size_t n = 0;
+
+	script[n++] = (struct tk_step)TK_EXPECT(CONNECT);
+	script[n++] = (struct tk_step)TK_SEND("20 (00 00)");
+	if (_i >= 2)
+		script[n++] = (struct tk_step)TK_STALL();
+	if (_i >= 2)
+		script[n++] = (struct tk_step)TK_UNTIL(may_end);
+	if (_i >= 2)
+		script[n++] = (struct tk_step)TK_RESUME();
+	for (size_t i = 0; i < MIXED; i++) {
+		mixed_sizes[i] = mixed_size(i);
+		script[n++] =
+		    (struct tk_step)TK_EXPECT_IF(PUBLISH, is_pattern, &mixed_sizes[i]);
+	}
+	script[n++] = (struct tk_step)TK_END;
+	may_end = 0;
+	kit.broker = stalling_broker(script);
+	KIT_CLIENT(.keepalive = 60, .max_inflight = MIXED);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	for (size_t i = 0; i < MIXED; i++)
+		ck_assert_int_gt(kit_try_publish(kit.client,
+				     MQEV_MESSAGE(.topic = "mixed", .payload = data,
+					 .payload_len = mixed_size(i), .qos = _i % 2)),
+		    0);
+	if (_i >= 2)
+		kit_run(50);
+	may_end = 1;
+	KIT_PLAY(15000);
+	if (_i % 2 == 0)
+		kit_await_all(5000);
+	free(data);
+}
+END_TEST
+
 static void
 check_pattern(enum kit_event event, struct mqev_client *c, const void *what, void *userdata)
 {
@@ -1078,6 +1132,7 @@ suite(void)
 	tc = kit_case(s, "large");
 	tcase_set_timeout(tc, 40);
 	tcase_add_loop_test(tc, ten_mib_out, 0, 3);
+	tcase_add_loop_test(tc, mixed_sizes_out, 0, 4);
 	tcase_add_test(tc, ten_mib_in);
 	tcase_add_loop_test(tc, cut_in_pieces, 0, 8);
 	tcase_add_test(tc, burst_both_ways);
