@@ -9,6 +9,7 @@
 #include "core/mem.h"
 
 struct mqev_attempt {
+	struct mqev_part part;
 	struct mqev_client *client;
 	struct mqev_turn turn;		  /* at the fleet's governor */
 	struct mqev_transport *transport; /* while DIALING */
@@ -32,10 +33,17 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	mqev_client_leave(c);
 }
 
+/* NULL: there is none. */
 static struct mqev_attempt *
-attempt_of(struct mqev_client *c)
+attempt_of(const struct mqev_client *c)
 {
-	struct mqev_attempt *a = c->attempt;
+	return mqev_part_find(c->parts, MQEV_PART_ATTEMPT);
+}
+
+static struct mqev_attempt *
+make_attempt(struct mqev_client *c)
+{
+	struct mqev_attempt *a = attempt_of(c);
 
 	if (a != NULL)
 		return a;
@@ -44,7 +52,7 @@ attempt_of(struct mqev_client *c)
 		return NULL;
 	evtimer_assign(&a->timer, c->fleet->base, on_timer, c);
 	a->client = c;
-	c->attempt = a;
+	mqev_part_add(&c->parts, &a->part, MQEV_PART_ATTEMPT);
 	return a;
 }
 
@@ -54,7 +62,7 @@ on_transport(struct mqev_conn *conn, const struct mqev_net_error *error, void *a
 	struct mqev_client *c = arg;
 
 	mqev_client_enter(c);
-	c->attempt->transport = NULL;
+	attempt_of(c)->transport = NULL;
 	if (error != NULL)
 		mqev_controller_dial_failed(c, error);
 	else
@@ -68,13 +76,13 @@ on_progress(const struct mqev_transport *transport, enum mqev_net_stage stage, v
 	struct mqev_client *c = arg;
 	char text[160];
 
-	c->attempt->stage = (enum mqev_stage)stage;
+	attempt_of(c)->stage = (enum mqev_stage)stage;
 	if (!mqev_log_wanted(c, MQEV_LOG_DEBUG) && !mqev_event_wanted(c))
 		return;
 	mqev_transport_describe(transport, text, sizeof(text));
 	mqev_event(c, &(struct mqev_event){.type = MQEV_EVENT_STAGE,
 			  .state = (enum mqev_client_state)c->state,
-			  .stage = c->attempt->stage,
+			  .stage = (enum mqev_stage)stage,
 			  .text = text});
 	mqev_log(c, MQEV_LOG_DEBUG, "%s", text);
 }
@@ -90,7 +98,7 @@ use_config(struct mqev_attempt *a, struct mqev_config *config)
 int
 mqev_attempt_ask(struct mqev_client *c, bool *begin)
 {
-	struct mqev_attempt *a = attempt_of(c);
+	struct mqev_attempt *a = make_attempt(c);
 
 	if (a == NULL)
 		return MQEV_ERR_NOMEM;
@@ -113,14 +121,16 @@ mqev_attempt_begin(struct mqev_turn *turn)
 void
 mqev_attempt_leave_turn(struct mqev_client *c)
 {
-	if (c->attempt != NULL)
-		mqev_turns_leave(c->fleet, &c->attempt->turn);
+	struct mqev_attempt *a = attempt_of(c);
+
+	if (a != NULL)
+		mqev_turns_leave(c->fleet, &a->turn);
 }
 
 int
 mqev_attempt_dial(struct mqev_client *c)
 {
-	struct mqev_attempt *a = c->attempt;
+	struct mqev_attempt *a = attempt_of(c);
 
 	a->stage = MQEV_STAGE_RESOLVE;
 	mqev_fleet_guard_sigpipe(c->fleet);
@@ -134,7 +144,7 @@ int
 mqev_attempt_wait(struct mqev_client *c, uint32_t ms)
 {
 	const struct timeval wait = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
-	struct mqev_attempt *a = attempt_of(c);
+	struct mqev_attempt *a = make_attempt(c);
 
 	if (a == NULL)
 		return MQEV_ERR_NOMEM;
@@ -144,11 +154,11 @@ mqev_attempt_wait(struct mqev_client *c, uint32_t ms)
 void
 mqev_attempt_end(struct mqev_client *c)
 {
-	struct mqev_attempt *a = c->attempt;
+	struct mqev_attempt *a = attempt_of(c);
 
 	if (a == NULL)
 		return;
-	c->attempt = NULL;
+	mqev_part_remove(&c->parts, &a->part);
 	mqev_turns_leave(c->fleet, &a->turn);
 	if (a->transport != NULL)
 		mqev_transport_cancel(a->transport);
@@ -160,7 +170,9 @@ mqev_attempt_end(struct mqev_client *c)
 enum mqev_stage
 mqev_attempt_stage(const struct mqev_client *c)
 {
-	return c->attempt != NULL ? c->attempt->stage : MQEV_STAGE_NONE;
+	const struct mqev_attempt *a = attempt_of(c);
+
+	return a != NULL ? a->stage : MQEV_STAGE_NONE;
 }
 
 /* --- the application is asked ------------------------------------------------------------------
@@ -169,7 +181,7 @@ mqev_attempt_stage(const struct mqev_client *c)
 void
 mqev_attempt_begin_asking(struct mqev_client *c)
 {
-	struct mqev_attempt *a = c->attempt;
+	struct mqev_attempt *a = attempt_of(c);
 
 	a->answer = 0;
 	a->held = false;
@@ -179,19 +191,19 @@ mqev_attempt_begin_asking(struct mqev_client *c)
 void
 mqev_attempt_end_asking(struct mqev_client *c)
 {
-	c->attempt->asking = false;
+	attempt_of(c)->asking = false;
 }
 
 bool
 mqev_attempt_is_held(const struct mqev_client *c)
 {
-	return c->attempt->held;
+	return attempt_of(c)->held;
 }
 
 int
 mqev_attempt_answer(const struct mqev_client *c)
 {
-	return c->attempt->answer;
+	return attempt_of(c)->answer;
 }
 
 int
@@ -199,22 +211,26 @@ mqev_attempt_hold(struct mqev_client *c)
 {
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->state != MQEV_CLIENT_PREPARING || !c->attempt->asking)
+	if (c->freed || c->state != MQEV_CLIENT_PREPARING || !attempt_of(c)->asking)
 		return MQEV_ERR_STATE;
-	c->attempt->held = true;
+	attempt_of(c)->held = true;
 	return 0;
 }
 
 int
 mqev_attempt_go(struct mqev_client *c, uint64_t attempt, int error)
 {
+	struct mqev_attempt *a;
+
 	if (c == NULL || error > 0)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->state != MQEV_CLIENT_PREPARING || attempt != c->attempt_number ||
-	    (!c->attempt->asking && !c->attempt->held))
+	if (c->freed || c->state != MQEV_CLIENT_PREPARING || attempt != c->attempt_number)
 		return MQEV_ERR_STATE;
-	c->attempt->answer = error;
-	c->attempt->held = false;
+	a = attempt_of(c);
+	if (!a->asking && !a->held)
+		return MQEV_ERR_STATE;
+	a->answer = error;
+	a->held = false;
 	if (error == 0)
 		c->refused = 0;
 	mqev_fleet_plan(c->fleet, c);

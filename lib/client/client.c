@@ -1,6 +1,7 @@
 /* Making and freeing clients. What can be asked of them: questions.c. */
 #include "client/client.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <mqev/settings.h>
@@ -40,20 +41,46 @@ mqev_client_make_id(struct mqev_client *c)
 	char made[MQEV_RANDOM_ID_SIZE];
 	char *id = mqev_random_client_id(made) == 0 ? mqev_strdup(made) : NULL;
 
+	return mqev_client_take_id(c, id) && mqev_durable_set_id(c);
+}
+
+static void
+free_id(struct mqev_client *c)
+{
+	if (c->client_id != c->given_id)
+		mqev_free(c->client_id);
+}
+
+bool
+mqev_client_take_id(struct mqev_client *c, char *id)
+{
 	if (id == NULL)
 		return false;
-	mqev_free(c->client_id);
+	free_id(c);
 	c->client_id = id;
-	return mqev_durable_set_id(c);
+	return true;
+}
+
+/* The one in the options stands in the client's own memory. */
+static struct mqev_client *
+new_with_id(const char *id)
+{
+	size_t len = id != NULL ? strlen(id) : 0;
+	size_t size = offsetof(struct mqev_client, given_id) + len + 1;
+	struct mqev_client *c =
+	    mqev_calloc(1, size > sizeof(struct mqev_client) ? size : sizeof(struct mqev_client));
+
+	if (c == NULL || len == 0)
+		return c;
+	memcpy(c->given_id, id, len + 1);
+	c->client_id = c->given_id;
+	return c;
 }
 
 static bool
-set_id(struct mqev_client *c, const char *id)
+needs_id(const struct mqev_client *c)
 {
-	if (id == NULL || id[0] == '\0')
-		return c->config->version != MQEV_V31 || mqev_client_make_id(c);
-	c->client_id = mqev_strdup(id);
-	return c->client_id != NULL;
+	return c->client_id == NULL && c->config->version == MQEV_V31;
 }
 
 /* A session of an earlier process may still hold the first identifiers. A store knows where it was.
@@ -77,7 +104,7 @@ free_memory(struct mqev_client *c)
 	mqev_servers_unref(c->servers);
 	mqev_detour_drop(c);
 	mqev_config_unref(c->config);
-	mqev_free(c->client_id);
+	free_id(c);
 	mqev_free(c);
 }
 
@@ -95,11 +122,11 @@ mqev_client_leave(struct mqev_client *c)
 
 	if (c->depth == 1 && !c->freed) {
 		mqev_controller_settle(c);
-		if (c->drain != NULL)
+		if (mqev_drain_of(c) != NULL)
 			mqev_drain_step(c);
 		if (c->watch_writing && !c->freed)
 			mqev_socket_note_writing(c);
-		if (mqev_log_tell_kept(c) && c->last_note != NULL)
+		if (mqev_log_tell_kept(c) && mqev_notes_wait(c))
 			mqev_fleet_plan(fleet, c);
 	}
 	mqev_fleet_set_tick(fleet, c);
@@ -119,25 +146,39 @@ mqev_client_follow_config(struct mqev_client *c)
 }
 
 static struct mqev_client *
-make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+new_checked(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
 {
-	struct mqev_client *c = mqev_calloc(1, sizeof(*c));
+	struct mqev_config *config = NULL;
+	struct mqev_client *c;
 
-	*error = MQEV_ERR_NOMEM;
-	if (c != NULL)
-		*error = mqev_config_get(&fleet->configs, options, &c->config, &fleet->error_text);
-	if (*error == 0 && !set_id(c, options->client_id))
+	*error = mqev_config_get(&fleet->configs, options, &config, &fleet->error_text);
+	if (*error != 0)
+		return NULL;
+	c = new_with_id(options->client_id);
+	if (c == NULL) {
+		mqev_config_unref(config);
 		*error = MQEV_ERR_NOMEM;
-	if (*error != 0) {
-		if (c != NULL)
-			free_memory(c);
 		return NULL;
 	}
+	c->config = config;
+	if (!needs_id(c) || mqev_client_make_id(c))
+		return c;
+	free_memory(c);
+	*error = MQEV_ERR_NOMEM;
+	return NULL;
+}
+
+static struct mqev_client *
+make(struct mqev_fleet *fleet, const struct mqev_options *options, int *error)
+{
+	struct mqev_client *c = new_checked(fleet, options, error);
+
+	if (c == NULL)
+		return NULL;
 	c->fleet = fleet;
 	c->userdata = options->userdata;
 	c->error_text = "";
-	mqev_session_init(&c->session, c->config->version, &c->config->session, &mqev_client_events,
-	    c, &fleet->cork.sink);
+	mqev_session_init(&c->session, c->config->version, &c->config->session, &fleet->cork.sink);
 	mqev_client_follow_config(c);
 	if (options->store != NULL)
 		*error = mqev_durable_attach(c, options);
@@ -205,7 +246,7 @@ mqev_client_free(struct mqev_client *c)
 	else
 		mqev_session_free(&c->session, MQEV_ERR_CANCELED);
 	mqev_drain_abandon(c);
-	if (c->remote != NULL)
+	if (mqev_part_find(c->parts, MQEV_PART_REMOTE) != NULL)
 		c->fleet->hooks->client_gone(c->fleet->front, c);
 	mqev_subscriptions_free(c);
 	mqev_fleet_remove(c->fleet, c);

@@ -7,65 +7,41 @@
 #include "client/config.h"
 #include "client/figures.h"
 #include "client/fleet.h"
+#include "client/part.h"
 #include "client/servers.h"
 #include "client/wheel.h"
 #include "core/session.h"
 
-struct mqev_attempt;
 struct mqev_drain;
 struct mqev_detour;
-struct mqev_kept_note;
 struct mqev_link;
-struct mqev_remote;
 struct mqev_rpc;
 struct mqev_subscriptions;
 
 /* With the tick after the CONNACK, and some time later. */
 #define MQEV_TRIMS 2
 
+/*
+ * There are as many as there are clients: every eight bytes count, see doc/performance.md. What a
+ * ping touches stands together, from the end of the session on; what is there only at times is a
+ * part.
+ */
 struct mqev_client {
-	struct mqev_session session;
+	struct mqev_session session; /* first: it is how events and the cork name the client */
 	struct mqev_wheel_node tick;
 	struct mqev_fleet *fleet;
+	struct mqev_link *link; /* while there is a connection */
+	struct mqev_part *parts;
 	struct mqev_config *config;
-	struct mqev_link *link;			  /* while there is a connection */
-	struct mqev_attempt *attempt;		  /* while one is made or waited for */
-	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
-	struct mqev_drain *drain;		  /* NULL: it is not draining */
-	struct mqev_rpc *rpc;			  /* NULL: no request was made */
-	struct mqev_remote *remote;		  /* for other threads; NULL: nobody asked for it */
-	struct mqev_properties
-	    *end_properties;		   /* of the server's DISCONNECT, until on_disconnect */
-	struct mqev_net_error *link_error; /* why the link failed, until that is told; NULL: it did
-					      not, or there was no memory to say */
-	struct mqev_kept_note *last_note;  /* to be told, of a ring; NULL: none waits */
-	struct mqev_servers *servers;	   /* of mqev_connect(); NULL: there was none */
-	struct mqev_detour *detour;	   /* where a redirect leads; NULL: none is followed */
-	char *client_id;		   /* NULL: none yet */
-	void *userdata;
-	const char *error_text;
-	struct mqev_client *next; /* in the fleet */
-	struct mqev_client **at;
-	struct mqev_client *agenda_next;
-	uint64_t connected_ms;
-	uint64_t attempt_number;  /* of the attempt that began last */
-	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
-	uint64_t wake_ms;	  /* 0, or when to go on for want of a timer */
-	struct mqev_client_figures figures;
-	uint32_t next_subscription_id;
-	uint32_t retries;   /* since the backoff was reset */
-	uint32_t failures;  /* in a row, since the last success */
-	int told_fd;	    /* of the last on_socket_open */
-	uint32_t server;    /* which of the servers is next */
-	uint16_t depth;	    /* calls from the event loop that are in progress */
-	uint8_t state;	    /* enum mqev_client_state: what is; what is wanted is another field */
-	uint8_t abandoned;  /* enum mqev_stage of an attempt that was given up, its on_connect_fail
-			      is owed */
-	uint8_t faults;	    /* connections in a row that a broken rule ended */
-	uint8_t hops;	    /* redirects followed in a row */
-	uint8_t refused;    /* the reason why a new login is needed; 0: none is */
-	uint8_t trims_owed; /* how often the link is still to give back what the handshake left */
-	bool wanted : 1;    /* the application wants a connection */
+	union {
+		uint64_t connected_ms; /* since the last CONNACK that accepted */
+		uint64_t wake_ms;      /* until then, when wakes is set: when to go on for want of a
+					  timer */
+	};
+	uint16_t depth;	      /* calls from the event loop that are in progress */
+	uint8_t state;	      /* enum mqev_client_state: what is; what is wanted is another field */
+	uint8_t trims_owed;   /* how often the link is still to give back what the handshake left */
+	bool wanted : 1;      /* the application wants a connection */
 	bool got_connack : 1; /* on this connection */
 	bool replay_owed : 1; /* the server's session lacks the subscriptions */
 	bool deciding : 1;  /* an attempt or connection has ended, what follows is being decided */
@@ -75,9 +51,49 @@ struct mqev_client {
 	bool writing_told : 1;	/* likewise on_socket_register_write */
 	bool watch_writing : 1; /* somebody wants to know of writing */
 	bool on_agenda : 1;
+	bool wakes : 1;
 	bool answer_awaited : 1; /* when tick was set; it may stand for the end of that wait */
 	bool freed : 1;
+	uint8_t abandoned; /* enum mqev_stage of an attempt that was given up, its on_connect_fail
+			      is owed */
+	uint8_t refused;   /* the reason why a new login is needed; 0: none is */
+	struct mqev_subscriptions *subscriptions; /* NULL: none was made */
+	void *userdata;
+	struct mqev_client *agenda_next;
+	struct mqev_client *next; /* in the fleet */
+	struct mqev_client **at;
+	struct mqev_servers *servers; /* of mqev_connect(); NULL: there was none */
+	char *client_id;	      /* NULL: none yet; mqev_client_take_id() */
+	const char *error_text;
+	uint64_t attempt_number;  /* of the attempt that began last: how many there were */
+	uint64_t trying_since_ms; /* since mqev_connect() or the end of the last success */
+	struct mqev_client_figures figures;
+	uint32_t retries;  /* since the backoff was reset */
+	uint32_t failures; /* in a row, since the last success */
+	int told_fd;	   /* of the last on_socket_open */
+	uint32_t server;   /* which of the servers is next */
+	uint8_t faults;	   /* connections in a row that a broken rule ended */
+	uint8_t hops;	   /* redirects followed in a row */
+	char given_id[];   /* that of the options; "" is not kept */
 };
+
+static inline struct mqev_drain *
+mqev_drain_of(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_DRAIN);
+}
+
+static inline struct mqev_rpc *
+mqev_rpc_of(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_RPC);
+}
+
+static inline struct mqev_detour *
+mqev_detour_of(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_DETOUR);
+}
 
 /* client.c */
 /* Around everything the event loop calls: between them a client that its application frees stays in
@@ -90,6 +106,8 @@ void mqev_client_follow_config(struct mqev_client *c);
 
 /* Gives the client a random identifier; false: no memory or no randomness. */
 bool mqev_client_make_id(struct mqev_client *c);
+/* Takes an allocated identifier over, in place of the one that it had. NULL: false, it keeps that. */
+bool mqev_client_take_id(struct mqev_client *c, char *id);
 
 /* controller.c */
 /* The link failed by itself. */
@@ -196,6 +214,13 @@ void mqev_tell_disconnect(struct mqev_client *c, const struct mqev_session_end *
 /* notes.c */
 bool mqev_log_wanted(const struct mqev_client *c, enum mqev_log_level level);
 bool mqev_event_wanted(const struct mqev_client *c);
+/* Some have gathered. */
+static inline bool
+mqev_notes_wait(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_NOTES) != NULL;
+}
+
 /* Where a callback may run: tells on_log and on_event what has gathered. False: the client was
  * freed there. */
 bool mqev_log_tell_kept(struct mqev_client *c);

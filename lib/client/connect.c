@@ -124,7 +124,7 @@ mqev_connect(struct mqev_client *c, const char *url)
 
 	if (c == NULL || url == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->wanted || c->drain != NULL)
+	if (c->freed || c->wanted || mqev_drain_of(c) != NULL)
 		return MQEV_ERR_STATE;
 	if (mqev_durable_error(c) != 0)
 		return mqev_durable_error(c);
@@ -222,7 +222,7 @@ mqev_reconnect(struct mqev_client *c)
 
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->drain != NULL || c->servers == NULL)
+	if (c->freed || mqev_drain_of(c) != NULL || c->servers == NULL)
 		return MQEV_ERR_STATE;
 	if (c->wanted)
 		disconnect_now(c, &normally);

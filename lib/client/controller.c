@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/drain.h"
+#include "client/last_words.h"
 #include "client/link.h"
 #include "core/mem.h"
 #include "port/port.h"
@@ -49,12 +50,19 @@ mqev_controller_set_state(struct mqev_client *c, enum mqev_client_state state)
 /* --- starting ----------------------------------------------------------------------------------
  */
 
+static void
+wake_in(struct mqev_client *c, uint32_t ms)
+{
+	c->wake_ms = mqev_port_now_ms() + ms;
+	c->wakes = true;
+}
+
 /* Without memory for a timer the fleet's tick wakes us, a little later. */
 static void
 set_timer(struct mqev_client *c, uint32_t ms)
 {
 	if (mqev_attempt_wait(c, ms) != 0)
-		c->wake_ms = mqev_port_now_ms() + ms;
+		wake_in(c, ms);
 }
 
 static void
@@ -157,7 +165,7 @@ end_preparing(struct mqev_client *c)
 {
 	int answer = mqev_attempt_answer(c);
 
-	c->wake_ms = 0;
+	c->wakes = false;
 	if (answer != 0)
 		fail_preparing(c, answer, "the application is not ready");
 	else if (c->refused != 0)
@@ -256,9 +264,7 @@ mqev_controller_say_hello(struct mqev_client *c)
 	const struct mqev_endpoint *server = mqev_client_server(c);
 	const struct mqev_session_login login = {server->username, server->password};
 
-	c->session.login = &login;
-	mqev_session_connect(&c->session, id_bytes(c), mqev_port_now_ms());
-	c->session.login = NULL;
+	mqev_session_connect(&c->session, id_bytes(c), &login, mqev_port_now_ms());
 }
 
 /* False: the application gave the attempt up meanwhile. */
@@ -322,7 +328,7 @@ mqev_controller_connected(struct mqev_client *c)
 void
 mqev_controller_time_is_up(struct mqev_client *c)
 {
-	c->wake_ms = 0;
+	c->wakes = false;
 	switch ((enum mqev_client_state)c->state) {
 	case MQEV_CLIENT_WAITING:
 		take_turn(c);
@@ -356,8 +362,8 @@ mqev_controller_link_down(struct mqev_client *c, const struct mqev_net_error *ca
 	static const char text[] = "the connection was lost";
 
 	mqev_session_abort(&c->session, cause->error, text);
-	if (c->session.end.text == text && c->link_error == NULL)
-		c->link_error = mqev_memdup(cause, sizeof(*cause));
+	if (c->session.end.text == text)
+		mqev_last_words_keep_cause(c, cause);
 	mqev_cork_forget(&c->fleet->cork, c);
 	mqev_socket_closed(c);
 	/* The application may have freed the client. */
@@ -379,12 +385,10 @@ part_from_link(struct mqev_client *c, int error)
 	if (c->link == NULL)
 		return;
 	mqev_cork_flush(&c->fleet->cork);
-	if (c->link != NULL && polite) {
-		mqev_drain_watch(c->drain, c->link);
-		mqev_link_linger(c->link);
-	} else if (c->link != NULL) {
+	if (c->link != NULL && polite)
+		mqev_link_linger(c->link, mqev_drain_of(c));
+	else if (c->link != NULL)
 		mqev_link_close(c->link);
-	}
 	mqev_cork_forget(&c->fleet->cork, c);
 	c->link = NULL;
 }
@@ -424,26 +428,14 @@ decide_after(struct mqev_client *c, const struct farewell *f)
 }
 
 static void
-take_cause(struct mqev_client *c, const struct mqev_session_end *end, struct mqev_net_error *cause)
-{
-	memset(cause, 0, sizeof(*cause));
-	if (c->link_error != NULL)
-		*cause = *c->link_error;
-	else
-		set_text(cause, end->text);
-	cause->error = end->error;
-	mqev_free(c->link_error);
-	c->link_error = NULL;
-}
-
-static void
 take_farewell(struct mqev_client *c, struct farewell *f)
 {
+	memset(f, 0, sizeof(*f));
 	f->end = c->session.end;
-	f->properties = c->end_properties;
 	f->got_connack = c->got_connack;
-	c->end_properties = NULL;
-	take_cause(c, &f->end, &f->cause);
+	if (!mqev_last_words_take(c, &f->properties, &f->cause))
+		set_text(&f->cause, f->end.text);
+	f->cause.error = f->end.error;
 }
 
 static void
@@ -524,7 +516,7 @@ void
 mqev_controller_forget_attempt(struct mqev_client *c)
 {
 	mqev_attempt_end(c);
-	c->wake_ms = 0;
+	c->wakes = false;
 	mqev_controller_set_state(c, MQEV_CLIENT_IDLE);
 	mqev_fleet_plan(c->fleet, c);
 }
@@ -538,8 +530,5 @@ mqev_controller_drop(struct mqev_client *c)
 	if (c->link != NULL)
 		mqev_link_close(c->link);
 	c->link = NULL;
-	mqev_properties_free(c->end_properties);
-	c->end_properties = NULL;
-	mqev_free(c->link_error);
-	c->link_error = NULL;
+	mqev_last_words_drop(c);
 }

@@ -245,6 +245,7 @@ mqev_cork_init(struct mqev_cork *cork)
 	if (cork->pool == NULL)
 		return false;
 	cork->sink.methods = &cork_methods;
+	cork->sink.events = &mqev_client_events;
 	return true;
 }
 

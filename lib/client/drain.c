@@ -17,6 +17,7 @@ enum drain_state {
 };
 
 struct mqev_drain {
+	struct mqev_part part;
 	struct mqev_client *client;
 	struct mqev_fleet_drain *fleet; /* that counts it; NULL: none */
 	struct mqev_link *link;		/* while PARTING; NULL: gone */
@@ -54,7 +55,7 @@ count_left(const struct mqev_op *op, bool leaving, void *arg)
 void
 mqev_drain_note_left(struct mqev_client *c)
 {
-	struct mqev_drain *drain = c->drain;
+	struct mqev_drain *drain = mqev_drain_of(c);
 
 	/* Later than that nothing is left, or it was noted. */
 	if (drain == NULL || drain->state != FINISHING)
@@ -92,22 +93,37 @@ static void
 part_from_link(struct mqev_drain *drain)
 {
 	if (drain->link != NULL)
-		drain->link->drain = NULL;
+		mqev_link_forget_drain(drain->link);
 	drain->link = NULL;
+}
+
+static void
+discard(struct mqev_drain *drain)
+{
+	if (drain->timer != NULL)
+		event_free(drain->timer);
+	mqev_free(drain);
+}
+
+static struct mqev_drain *
+take_off(struct mqev_client *c)
+{
+	struct mqev_drain *drain = mqev_drain_of(c);
+
+	mqev_part_remove(&c->parts, &drain->part);
+	c->session.draining = false;
+	return drain;
 }
 
 /* The client's drain is no more when the application hears of it. */
 static void
 finish(struct mqev_client *c)
 {
-	struct mqev_drain drain = *c->drain;
+	struct mqev_drain *taken = take_off(c);
+	struct mqev_drain drain = *taken;
 
-	part_from_link(c->drain);
-	if (drain.timer != NULL)
-		event_free(drain.timer);
-	mqev_free(c->drain);
-	c->drain = NULL;
-	c->session.draining = false;
+	part_from_link(taken);
+	discard(taken);
 	drain.report.took_ms = mqev_port_now_ms() - drain.begun_ms;
 	if (drain.fleet != NULL)
 		mqev_fleet_drain_count(drain.fleet, &drain.report);
@@ -118,10 +134,12 @@ finish(struct mqev_client *c)
 void
 mqev_drain_abandon(struct mqev_client *c)
 {
-	if (c->drain == NULL)
+	struct mqev_drain *drain = mqev_drain_of(c);
+
+	if (drain == NULL)
 		return;
-	if (c->drain->report.error == 0)
-		c->drain->report.error = MQEV_ERR_CANCELED;
+	if (drain->report.error == 0)
+		drain->report.error = MQEV_ERR_CANCELED;
 	finish(c);
 }
 
@@ -132,7 +150,7 @@ mqev_drain_abandon(struct mqev_client *c)
 static bool
 step_finishing(struct mqev_client *c)
 {
-	struct mqev_drain *drain = c->drain;
+	struct mqev_drain *drain = mqev_drain_of(c);
 	bool finished = is_finished(c);
 
 	if (!finished && !drain->late && !is_hopeless(c))
@@ -154,7 +172,7 @@ step_finishing(struct mqev_client *c)
 static bool
 step_leaving(struct mqev_client *c)
 {
-	struct mqev_drain *drain = c->drain;
+	struct mqev_drain *drain = mqev_drain_of(c);
 
 	if (c->state == MQEV_CLIENT_IDLE && c->abandoned == MQEV_STAGE_NONE) {
 		drain->state = PARTING;
@@ -173,7 +191,7 @@ step_leaving(struct mqev_client *c)
 static bool
 step_parting(struct mqev_client *c)
 {
-	struct mqev_drain *drain = c->drain;
+	struct mqev_drain *drain = mqev_drain_of(c);
 
 	if (drain->link != NULL && !drain->late)
 		return false;
@@ -189,8 +207,9 @@ mqev_drain_step(struct mqev_client *c)
 	    [LEAVING] = step_leaving,
 	    [PARTING] = step_parting,
 	};
+	const struct mqev_drain *drain;
 
-	while (!c->freed && c->drain != NULL && steps[c->drain->state](c))
+	while (!c->freed && (drain = mqev_drain_of(c)) != NULL && steps[drain->state](c))
 		;
 }
 
@@ -210,14 +229,14 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 /* --- the link ----------------------------------------------------------------------------------
  */
 
-void
+bool
 mqev_drain_watch(struct mqev_drain *drain, struct mqev_link *link)
 {
 	/* Before that it ends for another reason, and there will be another one. */
 	if (drain == NULL || drain->state != LEAVING)
-		return;
+		return false;
 	drain->link = link;
-	link->drain = drain;
+	return true;
 }
 
 void
@@ -244,14 +263,6 @@ set_deadline(struct mqev_drain *drain, uint32_t ms)
 	return true;
 }
 
-static void
-discard(struct mqev_drain *drain)
-{
-	if (drain->timer != NULL)
-		event_free(drain->timer);
-	mqev_free(drain);
-}
-
 static struct mqev_drain *
 new_drain(struct mqev_client *c, uint32_t deadline_ms)
 {
@@ -268,40 +279,40 @@ new_drain(struct mqev_client *c, uint32_t deadline_ms)
 	return NULL;
 }
 
-static int
+static struct mqev_drain *
 begin(struct mqev_client *c, uint32_t deadline_ms)
 {
 	struct mqev_drain *drain = new_drain(c, deadline_ms);
 
 	if (drain == NULL)
-		return MQEV_ERR_NOMEM;
-	c->drain = drain;
+		return NULL;
+	mqev_part_add(&c->parts, &drain->part, MQEV_PART_DRAIN);
 	c->session.draining = true;
 	mqev_fleet_plan(c->fleet, c);
-	return 0;
+	return drain;
 }
 
 int
 mqev_drain(struct mqev_client *c, uint32_t deadline_ms, mqev_drain_cb *done, void *arg)
 {
-	int error;
+	struct mqev_drain *drain;
 
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	if (c->freed || c->drain != NULL)
+	if (c->freed || mqev_drain_of(c) != NULL)
 		return MQEV_ERR_STATE;
-	error = begin(c, deadline_ms);
-	if (error != 0)
-		return error;
-	c->drain->done = done;
-	c->drain->arg = arg;
+	drain = begin(c, deadline_ms);
+	if (drain == NULL)
+		return MQEV_ERR_NOMEM;
+	drain->done = done;
+	drain->arg = arg;
 	return 0;
 }
 
 bool
 mqev_is_draining(const struct mqev_client *c)
 {
-	return c != NULL && c->drain != NULL;
+	return c != NULL && mqev_drain_of(c) != NULL;
 }
 
 /* --- for a fleet -------------------------------------------------------------------------------
@@ -310,31 +321,29 @@ mqev_is_draining(const struct mqev_client *c)
 int
 mqev_drain_join(struct mqev_client *c, uint32_t deadline_ms, struct mqev_fleet_drain *fleet_drain)
 {
-	if (c->drain == NULL) {
-		int error = begin(c, deadline_ms);
+	struct mqev_drain *drain = mqev_drain_of(c);
 
-		if (error != 0)
-			return error;
-		c->drain->made_by_fleet = true;
-	} else if (c->drain->deadline_ms > mqev_port_now_ms() + deadline_ms &&
-		   !set_deadline(c->drain, deadline_ms)) {
+	if (drain == NULL) {
+		drain = begin(c, deadline_ms);
+		if (drain == NULL)
+			return MQEV_ERR_NOMEM;
+		drain->made_by_fleet = true;
+	} else if (drain->deadline_ms > mqev_port_now_ms() + deadline_ms &&
+		   !set_deadline(drain, deadline_ms)) {
 		return MQEV_ERR_NOMEM;
 	}
-	c->drain->fleet = fleet_drain;
+	drain->fleet = fleet_drain;
 	return 0;
 }
 
 void
 mqev_drain_leave(struct mqev_client *c)
 {
-	struct mqev_drain *drain = c->drain;
+	struct mqev_drain *drain = mqev_drain_of(c);
 
 	if (drain == NULL || drain->fleet == NULL)
 		return;
 	drain->fleet = NULL;
-	if (!drain->made_by_fleet)
-		return;
-	c->drain = NULL;
-	c->session.draining = false;
-	discard(drain);
+	if (drain->made_by_fleet)
+		discard(take_off(c));
 }

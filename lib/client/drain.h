@@ -12,9 +12,9 @@ struct mqev_link;
 /* drain.c */
 /* Goes on as far as it can; at the end of what the loop calls. The client may be freed then. */
 void mqev_drain_step(struct mqev_client *c);
-/* The link is about to say good-bye: if the client leaves for the drain's sake, that is waited for.
+/* The link says good-bye: true if the client leaves for the drain's sake, and that is waited for.
  * drain may be NULL. */
-void mqev_drain_watch(struct mqev_drain *drain, struct mqev_link *link);
+bool mqev_drain_watch(struct mqev_drain *drain, struct mqev_link *link);
 /* The link that is waited for is gone; the server closed its side, or not. */
 void mqev_drain_link_gone(struct mqev_drain *drain, bool server_closed);
 /* The client is being freed: notes what is left, if it is draining; and reports, when all that has

@@ -308,9 +308,7 @@ agree_on_id(struct mqev_client *c, struct mqev_journal *j)
 	if (!is_text(c->client_id)) {
 		if (!is_text(j->row.client_id))
 			return true;
-		mqev_free(c->client_id);
-		c->client_id = mqev_strdup(j->row.client_id);
-		return c->client_id != NULL;
+		return mqev_client_take_id(c, mqev_strdup(j->row.client_id));
 	}
 	if (is_text(j->row.client_id) && strcmp(c->client_id, j->row.client_id) == 0)
 		return true;
@@ -347,16 +345,20 @@ nobody_pumps(void *owner)
 	(void)owner;
 }
 
-/* The client was never made: what was restored is not told of. */
+/* The client was never made: what was restored is not told of. Nothing of it was sent, so the
+ * copy of the tally does not change. */
 static void
 undo(struct mqev_client *c, struct mqev_durable *d, struct mqev_journal *j,
     const struct mqev_kept *kept)
 {
 	static const struct mqev_session_events silent = {
 	    .complete = nobody_hears, .wants_pump = nobody_pumps};
+	struct mqev_sink sink = *c->session.sink;
 
-	c->session.events = &silent;
+	sink.events = &silent;
+	c->session.sink = &sink;
 	mqev_session_free(&c->session, MQEV_ERR_NOMEM);
+	c->session.sink = &c->fleet->cork.sink;
 	mqev_tape_detach(j, kept);
 	mqev_durable_drop(d);
 }

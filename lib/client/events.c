@@ -1,8 +1,10 @@
 /* From what the session tells to the application's callbacks. */
+#include <stddef.h>
 #include <string.h>
 
 #include "client/client.h"
 #include "client/durable.h"
+#include "client/last_words.h"
 #include "client/rpc.h"
 #include "core/mem.h"
 #include "port/probe.h"
@@ -26,9 +28,7 @@ adopt_id(struct mqev_client *c, const struct mqev_properties *properties)
 		return false;
 	memcpy(id, assigned.value, assigned.value_len);
 	id[assigned.value_len] = '\0';
-	mqev_free(c->client_id);
-	c->client_id = id;
-	return mqev_durable_set_id(c);
+	return mqev_client_take_id(c, id) && mqev_durable_set_id(c);
 }
 
 static bool
@@ -80,7 +80,7 @@ on_connack(void *owner, const struct mqev_connack_packet *packet)
 	if (packet->reason < 0x80)
 		prepare_connected(c, packet, &view);
 	else
-		c->end_properties = mqev_properties_copy(&view);
+		mqev_last_words_keep_properties(c, &view);
 	note_connack(c, connack.reason);
 	if (mqev_log_tell_kept(c) && c->config->on_connect != NULL)
 		c->config->on_connect(c, &connack, c->userdata);
@@ -95,7 +95,7 @@ on_disconnect(void *owner, const struct mqev_reason_packet *packet)
 	struct mqev_properties view = mqev_properties_view(packet->properties);
 
 	/* Without memory on_disconnect gets none; the reason is kept elsewhere. */
-	c->end_properties = mqev_properties_copy(&view);
+	mqev_last_words_keep_properties(c, &view);
 }
 
 /* --- messages ----------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ on_message(void *owner, const struct mqev_message *message)
 {
 	struct mqev_client *c = owner;
 
-	if (c->last_note != NULL)
+	if (mqev_notes_wait(c))
 		mqev_log_tell_kept(c);
 	if (c->freed)
 		return true;
@@ -312,6 +312,8 @@ on_packet(void *owner, bool sent, enum mqev_packet_type type, uint16_t mid, size
 	if (has_listener(c))
 		mqev_log_packet(c, sent, type, view);
 }
+
+_Static_assert(offsetof(struct mqev_client, session) == 0, "the session's owner is the client");
 
 const struct mqev_session_events mqev_client_events = {
     .connack = on_connack,

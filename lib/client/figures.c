@@ -76,7 +76,6 @@ mqev_figures_drop_offline(struct mqev_client *c)
 void
 mqev_figures_attempt(struct mqev_client *c)
 {
-	c->figures.attempts++;
 	c->fleet->figures.attempts++;
 }
 

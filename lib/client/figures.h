@@ -22,10 +22,9 @@ struct mqev_figures {
 	uint64_t tick_due_us;
 };
 
-/* What a client counts by itself; bytes and messages are its session's. */
+/* What a client counts by itself; bytes and messages are its session's, attempts have numbers. */
 struct mqev_client_figures {
 	uint32_t drops;
-	uint32_t attempts;
 	uint32_t connects;
 	uint32_t connect_failures;
 	uint32_t ends;

@@ -157,7 +157,7 @@ due_of(const struct mqev_client *c)
 
 	if (c->fleet->park_after_ms != 0 && park_ms(c) < due)
 		due = park_ms(c);
-	if (c->wake_ms != 0 && c->wake_ms < due)
+	if (c->wakes && c->wake_ms < due)
 		due = c->wake_ms;
 	if (trim_ms(c) < due)
 		due = trim_ms(c);
@@ -215,7 +215,7 @@ static void
 tick_client(struct mqev_client *c, uint64_t now)
 {
 	mqev_client_enter(c);
-	if (c->wake_ms != 0 && now >= c->wake_ms)
+	if (c->wakes && now >= c->wake_ms)
 		mqev_controller_time_is_up(c);
 	mqev_session_tick(&c->session, now);
 	give_back(c, now);

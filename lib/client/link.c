@@ -158,15 +158,22 @@ mqev_link_open(struct mqev_client *client, const struct mqev_conn *conn)
 
 struct mqev_farewell {
 	struct mqev_link *link;
+	struct mqev_drain *drain; /* waits for the end; NULL: nobody does */
 	struct event *timer;
 	struct mqev_farewell *next; /* in the fleet */
 	struct mqev_farewell **at;
 };
 
+static struct mqev_farewell *
+farewell_of(const struct mqev_link *link)
+{
+	return link->parted ? link->farewell : NULL;
+}
+
 static void
 end_farewell(struct mqev_link *link)
 {
-	struct mqev_farewell *f = link->farewell;
+	struct mqev_farewell *f = farewell_of(link);
 
 	if (f == NULL)
 		return;
@@ -185,12 +192,23 @@ mqev_link_trim(struct mqev_link *link)
 	mqev_conn_trim(&link->conn);
 }
 
+void
+mqev_link_forget_drain(struct mqev_link *link)
+{
+	struct mqev_farewell *f = farewell_of(link);
+
+	if (f != NULL)
+		f->drain = NULL;
+}
+
 static void
 tell_drain(struct mqev_link *link, bool server_closed)
 {
-	if (link->drain != NULL)
-		mqev_drain_link_gone(link->drain, server_closed);
-	link->drain = NULL;
+	struct mqev_farewell *f = farewell_of(link);
+
+	if (f != NULL && f->drain != NULL)
+		mqev_drain_link_gone(f->drain, server_closed);
+	mqev_link_forget_drain(link);
 }
 
 void
@@ -198,8 +216,8 @@ mqev_link_close(struct mqev_link *link)
 {
 	if (mqev_conn_is_parked(&link->conn))
 		link->client->fleet->figures.parked--;
-	end_farewell(link);
 	tell_drain(link, false);
+	end_farewell(link);
 	mqev_conn_close(&link->conn);
 	link->closed = true;
 	mqev_link_finish_reading(link);
@@ -210,7 +228,7 @@ mqev_link_finish_reading(struct mqev_link *link)
 {
 	if (link->reading)
 		return;
-	if (link->closed || link->client == NULL) {
+	if (link->closed || link->parted) {
 		mqev_free(link->partial);
 		link->partial = NULL;
 	}
@@ -222,7 +240,7 @@ static void
 break_link(struct mqev_link *link)
 {
 	link->broken = true;
-	if (link->client != NULL) {
+	if (!link->parted) {
 		mqev_session_abort(&link->client->session, MQEV_ERR_NOMEM, "out of memory");
 		mqev_fleet_plan(link->client->fleet, link->client);
 	}
@@ -276,7 +294,7 @@ has_bufferevent(struct mqev_link *link)
 static void
 note_writing(struct mqev_link *link)
 {
-	if (link->client != NULL && link->client->watch_writing && !link->client->writing_told)
+	if (!link->parted && link->client->watch_writing && !link->client->writing_told)
 		mqev_fleet_plan(link->client->fleet, link->client);
 }
 
@@ -428,7 +446,7 @@ join(struct mqev_farewell **lingering, struct mqev_farewell *f)
 }
 
 static bool
-begin_farewell(struct mqev_fleet *fleet, struct mqev_link *link)
+begin_farewell(struct mqev_fleet *fleet, struct mqev_link *link, struct mqev_drain *drain)
 {
 	struct mqev_farewell *f = mqev_calloc(1, sizeof(*f));
 
@@ -442,11 +460,12 @@ begin_farewell(struct mqev_fleet *fleet, struct mqev_link *link)
 	}
 	join(&fleet->lingering, f);
 	link->farewell = f;
+	f->drain = mqev_drain_watch(drain, link) ? drain : NULL;
 	return true;
 }
 
 void
-mqev_link_linger(struct mqev_link *link)
+mqev_link_linger(struct mqev_link *link, struct mqev_drain *drain)
 {
 	struct mqev_fleet *fleet = link->client->fleet;
 
@@ -454,9 +473,10 @@ mqev_link_linger(struct mqev_link *link)
 		mqev_link_close(link);
 		return;
 	}
-	link->client = NULL;
+	link->parted = true;
+	link->farewell = NULL;
 	mqev_link_finish_reading(link);
-	if (link->broken || !begin_farewell(fleet, link)) {
+	if (link->broken || !begin_farewell(fleet, link, drain)) {
 		mqev_link_close(link);
 		return;
 	}

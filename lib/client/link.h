@@ -23,16 +23,18 @@ struct mqev_fleet;
 /* Every client has one: what it holds only at times is elsewhere. */
 struct mqev_link {
 	struct mqev_conn conn;
-	struct mqev_client *client;	/* NULL while it says good-bye */
-	struct mqev_farewell *farewell; /* while it says good-bye */
-	struct mqev_drain *drain;	/* waits for the end of that; NULL: nobody does */
-	uint8_t *partial;		/* the packet that has begun to arrive */
+	union {
+		struct mqev_client *client;	/* until it is parted from it */
+		struct mqev_farewell *farewell; /* then; NULL: it does not linger */
+	};
+	uint8_t *partial; /* the packet that has begun to arrive */
 	uint32_t partial_len;
 	uint32_t partial_capacity;
 	uint32_t need;	    /* its size, 0 when not known yet */
 	int16_t read_errno; /* what reading beside the bufferevent met */
 	bool broken : 1;    /* the bufferevent took no more bytes */
 	bool stopped : 1;   /* not reading: too much output, or the application paused */
+	bool parted : 1;    /* it says good-bye, or there was no memory for that */
 	bool shut : 1;	    /* good-bye: our side is closed */
 	bool reading : 1;   /* callbacks may run that look at the partial packet */
 	bool closed : 1;    /* while reading: to be freed after it */
@@ -74,8 +76,10 @@ void mqev_link_park(struct mqev_link *link);
 /* Frees at once. */
 void mqev_link_close(struct mqev_link *link);
 /* Parts from the client: sends what is left, closes our side, waits a little for the server's, then
- * frees. */
-void mqev_link_linger(struct mqev_link *link);
+ * frees. A drain (NULL: none) that wants to know of the end hears of it. */
+void mqev_link_linger(struct mqev_link *link, struct mqev_drain *drain);
+/* The drain goes first. */
+void mqev_link_forget_drain(struct mqev_link *link);
 /* All of a fleet that still do. */
 void mqev_link_close_lingering(struct mqev_fleet *fleet);
 

@@ -16,6 +16,7 @@
 /* It waits until a callback may run: not inside a call of the application, nor amidst a change of
  * state. */
 struct mqev_kept_note {
+	struct mqev_part part; /* of the last one in the ring */
 	struct mqev_kept_note *next;
 	enum mqev_log_level level; /* 0: it is an event */
 	struct mqev_event event;
@@ -41,16 +42,25 @@ mqev_event_wanted(const struct mqev_client *c)
 	return !c->freed && (c->config->on_event != NULL || c->fleet->audience.on_event != NULL);
 }
 
-/* A ring, of which the client has the last one. */
+/* They are a ring, of which the client has the last one; NULL: none waits. */
+static struct mqev_kept_note *
+last_note(const struct mqev_client *c)
+{
+	return mqev_part_find(c->parts, MQEV_PART_NOTES);
+}
+
 static void
 append(struct mqev_client *c, struct mqev_kept_note *note)
 {
+	struct mqev_kept_note *last = last_note(c);
+
 	note->next = note;
-	if (c->last_note != NULL) {
-		note->next = c->last_note->next;
-		c->last_note->next = note;
+	if (last != NULL) {
+		note->next = last->next;
+		last->next = note;
+		mqev_part_remove(&c->parts, &last->part);
 	}
-	c->last_note = note;
+	mqev_part_add(&c->parts, &note->part, MQEV_PART_NOTES);
 	if (c->depth == 0)
 		mqev_fleet_plan(c->fleet, c);
 }
@@ -70,12 +80,12 @@ make(const char *text)
 static struct mqev_kept_note *
 take(struct mqev_client *c)
 {
-	struct mqev_kept_note *last = c->last_note;
+	struct mqev_kept_note *last = last_note(c);
 	struct mqev_kept_note *first = last->next;
 
 	last->next = first->next;
 	if (first == last)
-		c->last_note = NULL;
+		mqev_part_remove(&c->parts, &last->part);
 	return first;
 }
 
@@ -107,11 +117,11 @@ tell_event(struct mqev_client *c, const struct mqev_kept_note *note)
 bool
 mqev_log_tell_kept(struct mqev_client *c)
 {
-	const struct mqev_kept_note *last = c->last_note;
+	const struct mqev_kept_note *last = last_note(c);
 	bool was_last = last == NULL;
 
 	/* Notes that these callbacks give rise to wait for the next time, else it would not end. */
-	while (!was_last && c->last_note != NULL) {
+	while (!was_last && last_note(c) != NULL) {
 		struct mqev_kept_note *note = take(c);
 
 		was_last = note == last;
@@ -127,7 +137,7 @@ mqev_log_tell_kept(struct mqev_client *c)
 void
 mqev_log_drop_kept(struct mqev_client *c)
 {
-	while (c->last_note != NULL)
+	while (last_note(c) != NULL)
 		mqev_free(take(c));
 }
 

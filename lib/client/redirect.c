@@ -10,6 +10,7 @@
 #define MOST_REFERENCES 16
 
 struct mqev_detour {
+	struct mqev_part part;
 	struct mqev_servers *servers;
 	uint32_t at;
 	bool permanent;
@@ -18,19 +19,21 @@ struct mqev_detour {
 const struct mqev_endpoint *
 mqev_client_server(const struct mqev_client *c)
 {
-	if (c->detour != NULL)
-		return &c->detour->servers->list.at[c->detour->at];
+	const struct mqev_detour *d = mqev_detour_of(c);
+
+	if (d != NULL)
+		return &d->servers->list.at[d->at];
 	return c->servers != NULL ? &c->servers->list.at[c->server] : NULL;
 }
 
 void
 mqev_detour_drop(struct mqev_client *c)
 {
-	struct mqev_detour *d = c->detour;
+	struct mqev_detour *d = mqev_detour_of(c);
 
 	if (d == NULL)
 		return;
-	c->detour = NULL;
+	mqev_part_remove(&c->parts, &d->part);
 	mqev_servers_unref(d->servers);
 	mqev_free(d);
 }
@@ -38,7 +41,7 @@ mqev_detour_drop(struct mqev_client *c)
 bool
 mqev_detour_next(struct mqev_client *c)
 {
-	struct mqev_detour *d = c->detour;
+	struct mqev_detour *d = mqev_detour_of(c);
 
 	if (++d->at < d->servers->list.count)
 		return true;
@@ -49,11 +52,11 @@ mqev_detour_next(struct mqev_client *c)
 void
 mqev_detour_arrived(struct mqev_client *c)
 {
-	struct mqev_detour *d = c->detour;
+	struct mqev_detour *d = mqev_detour_of(c);
 
 	if (d == NULL || !d->permanent)
 		return;
-	c->detour = NULL;
+	mqev_part_remove(&c->parts, &d->part);
 	mqev_servers_unref(c->servers);
 	c->servers = d->servers;
 	c->server = d->at;
@@ -202,7 +205,7 @@ set_out(struct mqev_client *c, const char *reference, bool permanent)
 	}
 	d->permanent = permanent;
 	mqev_detour_drop(c);
-	c->detour = d;
+	mqev_part_add(&c->parts, &d->part, MQEV_PART_DETOUR);
 	c->hops++;
 	return true;
 }

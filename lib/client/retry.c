@@ -56,7 +56,7 @@ backoff(struct mqev_client *c, bool slow)
 static uint32_t
 after_failure(struct mqev_client *c, const struct mqev_ending *e)
 {
-	if (c->detour != NULL)
+	if (mqev_detour_of(c) != NULL)
 		return mqev_detour_next(c) ? 0 : backoff(c, e->untrusted);
 	c->server = (c->server + 1) % (uint32_t)c->servers->list.count;
 	return c->server != 0 ? 0 : backoff(c, e->untrusted);

@@ -20,7 +20,7 @@ mqev_rpc_make(struct mqev_client *c)
 {
 	struct mqev_rpc *rpc;
 
-	if (c->rpc != NULL)
+	if (mqev_rpc_of(c) != NULL)
 		return 0;
 	rpc = mqev_calloc(1, sizeof(*rpc));
 	if (rpc == NULL)
@@ -31,20 +31,20 @@ mqev_rpc_make(struct mqev_client *c)
 	}
 	rpc->client = c;
 	rpc->waiting_end = &rpc->waiting;
-	c->rpc = rpc;
+	mqev_part_add(&c->parts, &rpc->part, MQEV_PART_RPC);
 	return 0;
 }
 
 void
 mqev_rpc_free(struct mqev_client *c)
 {
-	struct mqev_rpc *rpc = c->rpc;
+	struct mqev_rpc *rpc = mqev_rpc_of(c);
 	struct mqev_call *call;
 	size_t slot = 0;
 
 	if (rpc == NULL)
 		return;
-	c->rpc = NULL;
+	mqev_part_remove(&c->parts, &rpc->part);
 	while ((call = mqev_call_table_next(&rpc->calls, &slot)) != NULL)
 		mqev_call_finish(call, MQEV_ERR_CANCELED, MQEV_REASON_SUCCESS, NULL);
 	mqev_free(rpc->information);
@@ -144,9 +144,9 @@ new_call(struct mqev_client *c, uint32_t timeout_ms)
 	if (call == NULL)
 		return NULL;
 	call->refs = 1;
-	call->rpc = c->rpc;
+	call->rpc = mqev_rpc_of(c);
 	call->number = c->session.next_number;
-	if (start_timer(call, timeout_ms) && mqev_call_table_put(&c->rpc->calls, call)) {
+	if (start_timer(call, timeout_ms) && mqev_call_table_put(&call->rpc->calls, call)) {
 		c->session.next_number++;
 		return call;
 	}
@@ -175,7 +175,7 @@ mqev_request_sendable(const struct mqev_message *m)
 static int
 check_request(const struct mqev_client *c, const struct mqev_message *m)
 {
-	if (c->freed || c->drain != NULL)
+	if (c->freed || mqev_drain_of(c) != NULL)
 		return MQEV_ERR_STATE;
 	if (c->session.version != MQEV_V5)
 		return MQEV_ERR_UNSUPPORTED;
@@ -187,7 +187,7 @@ static bool
 too_many(const struct mqev_client *c, const struct mqev_message *m)
 {
 	const struct mqev_session_settings *settings = &c->config->session;
-	const struct mqev_rpc *rpc = c->rpc;
+	const struct mqev_rpc *rpc = mqev_rpc_of(c);
 	size_t count = mqev_session_queued(&c->session) + rpc->calls.count - rpc->publishing;
 	size_t bytes = mqev_session_queued_bytes(&c->session) + rpc->waiting_bytes;
 
@@ -206,7 +206,7 @@ make_request(struct mqev_client *c, const struct mqev_message *m, uint32_t timeo
 		return MQEV_ERR_NOMEM;
 	error = mqev_call_submit(call, m);
 	if (error != 0) {
-		mqev_call_table_remove(&c->rpc->calls, call);
+		mqev_call_table_remove(&call->rpc->calls, call);
 		discard(call);
 		return error;
 	}
@@ -241,11 +241,13 @@ mqev_request(struct mqev_client *c, const struct mqev_message *message, uint32_t
 int
 mqev_request_cancel(struct mqev_client *c, uint64_t request)
 {
+	const struct mqev_rpc *rpc;
 	struct mqev_call *call;
 
 	if (c == NULL)
 		return MQEV_ERR_INVALID;
-	call = c->rpc != NULL ? mqev_call_table_get(&c->rpc->calls, request) : NULL;
+	rpc = mqev_rpc_of(c);
+	call = rpc != NULL ? mqev_call_table_get(&rpc->calls, request) : NULL;
 	if (call == NULL || call->canceled)
 		return MQEV_ERR_NOT_FOUND;
 	call->canceled = true;
@@ -256,11 +258,15 @@ mqev_request_cancel(struct mqev_client *c, uint64_t request)
 size_t
 mqev_request_count(const struct mqev_client *c)
 {
-	return c != NULL && c->rpc != NULL ? c->rpc->calls.count : 0;
+	const struct mqev_rpc *rpc = c != NULL ? mqev_rpc_of(c) : NULL;
+
+	return rpc != NULL ? rpc->calls.count : 0;
 }
 
 uint64_t
 mqev_request_stray_replies(const struct mqev_client *c)
 {
-	return c != NULL && c->rpc != NULL ? c->rpc->strays : 0;
+	const struct mqev_rpc *rpc = c != NULL ? mqev_rpc_of(c) : NULL;
+
+	return rpc != NULL ? rpc->strays : 0;
 }

@@ -4,6 +4,7 @@
 
 #include <mqev/rpc.h>
 
+#include "client/part.h"
 #include "client/rpc_table.h"
 
 struct event;
@@ -39,6 +40,7 @@ struct mqev_call {
 };
 
 struct mqev_rpc {
+	struct mqev_part part;
 	struct mqev_client *client;
 	struct mqev_call_table calls;
 	struct mqev_call *waiting; /* for the reply topic, in order */

@@ -54,13 +54,14 @@ answered(const struct mqev_rpc *rpc, const struct mqev_message *message)
 static void
 on_reply_message(struct mqev_client *c, const struct mqev_message *message, void *userdata)
 {
-	struct mqev_call *call = c->rpc != NULL ? answered(c->rpc, message) : NULL;
+	struct mqev_rpc *rpc = mqev_rpc_of(c);
+	struct mqev_call *call = rpc != NULL ? answered(rpc, message) : NULL;
 
 	(void)userdata;
 	if (call != NULL)
 		mqev_call_finish(call, 0, MQEV_REASON_SUCCESS, message);
-	else if (c->rpc != NULL)
-		c->rpc->strays++;
+	else if (rpc != NULL)
+		rpc->strays++;
 }
 
 /* --- publishing --------------------------------------------------------------------------------
@@ -196,24 +197,29 @@ send_first(struct mqev_rpc *rpc)
 		mqev_call_finish(call, error, MQEV_REASON_SUCCESS, NULL);
 }
 
+/* What completes may free it. */
 static void
 send_waiting(struct mqev_client *c)
 {
-	while (c->rpc != NULL && c->rpc->state == MQEV_RPC_READY && c->rpc->waiting != NULL)
-		send_first(c->rpc);
+	struct mqev_rpc *rpc;
+
+	while (
+	    (rpc = mqev_rpc_of(c)) != NULL && rpc->state == MQEV_RPC_READY && rpc->waiting != NULL)
+		send_first(rpc);
 }
 
 /* Those that wait now; what callbacks submit meanwhile waits behind them for another try. */
 static void
 fail_waiting(struct mqev_client *c, int error, enum mqev_reason reason)
 {
+	const struct mqev_rpc *rpc = mqev_rpc_of(c);
 	const struct mqev_call *last = NULL;
-	bool more = c->rpc->waiting != NULL;
+	bool more = rpc->waiting != NULL;
 
-	for (const struct mqev_call *call = c->rpc->waiting; call != NULL; call = call->next)
+	for (const struct mqev_call *call = rpc->waiting; call != NULL; call = call->next)
 		last = call;
-	while (more && c->rpc != NULL) {
-		struct mqev_call *call = c->rpc->waiting;
+	while (more && (rpc = mqev_rpc_of(c)) != NULL) {
+		struct mqev_call *call = rpc->waiting;
 
 		more = call != last;
 		mqev_call_finish(call, call->canceled ? MQEV_ERR_CANCELED : error, reason, NULL);
@@ -278,7 +284,7 @@ close_topic(struct mqev_rpc *rpc)
 static void
 on_subscribed(struct mqev_client *c, const struct mqev_result *result, void *arg)
 {
-	struct mqev_rpc *rpc = c->rpc;
+	struct mqev_rpc *rpc = mqev_rpc_of(c);
 
 	(void)arg;
 	if (rpc == NULL || rpc->state != MQEV_RPC_SUBSCRIBING || rpc->subscribe != result->op)
@@ -399,28 +405,31 @@ bool
 mqev_rpc_take_information(struct mqev_client *c, const struct mqev_properties *properties)
 {
 	struct mqev_property found;
+	struct mqev_rpc *rpc;
 
 	if (!c->config->session.request_response_information ||
 	    mqev_properties_find(properties, MQEV_PROP_RESPONSE_INFORMATION, &found) != 0)
 		return true;
 	if (mqev_rpc_make(c) != 0)
 		return false;
-	if (same_information(c->rpc, &found))
+	rpc = mqev_rpc_of(c);
+	if (same_information(rpc, &found))
 		return true;
-	if (!set_information(c->rpc, &found))
+	if (!set_information(rpc, &found))
 		return false;
-	leave_topic(c->rpc);
+	leave_topic(rpc);
 	return true;
 }
 
 void
 mqev_rpc_start(struct mqev_client *c)
 {
+	struct mqev_rpc *rpc = mqev_rpc_of(c);
 	int error;
 
-	if (c->rpc == NULL || c->rpc->waiting == NULL)
+	if (rpc == NULL || rpc->waiting == NULL)
 		return;
-	error = open_topic(c->rpc);
+	error = open_topic(rpc);
 	if (error != 0)
 		fail_waiting(c, error, MQEV_REASON_SUCCESS);
 }
@@ -428,12 +437,14 @@ mqev_rpc_start(struct mqev_client *c)
 void
 mqev_rpc_replay_refused(struct mqev_client *c)
 {
+	struct mqev_rpc *rpc = mqev_rpc_of(c);
+
 	/*
 	 * If it was the reply topic, the next request subscribes to it anew; else that does no
 	 * harm.
 	 */
-	if (c->rpc != NULL && c->rpc->state == MQEV_RPC_READY)
-		c->rpc->state = MQEV_RPC_CLOSED;
+	if (rpc != NULL && rpc->state == MQEV_RPC_READY)
+		rpc->state = MQEV_RPC_CLOSED;
 }
 
 bool

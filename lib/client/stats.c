@@ -47,9 +47,9 @@ mqev_client_stats(const struct mqev_client *c, struct mqev_stats *stats)
 	full.messages_in = s->messages_in;
 	full.messages_out = s->messages_out;
 	full.bytes_in = s->bytes_in;
-	full.bytes_out = s->bytes_out + s->written;
+	full.bytes_out = s->written;
 	full.drops = c->figures.drops;
-	full.attempts = c->figures.attempts;
+	full.attempts = c->attempt_number;
 	full.connects = c->figures.connects;
 	full.connect_failures = c->figures.connect_failures;
 	full.ends = c->figures.ends;

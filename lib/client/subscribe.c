@@ -145,18 +145,20 @@ has_callback(const struct mqev_subscription *list, size_t count)
 }
 
 static uint32_t
-next_identifier(struct mqev_client *c)
+next_identifier(const struct mqev_client *c)
 {
-	c->next_subscription_id = c->next_subscription_id % MQEV_VARINT_MAX + 1;
-	return c->next_subscription_id;
+	struct mqev_subscriptions *s = c->subscriptions;
+
+	s->last_id = s->last_id % MQEV_VARINT_MAX + 1;
+	return s->last_id;
 }
 
 /* With an identifier each of several overlapping subscriptions gets its own copy of a message,
  * once.
  */
 static void
-choose_identifier(struct mqev_client *c, struct filters *f, const struct mqev_subscription *list,
-    const struct mqev_properties *properties)
+choose_identifier(const struct mqev_client *c, struct filters *f,
+    const struct mqev_subscription *list, const struct mqev_properties *properties)
 {
 	f->entry_id = mqev_properties_integer(properties, MQEV_PROP_SUBSCRIPTION_IDENTIFIER, 0);
 	if (f->entry_id != 0)
@@ -207,13 +209,14 @@ set_all(struct mqev_client *c, const struct mqev_subscription *list, const struc
 /* The table first and the packet then, so that neither is without the other when memory runs out.
  */
 static int64_t
-subscribe_to(struct mqev_client *c, const struct mqev_subscription *list, const struct filters *f,
+subscribe_to(struct mqev_client *c, const struct mqev_subscription *list, struct filters *f,
     const struct mqev_properties *properties, mqev_result_cb *done, void *arg)
 {
 	int64_t result = reserve(c, list, f->count);
 
 	if (result != 0)
 		return result;
+	choose_identifier(c, f, list, properties);
 	result = submit(c, MQEV_PACKET_SUBSCRIBE, f, properties, done, arg);
 	if (result > 0)
 		set_all(c, list, f, (uint64_t)result);
@@ -241,7 +244,6 @@ mqev_subscribe(struct mqev_client *c, const struct mqev_subscription *list, size
 	if (!begin_filters(&f, size, count))
 		return MQEV_ERR_NOMEM;
 	write_subscriptions(&f, list, count);
-	choose_identifier(c, &f, list, properties);
 	result = subscribe_to(c, list, &f, properties, done, arg);
 	mqev_free(f.data);
 	return result;

@@ -12,7 +12,8 @@ struct mqev_subscriptions {
 	struct mqev_topic_tree *tree;	 /* of struct mqev_entry */
 	struct mqev_topic_tree *filters; /* the same for callbacks without a subscription; NULL:
 					    none was made */
-	size_t callbacks;		 /* entries of both that have one */
+	uint32_t callbacks;		 /* entries of both that have one */
+	uint32_t last_id;		 /* the Subscription Identifier that was chosen last */
 };
 
 enum mqev_entry_state {

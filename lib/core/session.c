@@ -10,13 +10,10 @@
 
 void
 mqev_session_init(struct mqev_session *s, enum mqev_version version,
-    const struct mqev_session_settings *settings, const struct mqev_session_events *events,
-    void *owner, struct mqev_sink *sink)
+    const struct mqev_session_settings *settings, struct mqev_sink *sink)
 {
 	memset(s, 0, sizeof(*s));
 	s->settings = settings;
-	s->events = events;
-	s->owner = owner;
 	s->sink = sink;
 	s->version = (uint8_t)version;
 	s->next_number = 1;
@@ -78,7 +75,7 @@ mqev_session_ask_pump(struct mqev_session *s)
 	if (s->pump_asked || s->state != MQEV_SESSION_CONNECTED)
 		return;
 	s->pump_asked = true;
-	s->events->wants_pump(s->owner);
+	s->sink->events->wants_pump(s);
 }
 
 /* --- the end of a connection -------------------------------------------------------------------
@@ -354,7 +351,8 @@ bytes_of(const char *text)
 }
 
 static void
-fill_login(const struct mqev_session *s, struct mqev_connect_packet *p)
+fill_login(const struct mqev_session *s, const struct mqev_session_login *login,
+    struct mqev_connect_packet *p)
 {
 	const struct mqev_session_settings *set = s->settings;
 
@@ -362,11 +360,11 @@ fill_login(const struct mqev_session *s, struct mqev_connect_packet *p)
 	p->username = set->username;
 	p->has_password = set->has_password;
 	p->password = set->password;
-	if (s->login != NULL && !p->has_username && !p->has_password) {
-		p->has_username = s->login->username != NULL;
-		p->username = bytes_of(s->login->username);
-		p->has_password = s->login->password != NULL;
-		p->password = bytes_of(s->login->password);
+	if (login != NULL && !p->has_username && !p->has_password) {
+		p->has_username = login->username != NULL;
+		p->username = bytes_of(login->username);
+		p->has_password = login->password != NULL;
+		p->password = bytes_of(login->password);
 	}
 	/* [MQTT-3.1.2-22]: before 5.0 no password without a user name. */
 	if (!p->has_username && s->version != MQEV_V5)
@@ -384,7 +382,6 @@ fill_connect(
 	p->clean_start = s->sent_clean;
 	p->keepalive_s = set->keepalive_s;
 	p->client_id = client_id;
-	fill_login(s, p);
 	if (set->will != NULL) {
 		p->has_will = true;
 		p->will_qos = set->will->qos;
@@ -424,11 +421,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 	s->state = MQEV_SESSION_CONNECTING;
 	s->end = (struct mqev_session_end){0};
 	s->made_room = false;
-	s->bytes_out += s->written;
-	s->written = 0;
 	s->pong_owed = false;
 	s->last_sent_ms = s->last_received_ms = now;
-	s->last_ping_ms = 0;
 	s->ping_early_ms = 0;
 	s->keepalive_s = s->settings->keepalive_s;
 	s->session_expiry_s = s->settings->session_expiry_s;
@@ -444,7 +438,8 @@ begin_connection(struct mqev_session *s, uint64_t now)
 }
 
 bool
-mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now)
+mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id,
+    const struct mqev_session_login *login, uint64_t now)
 {
 	struct mqev_connect_packet packet = {0};
 	struct mqev_bytes auth_data;
@@ -462,6 +457,7 @@ mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64
 	if (!mqev_auth_begin_connect(s, &auth_data))
 		return false;
 	fill_connect(s, client_id, &packet);
+	fill_login(s, login, &packet);
 	if (s->version == MQEV_V5 && !connect_properties(s, auth_data, &packet.properties)) {
 		mqev_session_no_memory(s);
 		return false;

@@ -133,8 +133,9 @@ struct mqev_session_end {
 };
 
 /*
- * What the session tells its owner. Each may call back into the session, end it and free its
- * contents; the struct itself must stay until the outermost call into the session has returned.
+ * What a session tells its owner, the struct that begins with it; one table for all that share a
+ * sink. Each may call back into the session, end it and free its contents; the struct itself must
+ * stay until the outermost call into the session has returned.
  */
 struct mqev_session_events {
 	/* A CONNACK. When it refused, state is ENDED already. */
@@ -179,45 +180,47 @@ struct mqev_server_limits {
 	uint32_t max_packet_size;
 	uint16_t receive_maximum;
 	uint16_t topic_alias_maximum;
-	uint8_t max_qos;
-	bool retain;
-	bool wildcard;
-	bool shared;
-	bool subscription_id;
+	uint8_t max_qos : 2;
+	bool retain : 1;
+	bool wildcard : 1;
+	bool shared : 1;
+	bool subscription_id : 1;
 };
 
+/*
+ * There are as many as there are clients: every eight bytes count, see doc/performance.md. What a
+ * ping touches stands together at the end, where the client's part of that begins.
+ */
 struct mqev_session {
-	const struct mqev_session_settings *settings;
-	const struct mqev_session_events *events;
-	const struct mqev_session_login *login; /* lent for mqev_session_connect(); NULL: none */
-	void *owner;
-	struct mqev_sink *sink;
-	struct mqev_gates *gates; /* the half of a journal; NULL: nothing is kept in a store */
-	struct mqev_outbox *out;  /* exists while there are outgoing operations */
-	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
-	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
+	uint64_t next_n; /* the client may begin it anywhere before the first operation */
+	struct mqev_session_end end;
+	struct mqev_server_limits server;
+	uint32_t session_expiry_s; /* in force on this connection */
 	uint64_t next_number;
-	uint64_t next_n;    /* the client may begin it anywhere before the first operation */
-	uint64_t written;   /* bytes handed to the sink on this connection */
-	uint64_t bytes_out; /* on earlier ones */
-	uint64_t bytes_in;
 	uint64_t messages_in; /* PUBLISH packets, the repeated ones too */
 	uint64_t messages_out;
+	struct mqev_gates *gates; /* the half of a journal; NULL: nothing is kept in a store */
+	uint64_t written;	  /* bytes handed to the sink, on all connections */
+	uint64_t bytes_in;
+	const struct mqev_session_settings *settings;
+	struct mqev_sink *sink;		/* with the table of events */
+	struct mqev_outbox *out;	/* exists while there are outgoing operations */
+	struct mqev_exchange *exchange; /* exists while an authentication is in progress */
+	struct mqev_inbox *in; /* exists while there is anything to remember of received messages */
 	uint64_t last_sent_ms;
 	uint64_t last_received_ms;
 	uint64_t ping_sent_ms; /* 0: no answer is awaited */
-	uint64_t last_ping_ms; /* of this connection; 0: none yet */
-	uint64_t expires_ms;   /* when the session ends at the server, while there is no connection;
-				  UINT64_MAX: never */
-	struct mqev_server_limits server;
-	struct mqev_session_end end;
-	uint32_t session_expiry_s; /* in force on this connection */
-	uint32_t ping_early_ms;	   /* by how much the first ping after other traffic comes early */
-	uint16_t keepalive_s;	   /* in force on this connection */
-	uint8_t version;	   /* enum mqev_version */
-	uint8_t state;		   /* enum mqev_session_state */
-	bool has_session : 1;	   /* our half of a session that the server may hold */
-	bool accepted_once : 1;	   /* a CONNACK was accepted since the client was made */
+	union {
+		uint64_t last_ping_ms; /* while CONNECTED; 0: none yet */
+		uint64_t expires_ms;   /* before: when the session ends at the server; UINT64_MAX:
+					  never, or there is none */
+	};
+	uint32_t ping_early_ms; /* by how much the first ping after other traffic comes early */
+	uint16_t keepalive_s;	/* in force on this connection */
+	uint8_t version;	/* enum mqev_version */
+	uint8_t state;		/* enum mqev_session_state */
+	bool has_session : 1;	/* our half of a session that the server may hold */
+	bool accepted_once : 1; /* a CONNACK was accepted since the client was made */
 	bool sent_clean : 1;
 	bool sent_empty_id : 1;
 	bool
@@ -240,8 +243,7 @@ struct mqev_session {
 };
 
 void mqev_session_init(struct mqev_session *s, enum mqev_version version,
-    const struct mqev_session_settings *settings, const struct mqev_session_events *events,
-    void *owner, struct mqev_sink *sink);
+    const struct mqev_session_settings *settings, struct mqev_sink *sink);
 /* Completes every operation with error and frees them; accepts nothing from then on. No call but
  * the next one may follow. */
 void mqev_session_free(struct mqev_session *s, int error);
@@ -249,9 +251,10 @@ void mqev_session_free(struct mqev_session *s, int error);
  * in progress. */
 void mqev_session_release(struct mqev_session *s);
 
-/* A connection is ready: writes CONNECT, or waits for the store until the event may_connect. False:
- * no memory; state is ENDED. */
-bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id, uint64_t now);
+/* A connection is ready: writes CONNECT, or waits for the store until the event may_connect. login
+ * may be NULL. False: no memory; state is ENDED. */
+bool mqev_session_connect(struct mqev_session *s, struct mqev_bytes client_id,
+    const struct mqev_session_login *login, uint64_t now);
 
 /*
  * Takes received bytes; returns how many were used (whole packets only). The rest is to be given

@@ -122,7 +122,7 @@ complete(struct mqev_session *s, const struct mqev_op_end *end)
 	asked_for = made.number != 0;
 	mqev_auth_end(s);
 	if (asked_for)
-		s->events->complete(s->owner, &made, end);
+		s->sink->events->complete(s, &made, end);
 }
 
 void

@@ -12,7 +12,7 @@ take_limits(struct mqev_session *s, const struct mqev_properties *p)
 	    mqev_properties_integer(p, MQEV_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
 	limits->topic_alias_maximum =
 	    (uint16_t)mqev_properties_integer(p, MQEV_PROP_TOPIC_ALIAS_MAXIMUM, 0);
-	limits->max_qos = (uint8_t)mqev_properties_integer(p, MQEV_PROP_MAXIMUM_QOS, 2);
+	limits->max_qos = mqev_properties_integer(p, MQEV_PROP_MAXIMUM_QOS, 2) & 3;
 	limits->retain = mqev_properties_integer(p, MQEV_PROP_RETAIN_AVAILABLE, 1) != 0;
 	limits->wildcard =
 	    mqev_properties_integer(p, MQEV_PROP_WILDCARD_SUBSCRIPTION_AVAILABLE, 1) != 0;
@@ -56,7 +56,7 @@ static void
 refused(struct mqev_session *s, const struct mqev_connack_packet *p)
 {
 	mqev_session_end(s, MQEV_ERR_REFUSED, p->reason, "the server refused the connection");
-	s->events->connack(s->owner, p);
+	s->sink->events->connack(s, p);
 }
 
 /* 3.1 has no Session Present: a session that was not asked to be clean is taken to be there. */
@@ -92,6 +92,7 @@ accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 		return;
 	take_limits(s, &view);
 	s->state = MQEV_SESSION_CONNECTED;
+	s->last_ping_ms = 0;
 	s->begin_anew = s->made_room_once = false;
 	s->accepted_once = true;
 	if (goes_on) {
@@ -101,9 +102,8 @@ accepted(struct mqev_session *s, const struct mqev_connack_packet *p)
 		mqev_outbox_session_lost(s);
 	}
 	s->has_session = true;
-	s->expires_ms = UINT64_MAX;
 	/* Each of these may end this connection, but it was accepted and that is told first. */
-	s->events->connack(s->owner, p);
+	s->sink->events->connack(s, p);
 	mqev_outbox_fail_doomed(s);
 	mqev_session_ask_pump(s);
 }

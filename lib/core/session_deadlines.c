@@ -59,7 +59,7 @@ overdue(struct mqev_session *s, struct mqev_op *op, uint64_t now)
 		return;
 	}
 	mqev_outbox_await(s, op, (enum mqev_op_state)op->state, now);
-	s->events->ack_overdue(s->owner, op);
+	s->sink->events->ack_overdue(s, op);
 }
 
 static void

@@ -203,8 +203,8 @@ is_of_this_connection(const struct mqev_session *s, const struct mqev_gate_entry
 static void
 release_accepted(struct mqev_session *s, const struct mqev_gate_entry *entry)
 {
-	if (s->events->durable != NULL)
-		s->events->durable(s->owner, entry->op);
+	if (s->sink->events->durable != NULL)
+		s->sink->events->durable(s, entry->op);
 }
 
 /* Of an earlier connection: the cursor of this one comes to it. */

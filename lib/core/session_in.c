@@ -55,7 +55,7 @@ deliver(struct mqev_session *s, const struct mqev_received *r, struct mqev_ack *
 	    .delivery = &delivery,
 	};
 
-	if (s->events->message(s->owner, &message)) {
+	if (s->sink->events->message(s, &message)) {
 		*held = delivery.held;
 		return true;
 	}

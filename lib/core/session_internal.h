@@ -112,7 +112,7 @@ void mqev_session_no_memory(struct mqev_session *s);
 static inline bool
 mqev_session_write(struct mqev_session *s, size_t size, struct mqev_writer *w)
 {
-	uint8_t *at = mqev_sink_reserve(s->sink, s->owner, size);
+	uint8_t *at = mqev_sink_reserve(s->sink, s, size);
 
 	if (at == NULL) {
 		mqev_session_no_memory(s);
@@ -128,8 +128,8 @@ static inline void
 mqev_session_tell_packet(struct mqev_session *s, bool sent, enum mqev_packet_type type,
     uint16_t mid, size_t size, union mqev_packet_view view)
 {
-	if (s->events->packet != NULL)
-		s->events->packet(s->owner, sent, type, mid, size, view);
+	if (s->sink->events->packet != NULL)
+		s->sink->events->packet(s, sent, type, mid, size, view);
 }
 
 /* Counts bytes that were committed to the sink and tells of them. */

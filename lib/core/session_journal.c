@@ -195,7 +195,7 @@ static void
 ask_to_connect(struct mqev_session *s)
 {
 	if (s->gates != NULL && s->gates->connect_owed && s->state == MQEV_SESSION_CONNECTING)
-		s->events->may_connect(s->owner);
+		s->sink->events->may_connect(s);
 }
 
 /* --- CONNACK -----------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ mqev_outbox_finish(struct mqev_session *s, struct mqev_op *op, const struct mqev
 	out->unremoved -= is_unremoved(op);
 	uncount(s, op);
 	if ((op->flags & MQEV_OP_CANCELED) == 0)
-		s->events->complete(s->owner, op, end);
+		s->sink->events->complete(s, op, end);
 	mqev_op_unref(op);
 	out = s->out;
 	if (out != NULL && (out->next_message != NULL || out->next_subscribe != NULL))
@@ -155,7 +155,7 @@ cancel_in_flight(struct mqev_session *s, struct mqev_op *op, int error)
 	struct mqev_op_end end = {.error = error};
 
 	op->flags |= MQEV_OP_CANCELED;
-	s->events->complete(s->owner, op, &end);
+	s->sink->events->complete(s, op, &end);
 }
 
 int
@@ -221,7 +221,7 @@ complete_departed_op(struct mqev_session *s, struct mqev_op *op, int error)
 	struct mqev_op_end end = {.error = error};
 
 	uncount(s, op);
-	s->events->complete(s->owner, op, &end);
+	s->sink->events->complete(s, op, &end);
 	mqev_op_unref(op);
 }
 
@@ -236,7 +236,7 @@ depart_first(struct mqev_session *s, int error)
 	if (first->op != NULL)
 		complete_departed_op(s, first->op, error);
 	else
-		s->events->departed(s->owner, first->number, first->done, first->arg, error);
+		s->sink->events->departed(s, first->number, first->done, first->arg, error);
 }
 
 void

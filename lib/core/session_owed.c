@@ -241,7 +241,7 @@ mqev_owed_tick(struct mqev_session *s, uint64_t now)
 		if (ack == NULL || now < ack->since_ms + s->settings->hold_timeout_ms)
 			continue;
 		ack->overdue = true;
-		s->events->hold_overdue(s->owner, ack->qos, ack->mid, now - ack->since_ms);
+		s->sink->events->hold_overdue(s, ack->qos, ack->mid, now - ack->since_ms);
 	}
 	mqev_stored_hold_tick(s, now);
 }

@@ -101,7 +101,7 @@ mqev_session_owe(struct mqev_session *s)
 	if (s->owing || s->freed)
 		return;
 	s->owing = true;
-	s->events->wants_pump(s->owner);
+	s->sink->events->wants_pump(s);
 }
 
 static void
@@ -110,8 +110,8 @@ tell_marks(struct mqev_session *s)
 	if (s->above == s->told_above || s->freed)
 		return;
 	s->told_above = s->above;
-	if (s->events->water != NULL)
-		s->events->water(s->owner, s->above);
+	if (s->sink->events->water != NULL)
+		s->sink->events->water(s, s->above);
 }
 
 void

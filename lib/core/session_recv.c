@@ -19,7 +19,7 @@ on_disconnect(struct mqev_session *s, const struct mqev_packet *packet)
 	mqev_session_end(
 	    s, MQEV_ERR_DISCONNECTED, packet->u.reason.reason, "the server sent DISCONNECT");
 	s->end.from_server = true;
-	s->events->disconnect(s->owner, &packet->u.reason);
+	s->sink->events->disconnect(s, &packet->u.reason);
 }
 
 struct handler {

@@ -159,7 +159,7 @@ count_publish(struct mqev_session *s, uint8_t qos, size_t size)
 static bool
 lend_payload(struct mqev_session *s, struct mqev_op *op, struct mqev_bytes payload)
 {
-	if (s->sink->methods->lend(s->sink, s->owner, op, payload.data, payload.len))
+	if (s->sink->methods->lend(s->sink, s, op, payload.data, payload.len))
 		return true;
 	mqev_session_no_memory(s);
 	return false;
@@ -173,7 +173,7 @@ copy_payload(struct mqev_session *s, struct mqev_bytes payload)
 	size_t n;
 
 	for (; payload.len > 0; payload.data += n, payload.len -= n) {
-		n = mqev_sink_room(s->sink, s->owner);
+		n = mqev_sink_room(s->sink, s);
 		if (n == 0)
 			n = COPIED_AT_ONCE;
 		if (n > payload.len)

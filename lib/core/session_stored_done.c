@@ -26,8 +26,8 @@ mqev_stored_untell(struct mqev_session *s, struct mqev_stored *stored)
 	if ((stored->flags & MQEV_STORED_TOLD) == 0)
 		return;
 	stored->flags &= (uint8_t)~MQEV_STORED_TOLD;
-	if (s->events->message_done != NULL)
-		s->events->message_done(s->owner, stored->seq);
+	if (s->sink->events->message_done != NULL)
+		s->sink->events->message_done(s, stored->seq);
 }
 
 /* What makes it done is appended. */
@@ -143,7 +143,7 @@ mqev_stored_hold_tick(struct mqev_session *s, uint64_t now)
 		return;
 	held = s->gates->held;
 	s->gates->held_told = true;
-	s->events->hold_overdue(s->owner, held->qos, held->mid, now - held->received_ms);
+	s->sink->events->hold_overdue(s, held->qos, held->mid, now - held->received_ms);
 }
 
 /* --- delivery ----------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ tell(struct mqev_session *s, struct mqev_stored *stored, const uint8_t *block)
 	    .token = stored->seq,
 	};
 
-	return s->events->message(s->owner, &message);
+	return s->sink->events->message(s, &message);
 }
 
 /* False: there was no memory, or the callback has freed all this. */
@@ -399,8 +399,8 @@ give_up(struct mqev_session *s, struct mqev_stored *stored)
 	uint64_t token = stored->seq;
 
 	mqev_stored_set_delivered(s->gates, stored);
-	if (s->events->unreadable != NULL)
-		s->events->unreadable(s->owner, token, MQEV_ERR_STORE_DAMAGED);
+	if (s->sink->events->unreadable != NULL)
+		s->sink->events->unreadable(s, token, MQEV_ERR_STORE_DAMAGED);
 }
 
 /* The application was done with it after all: its last client was being freed. */

@@ -1,5 +1,5 @@
-/* Where a session's bytes go: one flat buffer that many sessions use in turn. Who empties it is not
- * known here. */
+/* Where a session's bytes go, and what else it shares with others: one flat buffer that many
+ * sessions use in turn. Who empties it is not known here. */
 #ifndef MQEV_CORE_SINK_H
 #define MQEV_CORE_SINK_H
 
@@ -11,6 +11,7 @@
 #include "core/tally.h"
 
 struct mqev_op;
+struct mqev_session_events;
 struct mqev_sink;
 
 struct mqev_sink_methods {
@@ -28,8 +29,9 @@ struct mqev_sink {
 	void *owner; /* whose bytes are gathered now */
 	uint8_t *at; /* the next free byte */
 	uint8_t *end;
-	struct mqev_tally tally;    /* of all its sessions */
-	struct mqev_budget *budget; /* that they share; NULL: none */
+	const struct mqev_session_events *events; /* what all its sessions tell; session.h */
+	struct mqev_tally tally;		  /* of all its sessions */
+	struct mqev_budget *budget;		  /* that they share; NULL: none */
 };
 
 /* Room for n bytes, or NULL. The caller writes them all and then calls mqev_sink_commit(). */

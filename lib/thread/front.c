@@ -162,7 +162,7 @@ static void
 on_client_gone(void *arg, struct mqev_client *c)
 {
 	struct mqev_front *front = arg;
-	struct mqev_remote *remote = c->remote;
+	struct mqev_remote *remote = mqev_part_find(c->parts, MQEV_PART_REMOTE);
 	struct mqev_post **at = &front->first;
 	struct mqev_post *own = NULL;
 	struct mqev_post **own_end = &own;
@@ -183,7 +183,7 @@ on_client_gone(void *arg, struct mqev_client *c)
 	}
 	front->last = at;
 	mqev_remote_finish_all(c, own);
-	c->remote = NULL;
+	mqev_part_remove(&c->parts, &remote->part);
 	mqev_remote_free(remote);
 }
 

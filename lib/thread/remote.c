@@ -63,6 +63,7 @@ remote_new(struct mqev_front *front, struct mqev_client *c)
 	atomic_init(&remote->refs, 1);
 	remote->client = c;
 	remote->max = c->config->session.queue.max;
+	mqev_part_add(&c->parts, &remote->part, MQEV_PART_REMOTE);
 	join_front(front, remote);
 	return remote;
 }
@@ -70,6 +71,7 @@ remote_new(struct mqev_front *front, struct mqev_client *c)
 struct mqev_remote *
 mqev_remote_new(struct mqev_client *c)
 {
+	struct mqev_remote *remote;
 	struct mqev_front *front;
 
 	if (c == NULL || c->freed)
@@ -77,9 +79,10 @@ mqev_remote_new(struct mqev_client *c)
 	front = mqev_front_of(c->fleet);
 	if (front == NULL)
 		return NULL;
-	if (c->remote == NULL)
-		c->remote = remote_new(front, c);
-	return mqev_remote_ref(c->remote);
+	remote = mqev_part_find(c->parts, MQEV_PART_REMOTE);
+	if (remote == NULL)
+		remote = remote_new(front, c);
+	return mqev_remote_ref(remote);
 }
 
 struct mqev_remote *

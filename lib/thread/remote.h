@@ -8,6 +8,7 @@
 
 #include <mqev/thread.h>
 
+#include "client/part.h"
 #include "core/budget.h"
 #include "thread/ended.h"
 
@@ -44,7 +45,8 @@ struct mqev_post {
 };
 
 struct mqev_remote {
-	atomic_uint refs; /* the client's, the application's, and one of each post */
+	struct mqev_part part; /* the loop's thread only */
+	atomic_uint refs;      /* the client's, the application's, and one of each post */
 	struct mqev_front *front;
 	struct mqev_client *client; /* the loop's thread only; NULL when it is gone */
 	struct mqev_remote *next;   /* in the front, under its lock */

@@ -139,7 +139,8 @@ sink_free(struct vsink *sink)
 	sink_give_back(sink);
 	free(sink->lent);
 	mqev_free(sink->data);
-	*sink = (struct vsink){.base.methods = &sink_methods, .exact = sink->exact};
+	*sink = (struct vsink){
+	    .base.methods = &sink_methods, .base.events = sink->base.events, .exact = sink->exact};
 }
 
 void
@@ -462,12 +463,13 @@ vclient_init(struct vclient *v, enum mqev_version version)
 		.water = on_water,
 		.packet = on_packet},
 	    .sink.base.methods = &sink_methods,
+	    .sink.base.events = &v->events,
 	    .now = 1000,
 	    .client_id = "c",
 	    .budget = SIZE_MAX,
 	    .cut = {SIZE_MAX, SIZE_MAX},
 	};
-	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
+	mqev_session_init(&v->s, version, &v->settings, &v->sink.base);
 }
 
 void
@@ -477,7 +479,7 @@ vclient_restart(struct vclient *v)
 
 	mqev_session_free(&v->s, MQEV_ERR_CANCELED);
 	mqev_session_release(&v->s);
-	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
+	mqev_session_init(&v->s, version, &v->settings, &v->sink.base);
 }
 
 void
@@ -498,7 +500,7 @@ vclient_begin(struct vclient *v)
 	enum mqev_version version = (enum mqev_version)v->s.version;
 
 	memset(v->op, 0, sizeof(v->op));
-	mqev_session_init(&v->s, version, &v->settings, &v->events, v, &v->sink.base);
+	mqev_session_init(&v->s, version, &v->settings, &v->sink.base);
 	v->ended = v->wants_pump = false;
 }
 
@@ -542,7 +544,7 @@ vclient_connect(struct vclient *v)
 
 	v->ended = false;
 	v->wants_pump = v->s.owing;
-	fine = mqev_session_connect(&v->s, id, v->now);
+	fine = mqev_session_connect(&v->s, id, NULL, v->now);
 	record_end(v);
 	return fine;
 }
