@@ -79,24 +79,43 @@ is_full(const struct mqev_cork *cork)
 	return cork->piece_count + 4 > MQEV_CORK_PIECES || held(cork) >= MQEV_LINK_OUTPUT_HIGH;
 }
 
-/* The last reference may be given back here, and the application, which is told of that, may
- * write. */
+/* A server may acknowledge what was not sent yet. The application is told that a payload is free,
+ * which is for the loop to do. */
 static void
-give_back_pieces(struct mqev_cork *cork)
+give_back_op(struct mqev_cork *cork, struct mqev_op *op)
 {
-	struct mqev_op *ops[MQEV_CORK_PIECES];
-	uint32_t op_count = 0;
+	if (op->refs > 1) {
+		mqev_op_unref(op);
+		return;
+	}
+	op->queue.next = cork->gone;
+	cork->gone = op;
+}
 
+static void
+give_back_pieces(struct mqev_cork *cork, struct mqev_fleet *fleet)
+{
 	for (uint32_t i = 0; i < cork->piece_count; i++) {
 		if (cork->pieces[i].block != NULL)
 			mqev_block_give(cork->pieces[i].block);
 		if (cork->pieces[i].op != NULL)
-			ops[op_count++] = cork->pieces[i].op;
+			give_back_op(cork, cork->pieces[i].op);
 	}
 	cork->piece_count = 0;
 	cork->piece_bytes = 0;
-	for (uint32_t i = 0; i < op_count; i++)
-		mqev_op_unref(ops[i]);
+	if (cork->gone != NULL)
+		mqev_fleet_plan_flush(fleet);
+}
+
+void
+mqev_cork_let_go(struct mqev_cork *cork)
+{
+	while (cork->gone != NULL) {
+		struct mqev_op *op = cork->gone;
+
+		cork->gone = op->queue.next;
+		mqev_op_unref(op);
+	}
 }
 
 /* --- handing over ------------------------------------------------------------------------------
@@ -174,7 +193,7 @@ mqev_cork_flush(struct mqev_cork *cork)
 	taken = send_pieces(cork, c);
 	write_rest(cork, c, taken);
 	rewind_block(cork);
-	give_back_pieces(cork);
+	give_back_pieces(cork, c->fleet);
 	/* No callback of the bufferevent tells of these bytes, and that there is room for more. */
 	if (taken > 0 && (much || mqev_session_awaits_kernel(&c->session)))
 		mqev_fleet_plan(c->fleet, c);
@@ -249,19 +268,14 @@ mqev_cork_init(struct mqev_cork *cork)
 	return true;
 }
 
-static void
-drop_all(struct mqev_cork *cork)
-{
-	drop_block(cork);
-	give_back_pieces(cork);
-}
-
+/* The clients, whose pieces there were, are gone before. */
 void
 mqev_cork_free(struct mqev_cork *cork)
 {
 	if (cork->pool == NULL)
 		return;
-	drop_all(cork);
+	drop_block(cork);
+	mqev_cork_let_go(cork);
 	mqev_block_pool_free(cork->pool);
 	cork->pool = NULL;
 }
@@ -275,6 +289,8 @@ mqev_cork_held(const struct mqev_cork *cork, const struct mqev_client *c)
 void
 mqev_cork_forget(struct mqev_cork *cork, const struct mqev_client *c)
 {
-	if (cork->sink.owner == c)
-		drop_all(cork);
+	if (cork->sink.owner != c)
+		return;
+	drop_block(cork);
+	give_back_pieces(cork, c->fleet);
 }

@@ -29,6 +29,7 @@ struct mqev_cork {
 	bool owner_has_room;	  /* mqev_client_has_room() when the block was begun */
 	uint32_t piece_count;
 	size_t piece_bytes;
+	struct mqev_op *gone; /* operations that ended while they were pieces, linked by queue.next */
 	struct mqev_piece pieces[MQEV_CORK_PIECES];
 };
 
@@ -36,6 +37,8 @@ bool mqev_cork_init(struct mqev_cork *cork);
 void mqev_cork_free(struct mqev_cork *cork);
 /* Hands what is gathered to its client's link. */
 void mqev_cork_flush(struct mqev_cork *cork);
+/* From the loop: gives back what only the cork still held, and tells the application that. */
+void mqev_cork_let_go(struct mqev_cork *cork);
 /* Bytes gathered for this client. */
 size_t mqev_cork_held(const struct mqev_cork *cork, const struct mqev_client *c);
 /* The client's link is gone: what is gathered for it is dropped. */

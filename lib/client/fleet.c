@@ -101,6 +101,7 @@ run_agenda(evutil_socket_t fd, short what, void *arg)
 		mqev_fleet_drain_tell(fleet);
 	mqev_cork_flush(&fleet->cork);
 	mqev_durable_hand_over(fleet);
+	mqev_cork_let_go(&fleet->cork);
 	mqev_fleet_leave(fleet);
 }
 

@@ -272,7 +272,7 @@ fail_each(void (*scenario)(void))
 	fail_mem_never();
 	scenario();
 	ck_assert_uint_eq(fail_mem_live(), 0);
-	ck_assert_uint_gt(fail_mem_count(), 20);
+	ck_assert_uint_gt(fail_mem_count(), 10);
 	do {
 		ck_assert_uint_lt(n, MOST);
 		fail_mem_after(n++);

@@ -878,6 +878,64 @@ START_TEST(lent_payload_on_a_stalled_link)
 }
 END_TEST
 
+#define FORGED 60
+#define FORGED_LEN ((size_t)60000)
+
+static int free_at;
+static int all_released;
+
+static void
+release_and_free(void *arg)
+{
+	release(arg);
+	all_released = released == FORGED;
+	if (released == free_at)
+		kit_free_client();
+}
+
+/* A server that acknowledges what it cannot have got yet: each payload is given back once, from the
+ * loop, and there the application may free the client. */
+START_TEST(lent_payload_is_acknowledged_too_early)
+{
+	static struct tk_step script[FORGED + 10];
+	static char texts[FORGED][16];
+	char *payload = calloc(1, FORGED_LEN);
+	size_t n = 0;
+
+	script[n++] = (struct tk_step)TK_EXPECT(CONNECT);
+	script[n++] = (struct tk_step)TK_SEND("20 (00 00)");
+	script[n++] = (struct tk_step)TK_LENIENT();
+	script[n++] = (struct tk_step)TK_STALL();
+	script[n++] = (struct tk_step)TK_UNTIL(may_end);
+	for (int i = 0; i < FORGED; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "40 (%04X)", i + 1);
+		script[n++] = (struct tk_step)TK_SEND(texts[i]);
+	}
+	script[n++] = (struct tk_step)TK_RESUME();
+	script[n++] = (struct tk_step)TK_END;
+	free_at = _i * 5;
+	kit.broker = stalling_broker(script);
+	KIT_CLIENT(.keepalive = 60, .max_inflight = FORGED, .no_reconnect = true);
+	kit_connect();
+	KIT_AWAIT(KIT_CONNECT, 1, 2000);
+	for (int i = 0; i < FORGED; i++)
+		ck_assert_int_gt(kit_try_publish(kit.client,
+				     MQEV_MESSAGE(.topic = "a", .payload = payload,
+					 .payload_len = FORGED_LEN, .qos = 1,
+					 .release = release_and_free, .release_arg = &released)),
+		    0);
+	kit_run(20);
+	may_end = 1;
+	KIT_PLAY(5000);
+	kit_run(20);
+	if (kit.client != NULL)
+		kit_free_client();
+	TK_RUN_UNTIL(kit.base, all_released, 2000);
+	ck_assert_int_eq(released, FORGED);
+	free(payload);
+}
+END_TEST
+
 START_TEST(lent_payload_that_is_refused)
 {
 	KIT_CLIENT(.max_queued = 1, .offline_qos0 = MQEV_OFFLINE_REJECT);
@@ -1128,6 +1186,7 @@ suite(void)
 	tcase_add_loop_test(tc, lent_payload, 0, 3);
 	tcase_add_loop_test(tc, lent_payload_of_a_client_that_is_freed, 0, 2);
 	tcase_add_loop_test(tc, lent_payload_on_a_stalled_link, 0, 2);
+	tcase_add_loop_test(tc, lent_payload_is_acknowledged_too_early, 0, FORGED / 5 + 1);
 	tcase_add_test(tc, lent_payload_that_is_refused);
 	tc = kit_case(s, "large");
 	tcase_set_timeout(tc, 40);
