@@ -94,9 +94,11 @@ static const struct lack nats_lacks[] = {
 /* --- all -------------------------------------------------------------------------------------- */
 
 const struct make makes[] = {
-    {"mosquitto", "mosquitto", "mosquitto version ", start_mosquitto, NULL, 2, mosquitto_lacks},
-    {"ejabberd", "ejabberdctl", "ejabberd ", start_ejabberd, NULL, 2, ejabberd_lacks},
-    {"nats-server", "nats-server", "Version:  ", start_nats, start_nats_tls, 1, nats_lacks},
+    {"mosquitto", "mosquitto", "mosquitto version ", start_mosquitto, NULL, 2, false,
+	mosquitto_lacks},
+    {"ejabberd", "ejabberdctl", "ejabberd ", start_ejabberd, NULL, 2, false, ejabberd_lacks},
+    {"nats-server", "nats-server", "Version:  ", start_nats, start_nats_tls, 1, true,
+	nats_lacks},
 };
 const int make_count = sizeof(makes) / sizeof(makes[0]);
 

@@ -3,6 +3,8 @@
 #ifndef MAKES_H
 #define MAKES_H
 
+#include <stdbool.h>
+
 #include "broker/scene.h"
 
 /* A feature that a make has not, in versions from `from` on; `shows` is the test which shows it. */
@@ -22,6 +24,7 @@ struct make {
 	 */
 	int (*start_tls)(struct tk_server *s, struct tk_pki *pki);
 	int best_qos;
+	bool mixes_queue; /* delivers what it queued in another order, now and then */
 	const struct lack *lacks; /* up to one without a feature */
 };
 
