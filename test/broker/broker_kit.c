@@ -74,8 +74,10 @@ note_number(struct peer *p, const struct mqev_message *m)
 	ck_assert(number >= 0 && number < MOST_NUMBERS);
 	if (is_excused(p, m, number) || p->numbers[number]++ > 0)
 		return;
-	if (number < p->last[m->qos])
+	if (number < p->last[m->qos]) {
 		p->out_of_order++;
+		p->late_dups += m->dup;
+	}
 	p->last[m->qos] = number;
 }
 

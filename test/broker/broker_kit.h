@@ -27,6 +27,7 @@ struct peer {
 	uint16_t numbers[MOST_NUMBERS]; /* how often each number came as a payload */
 	long last[3];			/* number of the last message by QoS, repeats left out */
 	int out_of_order;
+	int late_dups; /* of these, what the server says to have sent before */
 	uint8_t released[65536]; /* the server's PUBREL came for that identifier */
 	int excused;		 /* repeats that a server sent though it had sent PUBREL before */
 	void (*on_message)(struct peer *peer, const struct mqev_message *message);

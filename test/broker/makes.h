@@ -24,7 +24,7 @@ struct make {
 	 */
 	int (*start_tls)(struct tk_server *s, struct tk_pki *pki);
 	int best_qos;
-	bool mixes_queue; /* delivers what it queued in another order, now and then */
+	bool late_dups; /* what it thinks to have sent before comes behind the others, as DUP */
 	const struct lack *lacks; /* up to one without a feature */
 };
 

@@ -17,7 +17,7 @@ struct scene {
 	struct relay *relay; /* once scene_relay() was called */
 	int number;	     /* of the feature: what it calls its clients and topics */
 	int best_qos;
-	bool mixes_queue;
+	bool late_dups;
 };
 
 extern struct scene scene;

@@ -97,7 +97,7 @@ begin(int column)
 	scene.make = make;
 	scene.version = columns[column].version;
 	scene.best_qos = make->best_qos;
-	scene.mixes_queue = make->mixes_queue;
+	scene.late_dups = make->late_dups;
 	scene.pki = tk_pki_new("broker CA");
 	tk_pki_issue(
 	    scene.pki, "broker", &(struct tk_cert_spec){.san = "DNS:localhost,IP:127.0.0.1"});
